@@ -1,0 +1,51 @@
+// Names whoever numbers its sends: a client, or a hub, so that a client can never pass for a hub.
+//
+// Stored as one letter for the class and the name: `cscores.log`, `hmatch/3`.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "messages/entity_id.h"
+#include "messages/result.h"
+
+namespace carillon {
+
+// Counted by a producer from 1. 0 stands for "none yet".
+using Sequence = std::uint64_t;
+
+class ProducerId {
+ public:
+  static constexpr std::size_t kNameBytesMax = 256;
+
+  // MALFORMED unless `name` is 1 to 256 bytes of UTF-8 without control characters.
+  static Result<ProducerId> client(std::string_view name);
+  static ProducerId hub(const EntityId& hub) { return ProducerId('h', hub.text()); }
+  // For what comes from our own disk.
+  static ProducerId trusted(std::string_view stored);
+
+  bool is_client() const { return stored_[0] == 'c'; }
+  bool is_hub() const { return stored_[0] == 'h'; }
+  std::string_view name() const { return std::string_view(stored_).substr(1); }
+  const std::string& stored() const { return stored_; }
+  // For people: `client scores.log`, `hub match/3`.
+  std::string text() const { return std::string(is_hub() ? "hub " : "client ") + std::string(name()); }
+
+  bool operator==(const ProducerId&) const = default;
+  auto operator<=>(const ProducerId&) const = default;
+
+ private:
+  ProducerId(char letter, std::string_view name);
+
+  std::string stored_;
+};
+
+}  // namespace carillon
+
+template <>
+struct std::hash<carillon::ProducerId> {
+  std::size_t operator()(const carillon::ProducerId& id) const noexcept {
+    return std::hash<std::string>()(id.stored());
+  }
+};

@@ -1,0 +1,125 @@
+@0x9e3b5f6c1d7a4f03;
+# What LevelDB values hold. Keys are in runtime/key.h.
+# Fields are never renumbered or reused: a retired one is renamed `obsolete…` and stays.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("carillon::record");
+
+struct MailboxEntry {
+  # One accepted event; its place in the mailbox is the key's offset plus its index in the record.
+
+  producer @0 :Text;
+  # ProducerId as stored. With `sequence`, the event's identity (P2).
+
+  sequence @1 :UInt64;
+  # From 1, counted by the producer.
+
+  type @2 :Text;
+  # Names the shape of the payload.
+
+  payload @3 :Text;
+  # A JSON object.
+
+  acceptedAtMs @4 :Int64;
+  # Unix milliseconds at the primary: the handler's now(), never the order.
+
+  redriveOf @5 :UInt64;
+  # The offset of the dead letter that this event repeats; 0 for all others.
+}
+
+struct MailboxRecord {
+  # What one commit appended to one mailbox. The key holds the offset of the first entry.
+
+  entries @0 :List(MailboxEntry);
+  # At least one.
+}
+
+struct Window {
+  # What a partition has seen of one producer (P2).
+
+  highest @0 :UInt64;
+  # The highest sequence seen.
+
+  seenBelow @1 :Data;
+  # Bit i of byte i / 8: was `highest - 1 - i` seen? Empty when there are no gaps.
+
+  movedAtMs @2 :Int64;
+  # When it last moved; a client's window is forgotten after the deduplication horizon.
+}
+
+struct MovedWindow {
+  # A window as one batch left it.
+
+  producer @0 :Text;
+  # ProducerId as stored.
+
+  window @1 :Window;
+  # The whole window.
+}
+
+struct MovedWindows {
+  # The windows that one batch moved. They stand here until a later batch saves each of them under its own key: one
+  # record a batch instead of one for each producer in it.
+
+  windows @0 :List(MovedWindow);
+  # In no particular order, each producer once.
+}
+
+struct EmissionCounter {
+  # How many emissions a hub has numbered for one partition.
+
+  partition @0 :UInt16;
+  # The target.
+
+  sequence @1 :UInt64;
+  # The last number given.
+}
+
+struct Snapshot {
+  # A hub's state after the event at `offset`, all emissions up to there acknowledged.
+
+  offset @0 :UInt64;
+  # The last event that is folded in.
+
+  behaviourVersion @1 :UInt32;
+  # Whose state this is; another version rebuilds from history.
+
+  state @2 :Text;
+  # JSON.
+
+  emissions @3 :List(EmissionCounter);
+  # Counters after that event, for partitions with at least one emission.
+}
+
+struct Cursor {
+  # How far a hub was known to be done, written now and then: its emissions up to here need not be sent again.
+
+  offset @0 :UInt64;
+  # Folded, and all emissions acknowledged.
+}
+
+struct DeadLetter {
+  # An event that its hub skips for ever. The key holds entity and offset; the event stands in the mailbox.
+
+  reason @0 :Text;
+  # What the handler said at the last attempt.
+
+  attempts @1 :UInt32;
+  # How often it was tried.
+
+  settled @2 :Bool;
+  # True once an operator has redriven or discarded it: no longer shown, still skipped by every replay (P5).
+}
+
+struct StoreFormat {
+  # One per store, under the key 00 00 "format".
+
+  version @0 :UInt32;
+  # Of this layout. Another than the program's own is refused.
+
+  partitions @1 :UInt16;
+  # Fixed when the store is created.
+
+  storeId @2 :Text;
+  # Random; tells this disk from every other.
+}
