@@ -1,0 +1,59 @@
+#include "runtime/admission.h"
+
+#include "messages/text.h"
+#include "runtime/json.h"
+#include "runtime/mutation.h"
+
+namespace carillon::runtime {
+
+Result<EntityId> check_entity(std::string_view text, const Catalogue& catalogue) {
+  auto entity = EntityId::parse(text);
+  if (!entity) return entity;
+  if (entity->is_player() || catalogue.find(entity->kind()) != nullptr) return entity;
+  std::string kinds(kPlayerKind);
+  for (const auto& kind : catalogue.kinds()) kinds.append(", ").append(kind);
+  return Error{ErrorCode::UNKNOWN_KIND, "no behaviour is installed for kind " + std::string(entity->kind()) +
+                                            "; this node knows " + kinds, 0};
+}
+
+Result<PublishItem> check_publication(const PublicationView& publication, const ProducerId& producer,
+                                      std::uint32_t index, const Catalogue& catalogue, const Limits& limits) {
+  auto entity = check_entity(publication.entity, catalogue);
+  if (!entity) return entity.error();
+  if (publication.sequence == 0) return Error{ErrorCode::MALFORMED, "sequences count from 1; this one is 0", 0};
+  if (!is_name(publication.type, kTypeBytesMax))
+    return Error{ErrorCode::MALFORMED, "a type is a lower-case letter and up to 63 more of a-z, 0-9, '_' and '-'", 0};
+  if (!entity->is_player()) {
+    const auto* behaviour = catalogue.find(entity->kind());
+    if (!behaviour->handles(publication.type))
+      return Error{ErrorCode::UNKNOWN_TYPE, "kind " + behaviour->kind() + " handles no events of type " +
+                                                std::string(publication.type), 0};
+  }
+  if (publication.payload.size() > limits.payload_bytes_max)
+    return Error{ErrorCode::PAYLOAD_TOO_LARGE, "the payload has " + std::to_string(publication.payload.size()) +
+                                                   " bytes, at most " + std::to_string(limits.payload_bytes_max) +
+                                                   " are allowed", 0};
+  if (auto json = check_json_object(publication.payload); !json) return json.error();
+  return PublishItem{index, std::move(*entity),
+                     Event{.type = std::string(publication.type),
+                           .payload = std::string(publication.payload),
+                           .producer = producer,
+                           .sequence = publication.sequence}};
+}
+
+bool Admission::passes(const ProducerId& producer, Sequence sequence) {
+  if (mutated(Mutation::kLetOvertake)) return true;
+  if (first_refused_.empty()) return true;
+  const auto found = first_refused_.find(producer);
+  if (found == first_refused_.end()) return first_refused_.size() < kProducersMax;
+  if (sequence > found->second) return false;
+  if (sequence == found->second) first_refused_.erase(found);
+  return true;
+}
+
+void Admission::refused(const ProducerId& producer, Sequence sequence) {
+  const auto [at, inserted] = first_refused_.emplace(producer, sequence);
+  if (!inserted && sequence < at->second) at->second = sequence;
+}
+
+}  // namespace carillon::runtime

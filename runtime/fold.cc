@@ -1,0 +1,216 @@
+#include "runtime/fold.h"
+
+#include <algorithm>
+
+#include "runtime/key.h"
+#include "runtime/mutation.h"
+
+namespace carillon::runtime {
+
+Fold::Fold(Options options, const Behaviour& behaviour, const Storage& storage)
+    : options_(std::move(options)),
+      behaviour_(behaviour),
+      storage_(&storage),
+      producer_(ProducerId::hub(options_.hub)),
+      state_(behaviour_.initial_state()),
+      targets_(options_.partitions) {}
+
+Result<Fold> Fold::open(Options options, const Behaviour& behaviour, const Storage& storage) {
+  Fold fold(std::move(options), behaviour, storage);
+  if (auto loaded = fold.load(); !loaded) return loaded.error();
+  return fold;
+}
+
+Result<void> Fold::load() {
+  const auto& hub = options_.hub;
+  const auto stored = storage_->get(entity_key(home(), Tag::kSnapshot, hub));
+  if (!stored) return stored.error();
+  if (*stored) {
+    const auto snapshot = decode_snapshot(**stored);
+    if (!snapshot) return snapshot.error();
+    for (const auto& counter : snapshot->emissions)
+      if (counter.partition.value < targets_.size())
+        targets_[counter.partition.value] = {counter.sequence, counter.sequence};
+    if (snapshot->behaviour_version == behaviour_.version()) {
+      if (auto decoded = state_->decode(snapshot->state); !decoded)
+        return Error{ErrorCode::UNAVAILABLE, "the snapshot of " + hub.text() + " does not fit its behaviour (" +
+                                                 decoded.error().message + "): raise the behaviour's version"};
+      folded_ = named_ = snapshot_offset_ = snapshot->offset;
+    }
+    known_acknowledged_ = snapshot->offset;
+    counters_from_ = snapshot->offset;
+  }
+  const auto cursor = storage_->get(entity_key(home(), Tag::kCursor, hub));
+  if (!cursor) return cursor.error();
+  if (*cursor) {
+    const auto offset = decode_cursor(**cursor);
+    if (!offset) return offset.error();
+    known_acknowledged_ = std::max(known_acknowledged_, *offset);
+  }
+  return storage_->scan(entity_key(home(), Tag::kDeadLetter, hub), entity_end(home(), Tag::kDeadLetter, hub),
+                        [&](auto key, auto) {
+                          if (const auto parsed = parse_entity_key(key)) dead_.insert(parsed->offset);
+                          return true;
+                        });
+}
+
+void Fold::catch_up(Offset until) {
+  if (until <= named_) return;  // The snapshot had it already.
+  CHECK(handed_.empty());
+  if (mutated(Mutation::kSkipResend) && known_acknowledged_ > 0) known_acknowledged_ = until;
+  on_disk_ = named_ = until;
+}
+
+void Fold::hand(EventSlice events) {
+  const auto expected = named_ + 1;
+  if (events.last() < expected) return;  // The snapshot had it already.
+  CHECK(events.first <= expected);
+  named_ = events.last();
+  handed_.push_back(events.first == expected ? std::move(events) : events.from(expected));
+}
+
+void Fold::acknowledged(PartitionId target, Sequence upto) {
+  auto& counter = targets_.at(target.value);
+  counter.acknowledged = std::max(counter.acknowledged, std::min(upto, counter.numbered));
+  settle();
+}
+
+void Fold::settle() {
+  while (!unsettled_.empty()) {
+    const auto& last = unsettled_.front().last;
+    if (!std::ranges::all_of(last, [&](const auto& sent) { return targets_[sent.first].acknowledged >= sent.second; }))
+      break;
+    unsettled_.pop_front();
+  }
+}
+
+Offset Fold::cursor() const { return unsettled_.empty() ? folded_ : unsettled_.front().offset - 1; }
+
+bool Fold::idle() const {
+  return handed_.empty() && page_.events.empty() && folded_ >= on_disk_ && outbox_.empty() && unsettled_.empty();
+}
+
+Snapshot Fold::snapshot_now() const {
+  Snapshot snapshot{folded_, behaviour_.version(), state_->encode(), {}};
+  for (std::size_t p = 0; p < targets_.size(); ++p)
+    if (targets_[p].numbered > 0)
+      snapshot.emissions.push_back({{static_cast<std::uint16_t>(p)}, targets_[p].numbered});
+  return snapshot;
+}
+
+std::optional<Snapshot> Fold::final_snapshot() {
+  CHECK(idle());
+  if (folded_ == snapshot_offset_) return std::nullopt;
+  snapshot_offset_ = folded_;
+  return snapshot_now();
+}
+
+// Makes `page_` hold what comes next. False when there is nothing.
+Result<bool> Fold::refill() {
+  if (!page_.events.empty()) return true;
+  if (folded_ < on_disk_) {
+    auto run = read_mailbox(*storage_, home(), options_.hub, folded_ + 1,
+                            {options_.limits.page_events_max, options_.limits.page_bytes_max});
+    if (!run) return run.error();
+    const auto allowed = on_disk_ - folded_;
+    if (run->events.size() > allowed)
+      run->events.erase(run->events.begin() + static_cast<std::ptrdiff_t>(allowed), run->events.end());
+    if (run->events.empty())
+      return Error{ErrorCode::UNAVAILABLE, "the mailbox of " + options_.hub.text() + " ends before " +
+                                               std::to_string(on_disk_) + "; run `carillon verify`"};
+    page_ = slice_of(std::move(*run));
+    return true;
+  }
+  if (handed_.empty()) return false;
+  page_ = std::move(handed_.front());
+  handed_.pop_front();
+  CHECK(page_.first == folded_ + 1);
+  return true;
+}
+
+Result<Fold::Outcome> Fold::step(std::size_t events_max) {
+  Outcome outcome;
+  send_what_may_go(outcome);
+  std::size_t done = 0;
+  while (done < events_max && outbox_.empty()) {
+    const auto some = refill();
+    if (!some) return some.error();
+    if (!*some) break;
+    std::size_t taken = 0;
+    for (; taken < page_.events.size() && done < events_max && outbox_.empty(); ++taken, ++done) {
+      outcome.failure = fold_one(*page_.events[taken], folded_ + 1);
+      if (outcome.failure) return outcome;
+      send_what_may_go(outcome);
+    }
+    page_ = taken == page_.events.size() ? EventSlice{} : page_.from(page_.first + taken);
+  }
+  if (folded_ - snapshot_offset_ >= options_.limits.events_per_snapshot && !pending_snapshot_ && outbox_.empty()) {
+    pending_snapshot_ = snapshot_now();
+    snapshot_offset_ = folded_;
+  }
+  // A snapshot stands for work that is done: only then may recovery begin at it.
+  if (pending_snapshot_ && (cursor() >= pending_snapshot_->offset || mutated(Mutation::kSnapshotEarly))) {
+    outcome.snapshot = std::move(pending_snapshot_);
+    pending_snapshot_.reset();
+  }
+  outcome.more = outbox_.empty() && (!page_.events.empty() || !handed_.empty() || folded_ < on_disk_);
+  return outcome;
+}
+
+std::optional<Fold::Failure> Fold::fold_one(const Event& event, Offset offset) {
+  if (!dead_.contains(offset)) {
+    auto effects = state_->apply(event, Context(options_.hub, offset, event));
+    if (!effects) return Failure{offset, effects.error().message};
+    if (offset > counters_from_) number(std::move(*effects), offset);
+  }
+  folded_ = offset;
+  return std::nullopt;
+}
+
+void Fold::number(Effects effects, Offset offset) {
+  Unsettled unsettled{offset, {}};
+  const bool known = offset <= known_acknowledged_;
+  for (auto& effect : std::move(effects).list()) {
+    const auto target = effect.target.partition_of(options_.partitions).value;
+    auto& counter = targets_[target];
+    const auto sequence = ++counter.numbered;
+    if (known) {
+      counter.acknowledged = sequence;
+      continue;
+    }
+    outbox_.push_back({std::move(effect.target),
+                       {.type = std::move(effect.type),
+                        .payload = std::move(effect.payload),
+                        .producer = producer_,
+                        .sequence = sequence}});
+    const auto found = std::ranges::find(unsettled.last, target, &std::pair<std::uint16_t, Sequence>::first);
+    if (found == unsettled.last.end())
+      unsettled.last.emplace_back(target, sequence);
+    else
+      found->second = sequence;
+  }
+  if (!unsettled.last.empty()) unsettled_.push_back(std::move(unsettled));
+}
+
+void Fold::send_what_may_go(Outcome& outcome) {
+  while (!outbox_.empty()) {
+    auto& emission = outbox_.front();
+    const auto target = emission.target.partition_of(options_.partitions);
+    const auto sequence = emission.event.sequence;
+    const auto acknowledged = targets_[target.value].acknowledged;
+    if (sequence <= acknowledged) {  // By what an earlier fold had sent.
+      outbox_.pop_front();
+      continue;
+    }
+    if (sequence - acknowledged > options_.limits.emissions_unacknowledged_max) break;
+    auto found = std::ranges::find(outcome.emissions, target, &std::pair<PartitionId, HubEmissions>::first);
+    if (found == outcome.emissions.end()) {
+      outcome.emissions.push_back({target, {options_.hub, sequence, {}}});
+      found = outcome.emissions.end() - 1;
+    }
+    found->second.emissions.push_back(std::move(emission));
+    outbox_.pop_front();
+  }
+}
+
+}  // namespace carillon::runtime

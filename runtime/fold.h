@@ -1,0 +1,129 @@
+// Runs one hub: takes the events of its mailbox into the state, in order, and numbers what it emits (P5).
+//
+// Pure: the disk is only read, no clock, no threads. Used by one hub actor. Everything that it holds can be computed
+// again from the mailbox: opening it anew after any crash leads to the same state and the same emissions with the same
+// numbers, and the receiving windows drop what had arrived already (P2).
+//
+// How it is used: `hand` and `catch_up` say which events there are, `step` does a bounded piece of work, `acknowledged`
+// says which emissions are durable. A step that fails ends this fold: its owner opens another one, from disk.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/behaviour.h"
+#include "runtime/limits.h"
+#include "runtime/mailbox.h"
+#include "runtime/record.h"
+
+namespace carillon::runtime {
+
+// One event that a hub sends to an entity.
+struct Emission {
+  EntityId target;
+  Event event;  // Producer and sequence are set; the receiving partition sets the time.
+};
+
+// Consecutive emissions of one hub to one partition; their sequences are `first`, `first` + 1, …
+struct HubEmissions {
+  EntityId hub;
+  Sequence first = 1;
+  std::vector<Emission> emissions;  // At least one.
+
+  Sequence last() const { return first + emissions.size() - 1; }
+};
+
+class Fold {
+ public:
+  struct Options {
+    EntityId hub;
+    std::uint16_t partitions = 1;
+    Limits limits;
+  };
+
+  // Reads snapshot, cursor and dead letters; the events themselves are read later, by steps.
+  static Result<Fold> open(Options options, const Behaviour& behaviour, const Storage& storage);
+
+  // Everything up to `until` is committed and can be read from disk. Before any `hand` beyond it.
+  void catch_up(Offset until);
+  // The events that follow all that was handed or named by `catch_up` before. What is handed need not be committed yet.
+  void hand(EventSlice events);
+  // The target has this hub's emissions up to `upto` on stable storage.
+  void acknowledged(PartitionId target, Sequence upto);
+
+  struct Failure {
+    Offset offset = 0;
+    std::string reason;
+  };
+  struct Outcome {
+    std::vector<std::pair<PartitionId, HubEmissions>> emissions;  // To be sent now.
+    std::optional<Snapshot> snapshot;                             // To be written when convenient.
+    std::optional<Failure> failure;                               // This fold is at its end.
+    bool more = false;                                            // Another step has work to do now.
+  };
+  // Folds at most `events_max` events. UNAVAILABLE when the mailbox cannot be read.
+  Result<Outcome> step(std::size_t events_max);
+
+  // The last event that is folded in.
+  Offset folded() const { return folded_; }
+  // Everything up to here is folded and all its emissions are acknowledged.
+  Offset cursor() const;
+  // Nothing to do and nothing outstanding.
+  bool idle() const;
+  // The state after `folded()`, to be kept when an idle hub is put to rest; nothing when the last one is as good.
+  std::optional<Snapshot> final_snapshot();
+
+  const EntityId& hub() const { return options_.hub; }
+  std::uint32_t behaviour_version() const { return behaviour_.version(); }
+  std::string state_json() const { return state_->encode(); }
+
+ private:
+  struct Target {
+    Sequence numbered = 0;
+    Sequence acknowledged = 0;
+  };
+  struct Unsettled {  // An event some of whose emissions are not acknowledged.
+    Offset offset;
+    std::vector<std::pair<std::uint16_t, Sequence>> last;  // Per target, its last emission there.
+  };
+
+  Fold(Options options, const Behaviour& behaviour, const Storage& storage);
+  Result<void> load();
+  Result<bool> refill();
+  std::optional<Failure> fold_one(const Event& event, Offset offset);
+  void number(Effects effects, Offset offset);
+  void send_what_may_go(Outcome& outcome);
+  void settle();
+  Snapshot snapshot_now() const;
+  PartitionId home() const { return options_.hub.partition_of(options_.partitions); }
+
+  Options options_;
+  Behaviour behaviour_;
+  const Storage* storage_;
+  ProducerId producer_;
+
+  std::unique_ptr<HubState> state_;
+  Offset folded_ = 0;
+  std::set<Offset> dead_;           // Skipped.
+  std::vector<Target> targets_;     // By partition.
+
+  Offset known_acknowledged_ = 0;   // From the stored cursor: emissions up to here are not sent again.
+  Offset counters_from_ = 0;        // A rebuild for a new behaviour version keeps the stored counters up to here.
+  Offset on_disk_ = 0;              // May be read up to here.
+  Offset named_ = 0;                // The last event that is on disk or handed.
+  std::deque<EventSlice> handed_;   // What follows, in memory.
+  EventSlice page_;                 // What was read and is not folded yet; `page_.events` may be empty.
+
+  std::deque<Emission> outbox_;     // Numbered and not yet sent: a target has too many unacknowledged.
+  std::deque<Unsettled> unsettled_;
+  Offset snapshot_offset_ = 0;      // Of the last snapshot that was given out.
+  std::optional<Snapshot> pending_snapshot_;  // Waits until its emissions are acknowledged.
+};
+
+}  // namespace carillon::runtime

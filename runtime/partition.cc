@@ -1,0 +1,768 @@
+#include "runtime/partition.h"
+
+#include <algorithm>
+
+#include "runtime/key.h"
+#include "runtime/mutation.h"
+
+namespace carillon::runtime {
+namespace {
+
+// Batches leave witnesses, so that a hole in LevelDB's log shows (DESIGN section 9). As many as a log may hold.
+constexpr std::uint64_t kWitnesses = 65'536;
+
+// Windows are saved under their own keys only so often; in between, a batch has one record of all that it moved.
+constexpr std::uint64_t kBatchesPerWindowSave = 256;
+constexpr std::size_t kUnsavedWindowsMax = 1'024;
+constexpr UnixMs kWindowSaveIntervalMs = 10'000;
+
+constexpr std::size_t kActivationsPerScan = 64;
+constexpr std::size_t kSweepStep = 64;
+constexpr UnixMs kSweepIntervalMs = 1'000;
+constexpr UnixMs kUnreadableRetryMs = 2'000;
+
+}  // namespace
+
+// --- Opening.
+
+Partition::Partition(Options options, const Storage& storage)
+    : options_(std::move(options)),
+      storage_(&storage),
+      mailboxes_(options_.limits.mailboxes_cached),
+      windows_(options_.limits.windows_cached),
+      open_(std::make_shared<Batch>()),
+      incarnations_(options_.life << 32) {}
+
+Result<std::unique_ptr<Partition>> Partition::open(Options options, const Storage& storage) {
+  std::unique_ptr<Partition> partition(new Partition(std::move(options), storage));
+  if (auto loaded = partition->load(); !loaded) return loaded.error();
+  return partition;
+}
+
+Result<void> Partition::load() {
+  std::uint64_t previous = 0;
+  std::optional<Error> hole;
+  const auto scanned = storage_->scan(
+      tag_prefix(id(), Tag::kProgress), tag_end(id(), Tag::kProgress), [&](auto key, auto) {
+        const auto batch = batch_of(key);
+        if (previous != 0 && batch != previous + 1)
+          hole = Error{ErrorCode::UNAVAILABLE, "partition " + std::to_string(id().value) + " misses the batches " +
+                                                   std::to_string(previous + 1) + " to " + std::to_string(batch - 1) +
+                                                   ": the log of the store is damaged; run `carillon verify`"};
+        previous = batch;
+        return !hole;
+      });
+  if (!scanned) return scanned.error();
+  if (hole) return *hole;
+  batch_number_ = previous;
+  if (auto loaded = load_moved_windows(); !loaded) return loaded;
+  hubs_wait_ = true;  // Recovery: unfinished hubs are found by their markers.
+  activate_waiting();
+  return {};
+}
+
+Result<void> Partition::load_moved_windows() {
+  std::optional<Error> damaged;
+  windows_saved_at_ = batch_number_;
+  const auto scanned = storage_->scan(
+      tag_prefix(id(), Tag::kMovedWindows), tag_end(id(), Tag::kMovedWindows), [&](auto key, auto value) {
+        windows_saved_at_ = std::min(windows_saved_at_, batch_of(key) - 1);
+        auto moved = decode_moved_windows(value);
+        if (!moved) {
+          damaged = moved.error();
+          return false;
+        }
+        for (auto& [producer, stored] : *moved) {
+          auto* slot = windows_.find(producer);
+          if (slot == nullptr) {
+            slot = &windows_.insert(producer, {});
+            slot->unsaved = true;
+            unsaved_windows_.emplace_back(producer, slot);
+          }
+          slot->window = stored.window;
+          slot->moved_at_ms = stored.moved_at_ms;
+        }
+        return true;
+      });
+  if (!scanned) return scanned;
+  if (damaged) return *damaged;
+  return {};
+}
+
+Result<Partition::Mailbox*> Partition::mailbox(const EntityId& entity) {
+  if (auto* cached = mailboxes_.find(entity)) return cached;
+  const auto last = last_of_mailbox(*storage_, id(), entity);
+  if (!last) return last.error();
+  Mailbox loaded(entity);
+  loaded.last = loaded.sealed = loaded.committed = *last;
+  if (!entity.is_player() && *last > 0) {
+    const auto marker = storage_->get(entity_key(id(), Tag::kUnfinished, entity));
+    if (!marker) return marker.error();
+    loaded.unfinished = marker->has_value();
+  }
+  return &mailboxes_.insert(entity, std::move(loaded));
+}
+
+Result<Partition::WindowSlot*> Partition::window(const ProducerId& producer) {
+  if (auto* cached = windows_.find(producer)) return cached;
+  const auto stored = storage_->get(window_key(id(), producer));
+  if (!stored) return stored.error();
+  WindowSlot slot;
+  if (*stored) {
+    auto decoded = decode_window(**stored);
+    if (!decoded) return decoded.error();
+    slot.window = decoded->window;
+    slot.moved_at_ms = decoded->moved_at_ms;
+  }
+  return &windows_.insert(producer, slot);
+}
+
+// --- Accepting.
+
+void Partition::mark_window(const ProducerId& producer, WindowSlot& slot, UnixMs now) {
+  slot.moved_at_ms = now;
+  if (slot.dirty) return;
+  slot.dirty = true;
+  open_->windows.emplace_back(&producer, &slot);
+}
+
+Offset Partition::stage(Mailbox& mailbox, const Event& event) {
+  if (mailbox.staged.empty()) {
+    open_->touched.push_back(&mailbox);
+    if (is_hub(mailbox) && !mailbox.unfinished && !mutated(Mutation::kSkipMarker)) {
+      open_->writes.put(entity_key(id(), Tag::kUnfinished, mailbox.id), {});
+      mailbox.unfinished = true;
+    }
+  }
+  mailbox.staged.push_back(&event);
+  open_->worth_a_commit = true;
+  return ++mailbox.last;
+}
+
+Partition::Batch* Partition::last_batch() {
+  if (open_->worth_a_commit) return open_.get();
+  return in_flight_.get();
+}
+
+void Partition::refuse_all(const PublishRequest& request, const Error& error) {
+  Published published{request.session, request.call, 0, 0, {}, request.items.front().index};
+  for (const auto& item : request.items) published.refusals.push_back({item.index, error});
+  counters_.refused += request.items.size();
+  outputs_.published.push_back(std::move(published));
+}
+
+void Partition::publish(PublishRequest request, UnixMs now) {
+  if (failed_) return refuse_all(request, *failed_);
+  Published published{request.session, request.call, 0, 0, {}, request.items.front().index};
+  // Events are staged where they lie: the batch keeps the request.
+  auto& items = open_->publishes.emplace_back(std::move(request.items));
+  WindowSlot* slot = nullptr;
+  const ProducerId* slot_of = nullptr;
+  for (auto& item : items) {
+    const auto refuse = [&](const Error& error) { published.refusals.push_back({item.index, error}); };
+    // The mailbox first: an event that cannot be staged must leave no trace in the window.
+    const auto to = mailbox(item.entity);
+    if (!to) {
+      refuse(to.error());
+      continue;
+    }
+    if (slot_of == nullptr || !(*slot_of == item.event.producer)) {
+      const auto found = window(item.event.producer);
+      if (!found) {
+        refuse(found.error());
+        continue;
+      }
+      slot = *found;
+      slot_of = &item.event.producer;
+    }
+    if (slot->window.admit(item.event.sequence) == Window::Verdict::kDuplicate) {
+      ++published.duplicates;
+      continue;
+    }
+    mark_window(item.event.producer, *slot, now);
+    item.event.accepted_at_ms = now;
+    stage(**to, item.event);
+    ++published.accepted;
+  }
+  counters_.accepted += published.accepted;
+  counters_.duplicates += published.duplicates;
+  counters_.refused += published.refusals.size();
+  // Also what was only repeated may be said to be durable only when its original is.
+  const bool at_once = mutated(Mutation::kAnswerDuplicateAtOnce) && published.accepted == 0;
+  if (auto* batch = at_once ? nullptr : last_batch())
+    return static_cast<void>(batch->published.emplace_back(std::move(published), &items));
+  outputs_.published.push_back(std::move(published));
+  open_->publishes.pop_back();  // Nothing of it is staged, and there may be no commit for long.
+}
+
+void Partition::emissions_arrived(PartitionId from, std::vector<HubEmissions> arrived, UnixMs now) {
+  if (failed_) return;  // Not acknowledged: the hubs repeat them after a restart.
+  for (auto& group : arrived) {
+    auto& emissions = open_->emissions.emplace_back(std::move(group));
+    const auto found = window(emissions.emissions.front().event.producer);
+    if (!found) continue;
+    WindowSlot& slot = **found;
+    for (auto& emission : emissions.emissions) {
+      // Dense: what skips a number follows something that was lost on the way, and will come again after it.
+      const bool gap = emission.event.sequence > slot.window.highest() + 1;
+      if (gap && !mutated(Mutation::kAcceptGapInEmissions)) break;
+      const auto to = mailbox(emission.target);
+      if (!to) break;
+      if (slot.window.admit(emission.event.sequence) == Window::Verdict::kDuplicate) {
+        ++counters_.emission_duplicates;
+        continue;
+      }
+      mark_window(emission.event.producer, slot, now);
+      emission.event.accepted_at_ms = now;
+      stage(**to, emission.event);
+      ++counters_.emissions;
+    }
+    EmissionAck ack{emissions.hub, std::min(slot.window.highest(), emissions.last())};
+    if (auto* batch = last_batch()) {
+      batch->acks[from.value].push_back(std::move(ack));
+    } else {
+      outputs_.acks[from.value].push_back(std::move(ack));
+      open_->emissions.pop_back();  // As above.
+    }
+  }
+}
+
+// --- Committing.
+
+void Partition::seal() {
+  if (in_flight_ || failed_ || !open_->worth_a_commit) return;
+  in_flight_ = std::move(open_);
+  open_ = std::make_shared<Batch>();
+  Batch& batch = *in_flight_;
+
+  WriteSet writes = std::move(batch.writes);
+  batch.appended.reserve(batch.touched.size());
+  // In the order of their keys, which LevelDB's memtable takes in faster.
+  std::ranges::sort(batch.touched, {}, [](const Mailbox* mailbox) -> const std::string& { return mailbox->id.text(); });
+  for (auto* mailbox : batch.touched) {
+    const Offset first = mailbox->last - mailbox->staged.size() + 1;
+    writes.put(entity_key(id(), Tag::kMailbox, mailbox->id, first), encode_mailbox_record(mailbox->staged));
+    batch.appended.emplace_back(mailbox, EventSlice{first, std::move(mailbox->staged), in_flight_});
+    mailbox->staged.clear();
+    mailbox->sealed = mailbox->last;
+  }
+  ++batch_number_;
+  if (!mutated(Mutation::kForgetWindow)) write_windows(batch, writes);
+  writes.put(batch_key(id(), Tag::kProgress, batch_number_), {});
+  if (batch_number_ > kWitnesses) writes.erase(batch_key(id(), Tag::kProgress, batch_number_ - kWitnesses));
+  ++counters_.batches;
+  outputs_.commit = std::move(writes);
+
+  for (auto& [mailbox, slice] : batch.appended) {
+    mailbox->in_flight = &slice;
+    if (mutated(Mutation::kDeliverBeforeCommit)) deliver(*mailbox, slice);
+    if (is_hub(*mailbox) && options_.fold_before_commit) feed(*mailbox);
+  }
+}
+
+void Partition::write_windows(Batch& batch, WriteSet& writes) {
+  std::vector<MovedWindow> moved;
+  moved.reserve(batch.windows.size());
+  for (const auto& [producer, slot] : batch.windows) {
+    moved.push_back({producer->stored(), &slot->window, slot->moved_at_ms});
+    slot->dirty = false;
+    if (!std::exchange(slot->unsaved, true)) unsaved_windows_.emplace_back(*producer, slot);
+  }
+  const bool save_now = std::exchange(save_windows_, false) || unsaved_windows_.size() >= kUnsavedWindowsMax ||
+                        batch_number_ >= windows_saved_at_ + kBatchesPerWindowSave;
+  if (!save_now) {
+    if (!moved.empty()) writes.put(batch_key(id(), Tag::kMovedWindows, batch_number_), encode(moved));
+    return;
+  }
+  for (const auto& [producer, slot] : unsaved_windows_) {
+    writes.put(window_key(id(), producer), encode(StoredWindow{slot->window, slot->moved_at_ms}));
+    slot->unsaved = false;
+    ++slot->saves_under_way;
+    batch.saved.push_back(slot);
+  }
+  unsaved_windows_.clear();
+  for (auto number = windows_saved_at_ + 1; number < batch_number_; ++number)
+    writes.erase(batch_key(id(), Tag::kMovedWindows, number));
+  windows_saved_at_ = batch_number_;
+}
+
+void Partition::committed(UnixMs) {
+  CHECK(in_flight_);
+  // The batch ends with this call; who still holds slices keeps it alive.
+  const auto batch = std::move(in_flight_);
+  for (auto* slot : batch->saved) --slot->saves_under_way;
+  for (auto& [mailbox, slice] : batch->appended) {
+    mailbox->committed = slice.last();
+    if (!mailbox->followers.empty() && !mutated(Mutation::kDeliverBeforeCommit)) deliver(*mailbox, slice);
+    if (is_hub(*mailbox)) {
+      feed(*mailbox);
+    } else if (mailbox->last > options_.limits.notifications_kept) {
+      trim(*mailbox);
+    }
+    mailbox->in_flight = nullptr;
+  }
+  for (auto* mailbox : batch->pinned) --mailbox->pins;
+  for (const auto& entity : batch->resume) {
+    if (auto* mailbox = mailboxes_.find(entity)) {
+      mailbox->hub.waits = false;
+      feed(*mailbox);
+    }
+  }
+  for (auto& [published, items] : batch->published) outputs_.published.push_back(std::move(published));
+  for (auto& [partition, acks] : batch->acks) {
+    auto& out = outputs_.acks[partition];
+    std::ranges::move(acks, std::back_inserter(out));
+  }
+  for (auto& redriven : batch->redriven) outputs_.redriven.push_back(std::move(redriven));
+  for (const auto& settled : batch->settling) settling_.erase(settled);
+  // Slices hold the batch, and the batch holds the slices: cut the circle.
+  batch->appended.clear();
+}
+
+void Partition::commit_failed(const Error& error) {
+  failed_ = Error{ErrorCode::UNAVAILABLE, error.message, 0};
+  for (auto* batch : {in_flight_.get(), open_.get()}) {
+    if (batch == nullptr) continue;
+    for (auto& [published, items] : batch->published) {
+      // Whether it reached the disk is unknown, so nothing of it is confirmed; the client keeps it and tries again.
+      published.refusals.clear();
+      for (const auto& item : *items) published.refusals.push_back({item.index, *failed_});
+      published.accepted = published.duplicates = 0;
+      outputs_.published.push_back(std::move(published));
+    }
+    for (auto& redriven : batch->redriven) {
+      redriven.outcome = *failed_;
+      outputs_.redriven.push_back(std::move(redriven));
+    }
+    for (auto& [mailbox, slice] : batch->appended) mailbox->in_flight = nullptr;
+    batch->appended.clear();
+  }
+}
+
+void Partition::deliver(const Mailbox& mailbox, const EventSlice& events) {
+  for (const auto& follower : mailbox.followers)
+    outputs_.deliveries[follower.session].push_back({follower.follow, events});
+}
+
+Outputs Partition::take() {
+  seal();
+  return std::exchange(outputs_, {});
+}
+
+// --- Hubs.
+
+void Partition::activate(Mailbox& mailbox) {
+  auto& hub = mailbox.hub;
+  hub.incarnation = ++incarnations_;
+  hub.active = true;
+  hub.lagging = true;  // Until it reports that it has caught up with the disk.
+  hub.handed = mailbox.committed;
+  hub.folded = 0;
+  ++counters_.active_hubs;
+  outputs_.activations.push_back({mailbox.id, hub.incarnation});
+  outputs_.feeds.push_back({mailbox.id, mailbox.committed, {}});
+}
+
+void Partition::feed(Mailbox& mailbox) {
+  auto& hub = mailbox.hub;
+  if (hub.waits || failed_) return;
+  if (!hub.active) {
+    if (counters_.active_hubs >= options_.limits.active_hubs_max) {
+      hubs_wait_ = search_again_ = true;  // It is found by its marker when there is room.
+      return;
+    }
+    activate(mailbox);
+    return;
+  }
+  const auto until = visible(mailbox);
+  if (hub.handed >= until) return;
+  if (hub.lagging) {
+    if (hub.folded < hub.handed) return;
+    if (mailbox.committed > hub.handed) {
+      hub.handed = mailbox.committed;
+      outputs_.feeds.push_back({mailbox.id, mailbox.committed, {}});
+      return;
+    }
+    hub.lagging = false;
+  }
+  const auto* slice = mailbox.in_flight;
+  if (until - hub.folded > options_.limits.hub_events_ahead_max || slice == nullptr ||
+      slice->first > hub.handed + 1) {
+    hub.lagging = true;  // Too much for memory, or no longer there: from disk, once it is committed.
+    return;
+  }
+  outputs_.feeds.push_back({mailbox.id, 0, {slice->from(hub.handed + 1)}});
+  hub.handed = until;
+}
+
+void Partition::activate_waiting() {
+  if (!hubs_wait_ || failed_ || counters_.active_hubs >= options_.limits.active_hubs_max) return;
+  const auto begin = tag_prefix(id(), Tag::kUnfinished);
+  std::vector<EntityId> found;
+  std::size_t seen = 0;
+  bool at_end = true;
+  const auto scanned = storage_->scan(wait_scan_.empty() ? std::string_view(begin) : wait_scan_,
+                                      tag_end(id(), Tag::kUnfinished), [&](auto key, auto) {
+                                        if (seen++ == kActivationsPerScan) {
+                                          wait_scan_ = std::string(key);
+                                          return at_end = false;
+                                        }
+                                        if (auto parsed = parse_entity_key(key)) found.push_back(parsed->entity);
+                                        return true;
+                                      });
+  if (!scanned) search_again_ = true;
+  for (const auto& entity : found) {
+    const auto box = mailbox(entity);
+    if (!box || (*box)->hub.active || (*box)->hub.waits) continue;
+    if (counters_.active_hubs >= options_.limits.active_hubs_max) {
+      search_again_ = true;
+      continue;
+    }
+    if ((*box)->unfinished) activate(**box);
+  }
+  if (at_end) {
+    wait_scan_.clear();
+    hubs_wait_ = std::exchange(search_again_, false);
+  }
+}
+
+void Partition::report(HubReport report, UnixMs now) {
+  auto* box = mailboxes_.find(report.hub);
+  if (box == nullptr || !box->hub.active || box->hub.incarnation != report.incarnation || failed_) return;
+  auto& hub = box->hub;
+  hub.folded = report.folded;
+  hub.cursor = report.cursor;
+  for (auto& [target, emissions] : report.emissions) outputs_.emissions[target.value].push_back(std::move(emissions));
+  if (report.snapshot) {
+    save_snapshot(box->id, *report.snapshot);
+    hub.cursor_saved = std::max(hub.cursor_saved, report.snapshot->offset);
+  }
+  if (hub.cursor >= hub.cursor_saved + options_.limits.events_per_cursor) {
+    open_->writes.put(entity_key(id(), Tag::kCursor, box->id), encode_cursor(mutated(Mutation::kCursorTooFar) ? hub.folded : hub.cursor));
+    hub.cursor_saved = hub.cursor;
+  }
+  if (report.failure) {
+    const auto& failure = *report.failure;
+    hub.failures = failure.offset == hub.failed_at ? hub.failures + 1 : 1;
+    hub.failed_at = failure.offset;
+    end_fold(*box);
+    if (hub.failures > options_.limits.retries)
+      to_dead_letters(*box, failure);
+    else
+      retry_later(*box, now + options_.limits.retry_pause.count());
+    return;
+  }
+  feed(*box);
+}
+
+void Partition::save_snapshot(const EntityId& hub, const Snapshot& snapshot) {
+  open_->writes.put(entity_key(id(), Tag::kSnapshot, hub), encode(snapshot));
+}
+
+void Partition::end_fold(Mailbox& mailbox) {
+  if (!mailbox.hub.active) return;
+  mailbox.hub.active = false;
+  --counters_.active_hubs;
+  outputs_.dismissals.push_back(mailbox.id);
+}
+
+void Partition::retry_later(Mailbox& mailbox, UnixMs due) {
+  mailbox.hub.waits = true;
+  retries_.emplace(due, mailbox.id);
+}
+
+void Partition::to_dead_letters(Mailbox& mailbox, const Fold::Failure& failure) {
+  open_->writes.put(entity_key(id(), Tag::kDeadLetter, mailbox.id, failure.offset),
+                    encode(DeadLetter{failure.reason, mailbox.hub.failures, false}));
+  open_->worth_a_commit = true;
+  mailbox.hub.failures = 0;
+  ++counters_.dead_letters;
+  if (mutated(Mutation::kDeadLetterNotAwaited)) return feed(mailbox);
+  // What follows it may be folded only when the decision to skip it is durable (P5).
+  open_->resume.push_back(mailbox.id);
+  mailbox.hub.waits = true;
+}
+
+void Partition::rest(const EntityId& entity, std::uint64_t incarnation, Offset folded,
+                     std::optional<Snapshot> snapshot) {
+  auto* box = mailboxes_.find(entity);
+  if (box == nullptr || !box->hub.active || box->hub.incarnation != incarnation || failed_) return;
+  if (snapshot) save_snapshot(entity, *snapshot);
+  if (box->last != folded && !mutated(Mutation::kRemoveMarkerEarly)) return;  // New events are on their way to it.
+  if (box->unfinished) {
+    open_->writes.erase(entity_key(id(), Tag::kUnfinished, entity));
+    open_->writes.put(entity_key(id(), Tag::kCursor, entity), encode_cursor(folded));
+    open_->pinned.push_back(box);
+    ++box->pins;
+    box->unfinished = false;
+    box->hub.cursor_saved = folded;
+  }
+  end_fold(*box);
+  activate_waiting();
+}
+
+void Partition::hub_lost(const EntityId& entity, std::uint64_t incarnation, UnixMs now) {
+  auto* box = mailboxes_.find(entity);
+  if (box == nullptr || !box->hub.active || box->hub.incarnation != incarnation) return;
+  end_fold(*box);
+  retry_later(*box, now + kUnreadableRetryMs);
+}
+
+void Partition::restart_hubs() {
+  for (const auto& entity : active_hubs()) {
+    auto* box = mailboxes_.find(entity);
+    end_fold(*box);
+    feed(*box);
+  }
+}
+
+std::vector<EntityId> Partition::active_hubs() {
+  std::vector<EntityId> active;
+  mailboxes_.for_each([&](const EntityId& entity, const Mailbox& mailbox) {
+    if (mailbox.hub.active) active.push_back(entity);
+  });
+  return active;
+}
+
+bool Partition::at_rest() const { return !in_flight_ && !open_->worth_a_commit && counters_.active_hubs == 0; }
+
+// --- Followers and operators.
+
+Result<Extent> Partition::follow(const EntityId& entity, Follower follower) {
+  const auto box = mailbox(entity);
+  if (!box) return box.error();
+  const auto extent = extent_of_mailbox(*storage_, id(), entity);
+  if (!extent) return extent.error();
+  (*box)->followers.push_back(follower);
+  followed_[follower.session].insert(entity);
+  // The disk may be ahead of `committed`, by a commit of which this partition has not heard yet; readers have seen it.
+  return Extent{extent->first, std::max(extent->last, (*box)->committed)};
+}
+
+void Partition::unfollow(SessionId session) {
+  const auto found = followed_.find(session);
+  if (found == followed_.end()) return;
+  for (const auto& entity : found->second)
+    if (auto* box = mailboxes_.find(entity))
+      std::erase_if(box->followers, [&](const Follower& follower) { return follower.session == session; });
+  followed_.erase(found);
+}
+
+Result<void> Partition::wake(const EntityId& entity) {
+  if (failed_) return *failed_;
+  const auto box = mailbox(entity);
+  if (!box) return box.error();
+  if (!(*box)->hub.active && !(*box)->hub.waits) activate(**box);
+  return {};
+}
+
+Result<Partition::Inspection> Partition::inspect(const EntityId& entity) {
+  const auto box = mailbox(entity);
+  if (!box) return box.error();
+  Inspection inspection;
+  const auto extent = extent_of_mailbox(*storage_, id(), entity);
+  if (!extent) return extent.error();
+  inspection.extent = *extent;
+  inspection.cursor = (*box)->hub.cursor;
+  const auto letters = storage_->scan(entity_key(id(), Tag::kDeadLetter, entity),
+                                      entity_end(id(), Tag::kDeadLetter, entity), [&](auto, auto value) {
+                                        const auto letter = decode_dead_letter(value);
+                                        inspection.dead_letters += letter.ok() && !letter->settled;
+                                        return true;
+                                      });
+  if (!letters) return letters.error();
+  return inspection;
+}
+
+Result<std::vector<DeadLetterEntry>> Partition::dead_letters(const std::optional<EntityId>& entity,
+                                                             std::size_t most) const {
+  std::vector<DeadLetterEntry> entries;
+  std::optional<Error> failed;
+  const auto begin = entity ? entity_key(id(), Tag::kDeadLetter, *entity) : tag_prefix(id(), Tag::kDeadLetter);
+  const auto end = entity ? entity_end(id(), Tag::kDeadLetter, *entity) : tag_end(id(), Tag::kDeadLetter);
+  const auto scanned = storage_->scan(begin, end, [&](auto key, auto value) {
+    const auto parsed = parse_entity_key(key);
+    auto letter = decode_dead_letter(value);
+    if (!parsed || !letter) {
+      failed = parsed ? letter.error() : parsed.error();
+      return false;
+    }
+    if (letter->settled) return true;
+    auto run = read_mailbox(*storage_, id(), parsed->entity, parsed->offset, {1, 1});
+    if (!run || run->events.empty()) {
+      failed = run ? Error{ErrorCode::UNAVAILABLE, "a dead letter names an offset that does not exist", 0} : run.error();
+      return false;
+    }
+    entries.push_back({parsed->entity, parsed->offset, std::move(*letter), std::move(run->events.front())});
+    return entries.size() < most;
+  });
+  if (!scanned) return scanned.error();
+  if (failed) return *failed;
+  return entries;
+}
+
+void Partition::redrive(const EntityId& entity, Offset offset, std::uint64_t call, UnixMs now) {
+  const auto answer = [&](const Error& error) { outputs_.redriven.push_back({call, error}); };
+  if (failed_) return answer(*failed_);
+  const auto stored = storage_->get(entity_key(id(), Tag::kDeadLetter, entity, offset));
+  if (!stored) return answer(stored.error());
+  auto letter = *stored ? decode_dead_letter(**stored) : Result<DeadLetter>(DeadLetter{{}, 0, true});
+  if (!letter) return answer(letter.error());
+  if (letter->settled || settling_.contains({entity, offset}))
+    return answer({ErrorCode::NOT_FOUND, "no dead letter stands there; it may have been redriven or discarded"});
+  auto run = read_mailbox(*storage_, id(), entity, offset, {1, 1});
+  const auto box = mailbox(entity);
+  if (!run || run->events.empty() || !box)
+    return answer(!run ? run.error() : Error{ErrorCode::UNAVAILABLE, "the event cannot be read"});
+
+  // Once, without a window: the new event and the end of the dead letter are one commit.
+  auto& event = open_->redriven_events.emplace_back(std::move(run->events.front()));
+  event.accepted_at_ms = now;
+  event.redrive_of = offset;
+  const auto new_offset = stage(**box, event);
+  letter->settled = true;
+  open_->writes.put(entity_key(id(), Tag::kDeadLetter, entity, offset), encode(*letter));
+  open_->settling.emplace_back(entity, offset);
+  if (!mutated(Mutation::kRedriveTwice)) settling_.emplace(entity, offset);
+  open_->redriven.push_back({call, new_offset});
+}
+
+void Partition::discard(const EntityId& entity, Offset offset, std::uint64_t call) {
+  const auto answer = [&](const Error& error) { outputs_.redriven.push_back({call, error}); };
+  if (failed_) return answer(*failed_);
+  const Key key = entity_key(id(), Tag::kDeadLetter, entity, offset);
+  const auto stored = storage_->get(key);
+  if (!stored) return answer(stored.error());
+  auto letter = *stored ? decode_dead_letter(**stored) : Result<DeadLetter>(DeadLetter{{}, 0, true});
+  if (!letter) return answer(letter.error());
+  if (letter->settled || settling_.contains({entity, offset}))
+    return answer({ErrorCode::NOT_FOUND, "no dead letter stands there; it may have been redriven or discarded"});
+  letter->settled = true;
+  open_->writes.put(key, encode(*letter));
+  open_->worth_a_commit = true;
+  open_->settling.emplace_back(entity, offset);
+  settling_.emplace(entity, offset);
+  open_->redriven.push_back({call, Offset{0}});
+}
+
+// --- Time.
+
+void Partition::tick(UnixMs now) {
+  if (failed_) return;
+  while (!retries_.empty() && retries_.begin()->first <= now) {
+    const auto entity = retries_.begin()->second;
+    retries_.erase(retries_.begin());
+    if (auto* box = mailboxes_.find(entity); box != nullptr && box->hub.waits) {
+      box->hub.waits = false;
+      feed(*box);
+    }
+  }
+  activate_waiting();
+  if (now >= next_sweep_) {
+    sweep(now);
+    next_sweep_ = now + kSweepIntervalMs;
+    if (!open_->writes.empty()) open_->worth_a_commit = true;  // What waited for company.
+  }
+}
+
+void Partition::trim(Mailbox& mailbox) {
+  const auto kept = options_.limits.notifications_kept;
+  if (mailbox.first == 0) {
+    const auto extent = extent_of_mailbox(*storage_, id(), mailbox.id);
+    if (!extent) return;
+    mailbox.first = extent->first;
+  }
+  // Not for every notification: an eighth more than what is kept may stand there.
+  if (mailbox.committed - mailbox.first < kept + kept / 8) return;
+  std::string previous;
+  const auto scanned = storage_->scan(entity_key(id(), Tag::kMailbox, mailbox.id, mailbox.first),
+                                      entity_end(id(), Tag::kMailbox, mailbox.id), [&](auto key, auto) {
+                                        const auto parsed = parse_entity_key(key);
+                                        if (!parsed) return false;
+                                        // A record may go when the next one begins at or before the first to be kept.
+                                        if (!previous.empty()) {
+                                          const Offset extra = mutated(Mutation::kTrimOneTooMany) ? 1 : 0;
+                                          if (parsed->offset + kept > mailbox.committed + 1 + extra) return false;
+                                          open_->writes.erase(previous);
+                                          mailbox.first = parsed->offset;
+                                        }
+                                        previous = key;
+                                        return true;
+                                      });
+  (void)scanned;  // What cannot be read is not trimmed; readers will say so.
+}
+
+void Partition::sweep(UnixMs now) {
+  if (!unsaved_windows_.empty() && now >= save_windows_due_) {
+    save_windows_ = open_->worth_a_commit = true;
+    save_windows_due_ = now + kWindowSaveIntervalMs;
+  }
+  sweep_windows(now);
+  sweep_mailboxes(now);
+}
+
+// Forgets clients' windows that have not moved within the deduplication horizon.
+void Partition::sweep_windows(UnixMs now) {
+  const auto begin = sweep_windows_at_.empty() ? tag_prefix(id(), Tag::kWindow).text() : sweep_windows_at_;
+  const auto horizon = std::chrono::duration_cast<std::chrono::milliseconds>(options_.limits.deduplication_horizon);
+  std::vector<std::string> old;
+  std::size_t seen = 0;
+  sweep_windows_at_.clear();
+  const auto scanned = storage_->scan(begin, tag_end(id(), Tag::kWindow), [&](auto key, auto value) {
+    if (seen++ == kSweepStep) {
+      sweep_windows_at_ = key;
+      return false;
+    }
+    const auto window = decode_window(value);
+    if (window && key[3] == 'c' && window->moved_at_ms + horizon.count() < now) old.emplace_back(key);
+    return true;
+  });
+  if (!scanned) return;
+  for (const auto& key : old) {
+    const auto producer = ProducerId::trusted(std::string_view(key).substr(3, key.size() - 4));
+    const auto* cached = windows_.peek(producer);
+    if (cached != nullptr && (cached->in_use() || cached->moved_at_ms + horizon.count() >= now)) continue;
+    windows_.erase(producer);
+    open_->writes.erase(key);
+  }
+}
+
+// Forgets notifications that are older than retention allows; some streams at a time.
+void Partition::sweep_mailboxes(UnixMs now) {
+  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(options_.limits.notification_age_max);
+  const auto players_begin = tag_prefix(id(), Tag::kMailbox).add(kPlayerKind).add_byte('/').text();
+  const auto players_end = tag_prefix(id(), Tag::kMailbox).add(kPlayerKind).add_byte('/' + 1).text();
+  auto at = sweep_mailboxes_at_.empty() ? players_begin : sweep_mailboxes_at_;
+  for (std::size_t streams = 0; streams < kSweepStep; ++streams) {
+    std::optional<EntityId> entity;
+    std::size_t erased = 0;
+    const auto scanned = storage_->scan(at, players_end, [&](auto key, auto value) {
+      const auto parsed = parse_entity_key(key);
+      if (!parsed || (entity && !(parsed->entity == *entity))) return false;
+      entity = parsed->entity;
+      const auto events = decode_mailbox_record(value);
+      // The newest record stays, so that the stream keeps its place.
+      const auto* box = mailboxes_.peek(parsed->entity);
+      if (!events || events->back().accepted_at_ms + age.count() >= now || erased == kSweepStep) return false;
+      const auto last = box != nullptr ? Result<Offset>(box->committed) : last_of_mailbox(*storage_, id(), *entity);
+      if (!last || parsed->offset + events->size() - 1 >= *last) return false;
+      open_->writes.erase(key);
+      ++erased;
+      return true;
+    });
+    if (!scanned || !entity) {
+      sweep_mailboxes_at_.clear();
+      return;
+    }
+    if (erased > 0)
+      if (auto* box = mailboxes_.find(*entity)) box->first = 0;
+    if (erased == kSweepStep) {
+      sweep_mailboxes_at_ = entity_key(id(), Tag::kMailbox, *entity).text();
+      return;
+    }
+    at = entity_end(id(), Tag::kMailbox, *entity).text();
+  }
+  sweep_mailboxes_at_ = at;
+}
+
+}  // namespace carillon::runtime

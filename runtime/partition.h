@@ -1,0 +1,330 @@
+// One partition on one node: the single writer of the mailboxes of its entities.
+//
+// Pure: inputs are calls, outputs are what `take` returns, the disk is only read. No clock (callers say what time it
+// is), no threads; one owner. What it wants written leaves as one WriteSet at a time; the next one is collected while
+// that one is on its way (group commit). Nothing is answered, acknowledged or shown to followers before `committed`.
+//
+// With `fold_before_commit`, hubs get events as soon as their batch is on its way to the journal. That is sound only while
+// all partitions commit through one journal, in order: an emission is then never durable before the event that caused it
+// (P5). See docs/decisions.md.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/behaviour.h"
+#include "runtime/fold.h"
+#include "runtime/limits.h"
+#include "runtime/lru_cache.h"
+#include "runtime/mailbox.h"
+#include "runtime/mutation.h"
+#include "runtime/record.h"
+#include "runtime/storage.h"
+
+namespace carillon::runtime {
+
+// Whoever gets answers and deliveries; the number is its owner's to choose.
+using SessionId = std::uint64_t;
+
+struct PublishItem {
+  std::uint32_t index = 0;  // Its place in the client's request.
+  EntityId entity;          // Of this partition; its kind is known.
+  Event event;              // Producer and sequence are set.
+};
+
+struct PublishRequest {
+  SessionId session = 0;
+  std::uint64_t call = 0;
+  std::vector<PublishItem> items;  // In ascending order of `index`; at least one.
+};
+
+struct ItemRefusal {
+  std::uint32_t index = 0;
+  Error error;
+};
+
+struct Published {
+  SessionId session = 0;
+  std::uint64_t call = 0;
+  std::uint32_t accepted = 0;
+  std::uint32_t duplicates = 0;
+  std::vector<ItemRefusal> refusals;
+  std::uint32_t first_index = 0;  // Of the items that this answers.
+};
+
+struct Follower {
+  SessionId session = 0;
+  std::uint32_t follow = 0;  // The session's number for it.
+  auto operator<=>(const Follower&) const = default;
+};
+
+struct Delivery {
+  std::uint32_t follow = 0;
+  EventSlice events;
+};
+
+// What a hub reports after a step of its fold.
+struct HubReport {
+  EntityId hub;
+  std::uint64_t incarnation = 0;
+  Offset folded = 0;
+  Offset cursor = 0;
+  std::vector<std::pair<PartitionId, HubEmissions>> emissions;
+  std::optional<Snapshot> snapshot;
+  std::optional<Fold::Failure> failure;
+};
+
+// The emissions of `hub` to this partition are durable up to `upto`.
+struct EmissionAck {
+  EntityId hub;
+  Sequence upto = 0;
+};
+
+struct DeadLetterEntry {
+  EntityId entity;
+  Offset offset = 0;
+  DeadLetter letter;
+  Event event;
+};
+
+// Work for the owner, in the order of the members.
+struct Outputs {
+  std::optional<WriteSet> commit;  // Make it durable, then call `committed` or `commit_failed`. One at a time.
+
+  struct Activation {
+    EntityId hub;
+    std::uint64_t incarnation;
+  };
+  std::vector<Activation> activations;  // Start a fold; reports carry the incarnation.
+
+  struct Feed {
+    EntityId hub;
+    Offset catch_up = 0;               // If not 0: everything up to here is on disk.
+    std::vector<EventSlice> events;    // Then these.
+  };
+  std::vector<Feed> feeds;             // To active hubs.
+
+  std::vector<EntityId> dismissals;    // Stop these folds.
+  std::map<std::uint16_t, std::vector<HubEmissions>> emissions;  // To other partitions, or this one.
+  std::map<std::uint16_t, std::vector<EmissionAck>> acks;        // To the partitions of the emitting hubs.
+  std::vector<Published> published;
+  std::unordered_map<SessionId, std::vector<Delivery>> deliveries;
+
+  struct Redriven {
+    std::uint64_t call = 0;
+    Result<Offset> outcome;
+  };
+  std::vector<Redriven> redriven;  // Answers to `redrive` and `discard` (offset 0).
+};
+
+class Partition {
+ public:
+  struct Options {
+    PartitionId id;
+    std::uint16_t partitions = 1;
+    Catalogue catalogue;
+    Limits limits;
+    bool fold_before_commit = true;
+    std::uint64_t life = 0;  // Higher with every reload in one process: reports of hubs of a former life are dropped.
+  };
+  struct Counters {
+    std::uint64_t accepted = 0;        // From clients.
+    std::uint64_t duplicates = 0;
+    std::uint64_t emissions = 0;       // Accepted from hubs.
+    std::uint64_t emission_duplicates = 0;
+    std::uint64_t refused = 0;
+    std::uint64_t dead_letters = 0;
+    std::uint64_t batches = 0;
+    std::uint64_t active_hubs = 0;     // Now.
+  };
+
+  // Reads where the partition stands. UNAVAILABLE when its part of the store is damaged; the message names what.
+  static Result<std::unique_ptr<Partition>> open(Options options, const Storage& storage);
+
+  // --- Inputs. `now` is wall-clock time; it must not run backwards within one partition.
+
+  void publish(PublishRequest request, UnixMs now);
+  // Emissions of hubs of `from`, in order per hub. Never refused for load.
+  void emissions_arrived(PartitionId from, std::vector<HubEmissions> emissions, UnixMs now);
+  // What a target partition answered to emissions of this partition's hubs. Returns the hubs to be told.
+  void report(HubReport report, UnixMs now);
+  // A hub has had nothing to do for a while. `snapshot` as the fold gave it.
+  void rest(const EntityId& hub, std::uint64_t incarnation, Offset folded, std::optional<Snapshot> snapshot);
+  // A fold ended without a report (its actor died).
+  void hub_lost(const EntityId& hub, std::uint64_t incarnation, UnixMs now);
+  // Emissions to `target` may have been lost on the way: hubs with something outstanding start anew and repeat them.
+  void restart_hubs();
+
+  void committed(UnixMs now);
+  void commit_failed(const Error& error);
+  // Time passes: retries that are due, retention, forgotten windows. Call it about every 100 ms.
+  void tick(UnixMs now);
+
+  // From now on this follower gets what is committed. Returns what is there already; the rest is read with
+  // `read_mailbox`.
+  Result<Extent> follow(const EntityId& entity, Follower follower);
+  void unfollow(SessionId session);
+
+  // Makes sure that the hub's fold is active, so that it can be asked for its state.
+  Result<void> wake(const EntityId& hub);
+
+  struct Inspection {
+    Extent extent;
+    Offset cursor = 0;
+    std::uint64_t dead_letters = 0;
+  };
+  Result<Inspection> inspect(const EntityId& entity);
+  // Of one entity, or of all when `entity` is nothing.
+  Result<std::vector<DeadLetterEntry>> dead_letters(const std::optional<EntityId>& entity, std::size_t most) const;
+  // The answer comes in `Outputs::redriven` once it is durable.
+  void redrive(const EntityId& entity, Offset offset, std::uint64_t call, UnixMs now);
+  void discard(const EntityId& entity, Offset offset, std::uint64_t call);
+
+  // --- Outputs since the last call.
+  Outputs take();
+
+  PartitionId id() const { return options_.id; }
+  const Counters& counters() const { return counters_; }
+  // Set after a failed commit: nothing is accepted any more.
+  const std::optional<Error>& failed() const { return failed_; }
+  // No commit is under way or wanted, and no hub is active.
+  bool at_rest() const;
+  // Active hubs, for a drain before a stop.
+  std::vector<EntityId> active_hubs();
+
+ private:
+  struct Hub {
+    std::uint64_t incarnation = 0;
+    bool active = false;
+    bool lagging = false;    // Reads from disk until it has caught up.
+    Offset handed = 0;       // The last event that the fold was told of.
+    Offset folded = 0;       // As last reported.
+    Offset cursor = 0;
+    Offset cursor_saved = 0;
+    Offset failed_at = 0;    // The event that failed last.
+    std::uint32_t failures = 0;  // Attempts at it so far.
+    bool waits = false;      // For a retry, or for the commit of a dead letter.
+  };
+
+  struct Mailbox {
+    explicit Mailbox(EntityId entity) : id(std::move(entity)) {}
+    bool in_use() const {
+      return !staged.empty() || in_flight != nullptr || !followers.empty() || hub.active || hub.waits ||
+             (pins > 0 && !mutated(Mutation::kForgetMarkerChange));
+    }
+
+    EntityId id;
+    Offset last = 0;       // Of what is staged, on its way, or committed.
+    Offset sealed = 0;     // Of what is on its way, or committed.
+    Offset committed = 0;
+    Offset first = 0;      // The first that retention kept; 0 while not known.
+    bool unfinished = false;            // The marker is on disk, or on its way there.
+    std::vector<const Event*> staged;   // In the open batch; the last one is at `last`.
+    const EventSlice* in_flight = nullptr;  // In the batch at the journal.
+    std::uint32_t pins = 0;  // Batches with a change of its marker that is not durable yet.
+    std::vector<Follower> followers;
+    Hub hub;
+  };
+
+  struct WindowSlot {
+    bool in_use() const { return dirty || unsaved || saves_under_way > 0; }
+    Window window;
+    UnixMs moved_at_ms = 0;
+    bool dirty = false;                 // Moved in the open batch.
+    bool unsaved = false;               // Moved since it was saved under its own key.
+    std::uint32_t saves_under_way = 0;  // Batches at the journal that save it.
+  };
+
+  // What is collected for one commit, and what is to be said once it is durable. Events stay where they arrived;
+  // slices point into them and share the batch.
+  struct Batch {
+    std::deque<std::vector<PublishItem>> publishes;
+    std::deque<HubEmissions> emissions;
+    std::deque<Event> redriven_events;
+
+    WriteSet writes;                     // Markers, snapshots, cursors, dead letters.
+    std::vector<Mailbox*> touched;
+    std::vector<std::pair<Mailbox*, EventSlice>> appended;  // Filled when the batch is sealed.
+    std::vector<std::pair<const ProducerId*, WindowSlot*>> windows;  // Moved.
+    std::vector<WindowSlot*> saved;      // Under their own keys.
+    // With the items that each answers; they lie in this batch or, where all were repetitions, in the next one.
+    std::vector<std::pair<Published, const std::vector<PublishItem>*>> published;
+    std::map<std::uint16_t, std::vector<EmissionAck>> acks;
+    std::vector<Outputs::Redriven> redriven;
+    std::vector<std::pair<EntityId, Offset>> settling;
+    std::vector<Mailbox*> pinned;        // Their markers change.
+    std::vector<EntityId> resume;        // Hubs that wait for this commit.
+    bool worth_a_commit = false;         // Something in it cannot wait for a later one.
+
+  };
+
+  Partition(Options options, const Storage& storage);
+  Result<void> load();
+  Result<void> load_moved_windows();
+
+  Result<Mailbox*> mailbox(const EntityId& entity);
+  Result<WindowSlot*> window(const ProducerId& producer);
+  void mark_window(const ProducerId& producer, WindowSlot& slot, UnixMs now);
+  void write_windows(Batch& batch, WriteSet& writes);
+  Offset stage(Mailbox& mailbox, const Event& event);
+  // The batch whose commit makes everything durable that was staged so far; nullptr when all is.
+  Batch* last_batch();
+  void refuse_all(const PublishRequest& request, const Error& error);
+
+  void feed(Mailbox& mailbox);
+  void activate(Mailbox& mailbox);
+  void activate_waiting();
+  void end_fold(Mailbox& mailbox);
+  void retry_later(Mailbox& mailbox, UnixMs due);
+  void to_dead_letters(Mailbox& mailbox, const Fold::Failure& failure);
+  void deliver(const Mailbox& mailbox, const EventSlice& events);
+  void save_snapshot(const EntityId& hub, const Snapshot& snapshot);
+
+  bool is_hub(const Mailbox& mailbox) const { return !mailbox.id.is_player(); }
+  Offset visible(const Mailbox& mailbox) const {
+    return options_.fold_before_commit ? mailbox.sealed : mailbox.committed;
+  }
+  void seal();
+  void trim(Mailbox& mailbox);
+  void sweep(UnixMs now);
+  void sweep_windows(UnixMs now);
+  void sweep_mailboxes(UnixMs now);
+
+  Options options_;
+  const Storage* storage_;
+  Counters counters_;
+  std::optional<Error> failed_;
+
+  LruCache<EntityId, Mailbox> mailboxes_;
+  LruCache<ProducerId, WindowSlot> windows_;
+  std::vector<std::pair<ProducerId, WindowSlot*>> unsaved_windows_;
+  std::uint64_t windows_saved_at_ = 0;  // The last batch that saved them all.
+  UnixMs save_windows_due_ = 0;
+  bool save_windows_ = false;           // The next batch does.
+  std::unordered_map<SessionId, std::set<EntityId>> followed_;
+
+  std::shared_ptr<Batch> open_;       // Collects.
+  std::shared_ptr<Batch> in_flight_;  // At the journal.
+  std::uint64_t batch_number_ = 0;    // Of the last batch that was sealed; contiguous on disk.
+  std::set<std::pair<EntityId, Offset>> settling_;  // Dead letters that are being redriven or discarded.
+
+  std::uint64_t incarnations_ = 0;
+  std::multimap<UnixMs, EntityId> retries_;
+  bool hubs_wait_ = false;            // Some unfinished hubs are not active for want of room.
+  bool search_again_ = false;         // One more round after this one.
+  std::string wait_scan_;             // Where the search for them goes on.
+  UnixMs next_sweep_ = 0;
+  std::string sweep_windows_at_;
+  std::string sweep_mailboxes_at_;
+
+  Outputs outputs_;
+};
+
+}  // namespace carillon::runtime

@@ -1,0 +1,60 @@
+// The narrow interface between the pure parts and a disk: read what is committed, collect what is to be written.
+//
+// Reads may be made from any thread at any time; what was read stays valid because it is copied or visited in place.
+#pragma once
+
+#include <leveldb/write_batch.h>
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "messages/result.h"
+
+namespace carillon::runtime {
+
+class Storage {
+ public:
+  virtual ~Storage() = default;
+
+  // The value under `key`; nothing when there is none. UNAVAILABLE when it cannot be read or is damaged.
+  virtual Result<std::optional<std::string>> get(std::string_view key) const = 0;
+
+  // Called with key and value, valid during the call; false ends the scan.
+  using Visit = std::function<bool(std::string_view key, std::string_view value)>;
+  // Visits [from, until) in ascending order.
+  virtual Result<void> scan(std::string_view from, std::string_view until, const Visit& visit) const = 0;
+  // Visits [from, until) in descending order.
+  virtual Result<void> scan_back(std::string_view from, std::string_view until, const Visit& visit) const = 0;
+};
+
+// What one commit writes, all or nothing, in this order. Owned by one thread at a time; moved to the journal.
+class WriteSet {
+ public:
+  void put(std::string_view key, std::string_view value) {
+    batch_.Put({key.data(), key.size()}, {value.data(), value.size()});
+    empty_ = false;
+  }
+  void erase(std::string_view key) {
+    batch_.Delete({key.data(), key.size()});
+    empty_ = false;
+  }
+  void append(const WriteSet& other) {
+    batch_.Append(other.batch_);
+    empty_ = empty_ && other.empty_;
+  }
+  void clear() { *this = {}; }
+
+  bool empty() const { return empty_; }
+  std::size_t bytes() const { return batch_.ApproximateSize(); }
+  const leveldb::WriteBatch& batch() const { return batch_; }
+  leveldb::WriteBatch& batch() { return batch_; }
+
+ private:
+  leveldb::WriteBatch batch_;
+  bool empty_ = true;
+};
+
+}  // namespace carillon::runtime

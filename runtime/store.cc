@@ -1,0 +1,164 @@
+#include "runtime/store.h"
+
+#include <leveldb/cache.h>
+#include <leveldb/db.h>
+#include <leveldb/env.h>
+#include <leveldb/filter_policy.h>
+
+#include <random>
+#include <system_error>
+
+#include "runtime/key.h"
+#include "runtime/log_env.h"
+#include "runtime/mutation.h"
+
+namespace carillon::runtime {
+namespace {
+
+constexpr std::string_view kFormatKey = "format";
+
+leveldb::Slice slice(std::string_view view) { return {view.data(), view.size()}; }
+std::string_view view(const leveldb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+Error failure(std::string what, const leveldb::Status& status) {
+  return {ErrorCode::UNAVAILABLE, std::move(what) + ": " + status.ToString()};
+}
+
+std::string random_id() {
+  std::random_device device;
+  std::string id;
+  for (int i = 0; i < 16; ++i) id += "0123456789abcdef"[device() % 16];
+  return id;
+}
+
+// LevelDB's own log is of no use to an operator; what matters comes back as errors.
+class Silence final : public leveldb::Logger {
+ public:
+  void Logv(const char*, std::va_list) override {}
+};
+
+}  // namespace
+
+struct Store::Database {
+  Silence silence;
+  std::unique_ptr<leveldb::Env> own_env;
+  std::unique_ptr<leveldb::Cache> cache;
+  std::unique_ptr<leveldb::DB> db;
+};
+
+Store::Store(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+Store::~Store() = default;
+
+Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
+  auto database = std::make_unique<Database>();
+  leveldb::Options db_options;
+  db_options.create_if_missing = options.create_if_missing;
+  if (options.env == nullptr) {
+    database->own_env = make_log_env();
+    std::error_code ignored;  // LevelDB reports what matters.
+    if (options.create_if_missing) std::filesystem::create_directories(options.directory, ignored);
+  }
+  database->cache.reset(leveldb::NewLRUCache(options.block_cache_bytes));
+  db_options.env = options.env != nullptr ? options.env : database->own_env.get();
+  db_options.info_log = &database->silence;
+  db_options.block_cache = database->cache.get();
+  db_options.write_buffer_size = options.write_buffer_bytes;
+  db_options.max_file_size = 16u << 20;
+  db_options.max_open_files = options.open_files_max;
+  db_options.compression = leveldb::kNoCompression;
+  // Not paranoid: a torn tail after a power cut must open. Holes are found by the witnesses of batches (Partition).
+  db_options.paranoid_checks = false;
+
+  leveldb::DB* opened = nullptr;
+  const auto status = leveldb::DB::Open(db_options, options.directory.string(), &opened);
+  database->db.reset(opened);
+  if (!status.ok()) {
+    const auto text = status.ToString();
+    std::string what = "cannot open the store in " + options.directory.string();
+    if (text.find("lock") != std::string::npos)
+      what += " (another process uses it, or it may not be written: stop the other one, or see the permissions)";
+    else if (status.IsCorruption())
+      what += " (it is damaged: see `carillon verify`, then restore it from a copy)";
+    return failure(std::move(what), status);
+  }
+  std::unique_ptr<Store> store(new Store(std::move(database)));
+  if (auto loaded = store->load_format(options); !loaded) return loaded.error();
+  return store;
+}
+
+Result<void> Store::load_format(const StoreOptions& options) {
+  const Key key = store_key(kFormatKey);
+  const auto stored = get(key);
+  if (!stored) return stored.error();
+  if (*stored) {
+    auto format = decode_store_format(**stored);
+    if (!format) return format.error();
+    if (format->version != kFormatVersion)
+      return Error{ErrorCode::UNAVAILABLE, "the store in " + options.directory.string() + " has format version " +
+                                               std::to_string(format->version) + ", this program knows version " +
+                                               std::to_string(kFormatVersion) +
+                                               ": use the program that wrote it, or another data directory"};
+    if (format->partitions == 0) return Error{ErrorCode::UNAVAILABLE, "the store's format names no partitions"};
+    format_ = std::move(*format);
+    return {};
+  }
+  bool empty = true;
+  if (auto scanned = scan({}, "\xff\xff", [&](auto, auto) { return empty = false; }); !scanned) return scanned.error();
+  if (!empty)
+    return Error{ErrorCode::UNAVAILABLE,
+                 "the database in " + options.directory.string() + " is not a Carillon store: use another directory"};
+  format_ = {kFormatVersion, options.partitions, random_id()};
+  WriteSet writes;
+  writes.put(key, encode(format_));
+  return write(writes);
+}
+
+Result<std::optional<std::string>> Store::get(std::string_view key) const {
+  std::string value;
+  leveldb::ReadOptions read;
+  read.verify_checksums = true;
+  const auto status = database_->db->Get(read, slice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  if (!status.ok()) return failure("cannot read the store", status);
+  return std::optional<std::string>(std::move(value));
+}
+
+Result<void> Store::scan(std::string_view from, std::string_view until, const Visit& visit) const {
+  leveldb::ReadOptions read;
+  read.verify_checksums = true;
+  const std::unique_ptr<leveldb::Iterator> at(database_->db->NewIterator(read));
+  for (at->Seek(slice(from)); at->Valid() && view(at->key()) < until; at->Next())
+    if (!visit(view(at->key()), view(at->value()))) return {};
+  if (!at->status().ok()) return failure("cannot read the store", at->status());
+  return {};
+}
+
+Result<void> Store::scan_back(std::string_view from, std::string_view until, const Visit& visit) const {
+  leveldb::ReadOptions read;
+  read.verify_checksums = true;
+  const std::unique_ptr<leveldb::Iterator> at(database_->db->NewIterator(read));
+  at->Seek(slice(until));
+  if (at->Valid()) {
+    at->Prev();
+  } else if (at->status().ok()) {
+    at->SeekToLast();
+  }
+  for (; at->Valid() && view(at->key()) >= from; at->Prev())
+    if (!visit(view(at->key()), view(at->value()))) return {};
+  if (!at->status().ok()) return failure("cannot read the store", at->status());
+  return {};
+}
+
+Result<void> Store::write(WriteSet& writes) {
+  if (mutated(Mutation::kReadOnlyAcknowledges) && read_only()) return {};
+  if (read_only())
+    return Error{ErrorCode::UNAVAILABLE, "the store is read-only since a write failed; see the disk, then restart"};
+  leveldb::WriteOptions synced;
+  synced.sync = !mutated(Mutation::kAcknowledgeBeforeSync);
+  const auto status = database_->db->Write(synced, &writes.batch());
+  if (status.ok()) return {};
+  read_only_.store(true, std::memory_order_relaxed);
+  return failure("the disk refused a write; the store is read-only until a restart", status);
+}
+
+}  // namespace carillon::runtime

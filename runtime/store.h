@@ -1,0 +1,65 @@
+// One LevelDB database on one disk: the durable side of the storage interface.
+//
+// Reading: any thread. Writing: the journal's thread only, one synced batch at a time. After a failed write or sync the
+// disk is unknown, so the store is read-only until the process starts again; what was acknowledged is still served.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/record.h"
+#include "runtime/storage.h"
+
+namespace leveldb {
+class Cache;
+class DB;
+class Env;
+class Logger;
+}  // namespace leveldb
+
+namespace carillon::runtime {
+
+struct StoreOptions {
+  std::filesystem::path directory;
+  std::uint16_t partitions = 8;          // Used when the store is created; an existing store keeps its own.
+  leveldb::Env* env = nullptr;           // Not owned; nullptr means the journal env of log_env.h.
+  std::size_t write_buffer_bytes = 64u << 20;
+  std::size_t block_cache_bytes = 64u << 20;
+  int open_files_max = 1'000;
+  bool create_if_missing = true;
+};
+
+class Store final : public Storage {
+ public:
+  static constexpr std::uint32_t kFormatVersion = 1;
+
+  // Opens or creates. UNAVAILABLE with a sentence that names the cause: in use by another process, not writable, of an
+  // unknown format (names both versions), damaged.
+  static Result<std::unique_ptr<Store>> open(const StoreOptions& options);
+  ~Store() override;
+
+  const StoreFormat& format() const { return format_; }
+
+  Result<std::optional<std::string>> get(std::string_view key) const override;
+  Result<void> scan(std::string_view from, std::string_view until, const Visit& visit) const override;
+  Result<void> scan_back(std::string_view from, std::string_view until, const Visit& visit) const override;
+
+  // Durable when it returns ok. After a failure every further write fails.
+  Result<void> write(WriteSet& writes);
+  bool read_only() const { return read_only_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Database;
+  explicit Store(std::unique_ptr<Database> database);
+  Result<void> load_format(const StoreOptions& options);
+
+  std::unique_ptr<Database> database_;
+  StoreFormat format_;
+  std::atomic<bool> read_only_{false};
+};
+
+}  // namespace carillon::runtime
