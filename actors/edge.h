@@ -1,0 +1,115 @@
+// What the connections of one gateway thread share. Everything here belongs to that thread.
+#pragma once
+
+#include <caf/all.hpp>
+#include <kj/async.h>
+#include <kj/timer.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "actors/inbox.h"
+#include "actors/latency.h"
+#include "actors/messages.h"
+#include "runtime/behaviour.h"
+#include "runtime/limits.h"
+
+namespace carillon::actors {
+
+// Limits of the gateway with their defaults (P7).
+struct EdgeLimits {
+  std::size_t connections_max = 16'384;             // Native and HTTP together.
+  std::size_t connection_events_max = 8'192;        // Published on one connection and not yet answered.
+  std::size_t connection_bytes_max = 8u << 20;
+  std::size_t node_events_max = 65'536;             // On all connections together.
+  std::size_t node_bytes_max = 64u << 20;
+  std::size_t message_bytes_max = 16u << 20;        // One RPC message.
+  std::size_t follows_max = 100'000;                // In one subscription.
+  std::size_t session_credit_bytes = 1u << 20;      // Sent to a subscriber and not yet taken in.
+  std::chrono::milliseconds first_call_within{10'000};  // A native connection that asks for nothing is closed.
+  std::chrono::milliseconds request_within{10'000};  // The header of an HTTP request, and its body.
+  std::chrono::milliseconds overloaded_retry{20};
+  std::chrono::milliseconds unavailable_retry{500};
+  std::chrono::milliseconds answer_within{10'000};  // Questions to actors.
+};
+
+class PublishPath;
+class Feed;
+
+struct EdgeCounters {
+  std::uint64_t publish_calls = 0;
+  std::uint64_t overloaded = 0;       // Events refused for load.
+  std::uint64_t delivered = 0;        // Events handed to subscribers' connections.
+  std::uint64_t connections = 0;      // Now.
+  std::uint64_t connections_refused = 0;
+  LatencyHistogram publish;           // From the call's arrival to its answer.
+  LatencyHistogram deliver;           // From commit to the subscriber's connection, of live notifications.
+};
+
+class Edge {
+ public:
+  Edge(caf::actor_system& system, Partitions partitions, Catalogue catalogue, runtime::Limits limits,
+       EdgeLimits edge_limits, std::shared_ptr<Inbox> inbox, kj::Timer& timer);
+
+  caf::actor_system& system;
+  const Partitions partitions;
+  const Catalogue catalogue;
+  const runtime::Limits limits;
+  const EdgeLimits edge_limits;
+  const std::shared_ptr<Inbox> inbox;
+  kj::Timer& timer;
+  EdgeCounters counters;
+  bool stopping = false;               // Nothing new is accepted.
+  std::size_t events_under_way = 0;    // Of all connections.
+  std::size_t bytes_under_way = 0;
+  std::vector<std::uint64_t> lives;    // Of the partitions.
+
+  runtime::SessionId new_session() { return ++last_session_; }
+  std::uint16_t partition_count() const { return static_cast<std::uint16_t>(partitions->size()); }
+  const caf::actor& partition_of(const EntityId& entity) const {
+    return (*partitions)[entity.partition_of(partition_count()).value];
+  }
+
+  // Answers and batches find their way back by session; a session that is gone is no error.
+  std::unordered_map<runtime::SessionId, PublishPath*> publish_paths;
+  std::unordered_map<runtime::SessionId, Feed*> feeds;
+
+  // Asks an actor: `send` gets a function that the actor may call, once, on any thread. UNAVAILABLE after a while.
+  template <class T>
+  kj::Promise<Result<T>> ask(const std::function<void(std::function<void(Result<T>)>)>& send);
+
+  // A partition was loaded anew: its unanswered calls are void.
+  void reloaded(PartitionId partition, std::uint64_t life);
+
+ private:
+  runtime::SessionId last_session_ = 0;
+  std::uint64_t last_question_ = 0;
+  std::unordered_map<std::uint64_t, std::shared_ptr<void>> questions_;  // Fulfillers, by number.
+};
+
+template <class T>
+kj::Promise<Result<T>> Edge::ask(const std::function<void(std::function<void(Result<T>)>)>& send) {
+  using Fulfiller = kj::Own<kj::PromiseFulfiller<Result<T>>>;
+  auto promise = kj::newPromiseAndFulfiller<Result<T>>();
+  const auto number = ++last_question_;
+  questions_.emplace(number, std::make_shared<Fulfiller>(kj::mv(promise.fulfiller)));
+  send([this, number, inbox = inbox](Result<T> answer) {
+    inbox->push([this, number, answer = std::move(answer)]() mutable {
+      const auto found = questions_.find(number);
+      if (found == questions_.end()) return;
+      (*std::static_pointer_cast<Fulfiller>(found->second))->fulfill(std::move(answer));
+      questions_.erase(found);
+    });
+  });
+  return timer.timeoutAfter(edge_limits.answer_within.count() * kj::MILLISECONDS, kj::mv(promise.promise))
+      .catch_([this, number](kj::Exception&&) {
+        questions_.erase(number);
+        return Result<T>(Error{ErrorCode::UNAVAILABLE, "the node did not answer in time; try again", 0});
+      });
+}
+
+}  // namespace carillon::actors

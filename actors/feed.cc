@@ -1,0 +1,99 @@
+#include "actors/feed.h"
+
+namespace carillon::actors {
+namespace {
+
+constexpr std::chrono::milliseconds kSlow{50};
+
+// A slice keeps the whole commit in memory that its events came with; a copy keeps only them.
+runtime::EventSlice copy_of(const runtime::EventSlice& slice) {
+  EventRun run{slice.first, {}};
+  run.events.reserve(slice.events.size());
+  for (const auto* event : slice.events) run.events.push_back(*event);
+  return runtime::slice_of(std::move(run));
+}
+
+}  // namespace
+
+Feed::Feed(Edge& edge, Client client)
+    : edge_(edge), client_(std::move(client)), session_id_(edge.new_session()), broken_promise_(nullptr) {
+  auto broken = kj::newPromiseAndFulfiller<void>();
+  broken_ = kj::mv(broken.fulfiller);
+  broken_promise_ = kj::mv(broken.promise);
+  edge_.feeds.emplace(session_id_, this);
+
+  // Called by actors; the feed is looked up again on its own thread.
+  const auto to_feed = [at = &edge_, inbox = edge_.inbox, id = session_id_](auto use) {
+    inbox->push([at, id, use = std::move(use)]() mutable {
+      const auto found = at->feeds.find(id);
+      if (found != at->feeds.end()) use(*found->second);
+    });
+  };
+  SessionOptions options;
+  options.id = session_id_;
+  options.partitions = edge_.partitions;
+  options.credit_bytes = edge_.edge_limits.session_credit_bytes;
+  options.answer = [](const runtime::Published&) {};
+  options.deliver = [to_feed](SessionBatch batch) {
+    to_feed([batch = std::move(batch)](Feed& feed) mutable { feed.deliver(std::move(batch)); });
+  };
+  options.ended = [to_feed](std::uint32_t follow, const Error& error) {
+    to_feed([follow, error](Feed& feed) { feed.client_.ended(follow, error); });
+  };
+  options.following = [to_feed](std::vector<runtime::ItemRefusal> refusals) {
+    to_feed([refusals = std::move(refusals)](Feed& feed) mutable { feed.started_->fulfill(std::move(refusals)); });
+  };
+  session_ = edge_.system.spawn(session, options);
+  for (const auto& partition : *edge_.partitions)
+    caf::anon_send(partition, SessionOpened{session_id_, session_, options.answer});
+}
+
+Feed::~Feed() {
+  edge_.feeds.erase(session_id_);
+  caf::anon_send(session_, SessionClosed{session_id_});
+}
+
+kj::Promise<std::vector<runtime::ItemRefusal>> Feed::start(std::vector<std::pair<EntityId, Offset>> follows) {
+  auto started = kj::newPromiseAndFulfiller<std::vector<runtime::ItemRefusal>>();
+  started_ = kj::mv(started.fulfiller);
+  caf::anon_send(session_, FollowAll{0, std::move(follows)});
+  return kj::mv(started.promise);
+}
+
+kj::Promise<void> Feed::on_broken() { return kj::mv(broken_promise_); }
+
+void Feed::deliver(SessionBatch batch) {
+  // A slow client must not keep many commits for the few events of each that are for it (P7).
+  if (pumping_ && Clock::now() - passing_since_ > kSlow)
+    for (auto& delivery : batch.deliveries) delivery.events = copy_of(delivery.events);
+  waiting_.push_back(std::move(batch));
+  if (std::exchange(pumping_, true)) return;
+  pump_ = pump().eagerlyEvaluate([this](kj::Exception&& lost) { broken_->reject(kj::mv(lost)); });
+}
+
+kj::Promise<void> Feed::pump() {
+  if (waiting_.empty()) {
+    pumping_ = false;
+    return kj::READY_NOW;
+  }
+  // Everything that waits goes in one message.
+  std::size_t bytes = 0;
+  std::vector<SessionDelivery> passing;
+  const auto now = passing_since_ = Clock::now();
+  for (auto& batch : waiting_) {
+    bytes += batch.bytes;
+    for (auto& delivery : batch.deliveries) {
+      const auto count = delivery.events.events.size();
+      edge_.counters.delivered += count;
+      if (batch.committed != Clock::time_point()) edge_.counters.deliver.add(now - batch.committed, count);
+      passing.push_back(std::move(delivery));
+    }
+  }
+  waiting_.clear();
+  return client_.pass_on(passing).then([this, bytes] {
+    caf::anon_send(session_, Taken{bytes});
+    return pump();
+  });
+}
+
+}  // namespace carillon::actors

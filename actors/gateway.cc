@@ -1,0 +1,174 @@
+#include "actors/gateway.h"
+
+#include <arpa/inet.h>
+#include <kj/async-io.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <spdlog/spdlog.h>
+
+#include <future>
+
+#include "actors/http.h"
+#include "actors/node_stats.h"
+#include "actors/rpc.h"
+#include "actors/version.h"
+
+namespace carillon::actors {
+
+bool is_loopback(const std::string& address) {
+  const auto host = address.substr(0, address.rfind(':'));
+  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+}
+
+// Everything that lives on the thread.
+struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
+  Loop(caf::actor_system& system, const GatewayOptions& options, std::shared_ptr<Inbox> jobs)
+      : io(kj::setupAsyncIo()),
+        edge(system, options.partitions, options.catalogue, options.limits, options.edge_limits, jobs,
+             io.provider->getTimer()),
+        journal(options.journal),
+        store_id(options.store_id),
+        stats([this] { return collect(); }),
+        http(edge, stats),
+        tasks(*this) {
+    auto stop = kj::newPromiseAndFulfiller<void>();
+    stopped = kj::mv(stop.promise);
+    stop_now = kj::mv(stop.fulfiller);
+    tasks.add(jobs->run(*io.lowLevelProvider));
+  }
+
+  std::string listen(const std::string& address, kj::Promise<void> (Loop::*serve)(kj::Own<kj::AsyncIoStream>)) {
+    auto parsed = io.provider->getNetwork().parseAddress(address.c_str()).wait(io.waitScope);
+    auto receiver = parsed->listen();
+    const auto port = receiver->getPort();
+    auto& listening = *receiver;
+    listeners.add(accept(listening, serve).attach(kj::mv(receiver)).eagerlyEvaluate([](kj::Exception&& failed) {
+      spdlog::error("a listener ended: {}", failed.getDescription().cStr());
+    }));
+    return address.substr(0, address.rfind(':')) + ":" + std::to_string(port);
+  }
+
+  kj::Promise<void> accept(kj::ConnectionReceiver& receiver,
+                           kj::Promise<void> (Loop::*serve)(kj::Own<kj::AsyncIoStream>)) {
+    return receiver.accept().then(
+        [this, &receiver, serve](kj::Own<kj::AsyncIoStream> stream) {
+          if (edge.counters.connections >= edge.edge_limits.connections_max) {
+            ++edge.counters.connections_refused;  // Closed at once.
+          } else {
+            // What goes wrong with one connection must not end the listener.
+            tasks.add(kj::evalNow([&] {
+              const int on = 1;
+              stream->setsockopt(IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+              ++edge.counters.connections;
+              auto counted = kj::defer([this] { --edge.counters.connections; });
+              return (this->*serve)(kj::mv(stream)).attach(kj::mv(counted));
+            }));
+          }
+          return accept(receiver, serve);
+        },
+        [this, &receiver, serve](kj::Exception&& failed) {
+          // Out of file descriptors, most likely: others may end meanwhile.
+          spdlog::warn("cannot accept a connection: {}", failed.getDescription().cStr());
+          return io.provider->getTimer().afterDelay(100 * kj::MILLISECONDS).then([this, &receiver, serve] {
+            return accept(receiver, serve);
+          });
+        });
+  }
+
+  kj::Promise<void> native(kj::Own<kj::AsyncIoStream> stream) { return serve_rpc(edge, stats, kj::mv(stream)); }
+  kj::Promise<void> hypertext(kj::Own<kj::AsyncIoStream> stream) { return http.serve(kj::mv(stream)); }
+
+  kj::Promise<NodeStats> collect() {
+    auto asked = kj::heapArrayBuilder<kj::Promise<Result<PartitionStats>>>(edge.partitions->size());
+    for (const auto& partition : *edge.partitions)
+      asked.add(edge.ask<PartitionStats>(
+          [&](auto answer) { caf::anon_send(partition, AskStats{std::move(answer)}); }));
+    auto written = edge.ask<JournalStats>([&](auto answer) { caf::anon_send(journal, AskJournal{std::move(answer)}); });
+    return kj::joinPromises(asked.finish())
+        .then([this, written = kj::mv(written)](kj::Array<Result<PartitionStats>> answers) mutable {
+          return written.then([this, answers = kj::mv(answers)](Result<JournalStats> journal_stats) {
+            NodeStats node;
+            node.version = kVersion;
+            node.store_id = store_id;
+            node.uptime = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
+            for (std::size_t p = 0; p < answers.size(); ++p) {
+              if (answers[p]) {
+                node.partitions.push_back(std::move(*answers[p]));
+              } else {
+                node.partitions.emplace_back();
+                node.partitions.back().partition = {static_cast<std::uint16_t>(p)};
+                node.partitions.back().available = false;
+                node.partitions.back().problem = answers[p].error().message;
+              }
+            }
+            if (journal_stats) node.journal = *journal_stats;
+            node.edge = edge.counters;
+            return node;
+          });
+        });
+  }
+
+  void taskFailed(kj::Exception&& failed) override {
+    spdlog::warn("a connection ended: {}", failed.getDescription().cStr());
+  }
+
+  kj::AsyncIoContext io;
+  Edge edge;
+  caf::actor journal;
+  std::string store_id;
+  const Clock::time_point started = Clock::now();
+  NodeStatsSource stats;
+  HttpFront http;
+  kj::Promise<void> stopped = kj::READY_NOW;
+  kj::Own<kj::PromiseFulfiller<void>> stop_now;
+  kj::Vector<kj::Promise<void>> listeners;
+  kj::TaskSet tasks;  // Connections; ended first.
+};
+
+Result<std::unique_ptr<Gateway>> Gateway::start(caf::actor_system& system, GatewayOptions options) {
+  for (const auto& address : {options.listen, options.http})
+    if (!is_loopback(address))
+      return Error{ErrorCode::MALFORMED,
+                   address + " is beyond loopback, and this version has no authentication: listen on 127.0.0.1 and put "
+                             "a proxy that authenticates in front", 0};
+  std::unique_ptr<Gateway> gateway(new Gateway());
+  gateway->inbox_ = std::make_shared<Inbox>();
+  std::promise<Result<Loop*>> started;
+  auto listening = started.get_future();
+  gateway->thread_ = std::thread([&system, started = std::move(started), &gateway = *gateway, options = std::move(options)]() mutable {
+    std::unique_ptr<Loop> loop;
+    try {
+      loop = std::make_unique<Loop>(system, options, gateway.inbox_);
+      gateway.rpc_address_ = loop->listen(options.listen, &Loop::native);
+      gateway.http_address_ = loop->listen(options.http, &Loop::hypertext);
+    } catch (const kj::Exception& failed) {
+      started.set_value(Error{ErrorCode::UNAVAILABLE, "cannot listen on " + options.listen + " and " + options.http +
+                                                          ": " + failed.getDescription().cStr(), 0});
+      return;
+    }
+    started.set_value(loop.get());
+    loop->stopped.wait(loop->io.waitScope);
+  });
+  const auto outcome = listening.get();
+  if (!outcome) return outcome.error();
+  gateway->loop_ = *outcome;
+  return gateway;
+}
+
+Gateway::~Gateway() {
+  if (loop_ != nullptr) inbox_->push([loop = loop_] { loop->stop_now->fulfill(); });
+  if (thread_.joinable()) thread_.join();
+}
+
+void Gateway::stop_accepting() {
+  inbox_->push([loop = loop_] {
+    loop->edge.stopping = true;
+    loop->listeners.clear();
+  });
+}
+
+void Gateway::partition_reloaded(PartitionId partition, std::uint64_t life) {
+  inbox_->push([loop = loop_, partition, life] { loop->edge.reloaded(partition, life); });
+}
+
+}  // namespace carillon::actors

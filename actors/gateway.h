@@ -1,0 +1,56 @@
+// Where clients connect: one thread with a KJ event loop that owns all sockets, native and HTTP.
+#pragma once
+
+#include <caf/actor_system.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "actors/edge.h"
+
+namespace carillon::actors {
+
+struct GatewayOptions {
+  std::string listen = "127.0.0.1:7411";  // HOST:PORT; port 0 picks a free one.
+  std::string http = "127.0.0.1:7480";
+  Partitions partitions;
+  caf::actor journal;
+  Catalogue catalogue;
+  runtime::Limits limits;
+  EdgeLimits edge_limits;
+  std::string store_id;
+};
+
+class Gateway {
+ public:
+  // Listens when it returns. UNAVAILABLE with the address when it cannot be listened on; MALFORMED when it is beyond
+  // loopback, for there is no authentication yet (P9).
+  static Result<std::unique_ptr<Gateway>> start(caf::actor_system& system, GatewayOptions options);
+  // Closes all connections and ends the thread.
+  ~Gateway();
+
+  // HOST:PORT, as they are reached.
+  const std::string& rpc_address() const { return rpc_address_; }
+  const std::string& http_address() const { return http_address_; }
+
+  // Nothing new is accepted from here on; what is under way is answered. Any thread.
+  void stop_accepting();
+  // A partition was loaded anew. Any thread.
+  void partition_reloaded(PartitionId partition, std::uint64_t life);
+
+ private:
+  struct Loop;
+  Gateway() = default;
+
+  std::string rpc_address_, http_address_;
+  std::shared_ptr<Inbox> inbox_;
+  Loop* loop_ = nullptr;  // Lives on the thread.
+  std::thread thread_;
+};
+
+// Whether HOST:PORT names an address of this machine's loopback.
+bool is_loopback(const std::string& address);
+
+}  // namespace carillon::actors

@@ -1,0 +1,103 @@
+#include "actors/hub.h"
+
+#include <spdlog/spdlog.h>
+
+namespace carillon::actors {
+namespace {
+
+using Self = caf::stateful_actor<HubActorState>*;
+
+void give_up(Self self, const Error& error) {
+  spdlog::error("hub {} cannot go on and will be started anew: {}", self->state.options->fold.hub.text(),
+                to_string(error));
+  self->quit(caf::exit_reason::user_shutdown);
+}
+
+void rest_if_idle(Self self) {
+  auto& state = self->state;
+  if (!state.fold || !state.fold->idle()) return;
+  self->send(state.partition, Rest{state.fold->hub(), state.options->incarnation, state.fold->folded(),
+                                   state.fold->final_snapshot()});
+}
+
+void work(Self self) {
+  auto& state = self->state;
+  if (!state.fold) return;
+  state.busy_since_rest_due = true;
+  auto step = state.fold->step(state.options->events_per_step);
+  if (!step) return give_up(self, step.error());
+  const bool failed = step->failure.has_value();
+  const bool news = !step->emissions.empty() || step->snapshot || failed || state.reported != state.fold->folded();
+  const bool more = step->more && !failed;
+  if (news) {
+    state.reported = state.fold->folded();
+    self->send(state.partition,
+               runtime::HubReport{state.fold->hub(), state.options->incarnation, state.fold->folded(),
+                                  state.fold->cursor(), std::move(step->emissions), std::move(step->snapshot),
+                                  std::move(step->failure)});
+  }
+  if (failed) {
+    state.fold.reset();  // Half changed perhaps; the partition dismisses this actor.
+  } else if (more && !state.continuing) {
+    state.continuing = true;
+    self->send(self, ContinueDue{});
+  } else if (state.rest_soon) {
+    rest_if_idle(self);
+  }
+}
+
+void rest_due(Self self) {
+  auto& state = self->state;
+  if (!std::exchange(state.busy_since_rest_due, false)) rest_if_idle(self);
+  self->delayed_send(self, state.options->fold.limits.passivate_after, RestDue{});
+}
+
+void inspect(Self self, const InspectHub& request) {
+  const auto& fold = self->state.fold;
+  if (!fold)
+    return request.answer(Error{ErrorCode::UNAVAILABLE, "the hub is being started anew; try again in a moment"});
+  request.answer(InspectHub::Answer{fold->cursor(), fold->state_json(), fold->behaviour_version()});
+}
+
+}  // namespace
+
+caf::behavior hub(Self self, HubOptions options, std::shared_ptr<const runtime::Storage> storage,
+                  caf::actor partition) {
+  auto& state = self->state;
+  state.options.emplace(std::move(options));
+  state.storage = std::move(storage);
+  state.partition = std::move(partition);
+  auto opened = runtime::Fold::open(state.options->fold, state.options->behaviour, *state.storage);
+  if (!opened) {
+    give_up(self, opened.error());
+    return {};
+  }
+  state.fold.emplace(std::move(*opened));
+  self->delayed_send(self, state.options->fold.limits.passivate_after, RestDue{});
+  return {
+      [=](FeedHub& feed) {
+        if (!self->state.fold) return;
+        if (feed.catch_up > 0) self->state.fold->catch_up(feed.catch_up);
+        for (auto& slice : feed.events) self->state.fold->hand(std::move(slice));
+        work(self);
+      },
+      [=](const EmissionsAcknowledged& acknowledged) {
+        if (!self->state.fold) return;
+        self->state.fold->acknowledged(acknowledged.by, acknowledged.upto);
+        work(self);
+      },
+      [=](ContinueDue) {
+        self->state.continuing = false;
+        work(self);
+      },
+      [=](RestDue) { rest_due(self); },
+      [=](RestSoon) {
+        self->state.rest_soon = true;
+        rest_if_idle(self);
+      },
+      [=](const InspectHub& request) { inspect(self, request); },
+      [=](Dismiss) { self->quit(); },
+  };
+}
+
+}  // namespace carillon::actors

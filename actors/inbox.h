@@ -1,0 +1,41 @@
+// How actors reach a thread that runs a KJ event loop: a queue of small jobs that this thread runs.
+//
+// push: any thread, never blocks, no lock (a stack by compare-and-swap, reversed when it is taken; R. K. Treiber, 1986).
+// The event loop is woken through an eventfd, once for all jobs that wait.
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/async.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+namespace carillon::actors {
+
+class Inbox {
+ public:
+  Inbox();
+  ~Inbox();
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
+
+  void push(std::function<void()> job);
+
+  // Runs jobs in the order of their pushes, for as long as the promise lives. Called once, by the event loop's thread.
+  kj::Promise<void> run(kj::LowLevelAsyncIoProvider& provider);
+
+ private:
+  struct Job {
+    std::function<void()> run;
+    Job* next = nullptr;
+  };
+  kj::Promise<void> wait(kj::AsyncInputStream& wakes);
+  void run_all();
+
+  std::atomic<Job*> newest_{nullptr};
+  int event_fd_;
+  std::uint64_t wake_count_ = 0;
+};
+
+}  // namespace carillon::actors

@@ -1,0 +1,55 @@
+#include "actors/journal.h"
+
+#include <thread>
+
+namespace carillon::actors {
+namespace {
+
+using Self = caf::stateful_actor<JournalState>*;
+
+void gather(Self self, Commit& commit) {
+  auto& state = self->state;
+  state.waiting.push_back(std::move(commit));
+  if (state.gathering) return;
+  state.gathering = true;
+  const auto until = Clock::now() + state.options.gather;
+  while (Clock::now() < until) std::this_thread::yield();
+  // Behind everything that arrived meanwhile.
+  self->send(self, GatherDue{});
+}
+
+void write(Self self) {
+  auto& state = self->state;
+  state.gathering = false;
+  const auto batch = std::exchange(state.waiting, {});
+  runtime::WriteSet writes;
+  for (const auto& commit : batch) writes.append(commit.writes);
+
+  const auto begin = Clock::now();
+  const auto written = state.store->write(writes);
+  state.stats.write.add(Clock::now() - begin);
+  ++state.stats.syncs;
+  state.stats.bytes += writes.bytes();
+  state.stats.read_only = state.store->read_only();
+
+  for (const auto& commit : batch) {
+    if (written)
+      self->send(commit.reply_to, Committed{});
+    else
+      self->send(commit.reply_to, CommitFailed{written.error()});
+  }
+}
+
+}  // namespace
+
+caf::behavior journal(Self self, std::shared_ptr<runtime::Store> store, JournalOptions options) {
+  self->state.store = std::move(store);
+  self->state.options = options;
+  return {
+      [=](Commit& commit) { gather(self, commit); },
+      [=](GatherDue) { write(self); },
+      [=](const AskJournal& ask) { ask.answer(self->state.stats); },
+  };
+}
+
+}  // namespace carillon::actors

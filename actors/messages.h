@@ -1,0 +1,206 @@
+// What the actors of one node say to each other. All of it stays within the process.
+//
+// Requests are orders (`Commit`), events are history (`Committed`), timers are `…Due`.
+#pragma once
+
+#include <caf/actor.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/latency.h"
+#include "runtime/partition.h"
+
+namespace carillon::actors {
+
+using Partitions = std::shared_ptr<const std::vector<caf::actor>>;  // By partition number.
+
+// --- partition <-> journal
+
+struct Commit {
+  PartitionId partition;
+  caf::actor reply_to;
+  runtime::WriteSet writes;
+};
+struct Committed {};
+struct CommitFailed {
+  Error error;
+};
+struct GatherDue {};
+
+// --- node -> partition
+
+struct Peers {
+  Partitions partitions;
+};
+struct TickDue {};
+struct Drain {
+  caf::actor reply_to;
+};
+struct Drained {
+  PartitionId partition;
+};
+struct RestartHubs {};  // A partition was loaded anew: what was on its way to it may be lost.
+
+// --- gateway and sessions <-> partition
+
+struct SessionOpened {
+  runtime::SessionId session = 0;
+  caf::actor actor;
+  std::function<void(runtime::Published)> answer;  // May be called from any thread.
+};
+struct SessionClosed {
+  runtime::SessionId session = 0;
+};
+struct Publish {
+  runtime::PublishRequest request;
+  std::uint64_t life = 0;  // Of the partition, as its `reloaded` told; what was meant for an earlier one is dropped.
+};
+struct PartitionReloaded {
+  PartitionId partition;
+};
+struct FollowEntity {
+  runtime::Follower follower;
+  EntityId entity;
+};
+struct Following {
+  std::uint32_t follow = 0;
+  Result<runtime::Extent> extent;
+};
+struct NotificationsCommitted {
+  std::vector<runtime::Delivery> deliveries;
+  Clock::time_point committed;
+};
+struct ReadPage {
+  EntityId entity;
+  Offset from = 1;
+  runtime::PageLimits limits;
+  std::function<void(Result<EventRun>)> answer;  // Called by the player actor.
+};
+// Runs a function on the partition, within its actor; on an error when it is not loaded.
+struct AskPartition {
+  std::function<void(Result<runtime::Partition*>)> ask;
+};
+struct InspectHub {
+  EntityId hub;
+  struct Answer {
+    Offset cursor = 0;
+    std::string state;
+    std::uint32_t behaviour_version = 0;
+  };
+  std::function<void(Result<Answer>)> answer;
+};
+struct StartOperation {  // Redrive or discard.
+  EntityId entity;
+  Offset offset = 0;
+  bool redrive = false;
+  std::function<void(Result<Offset>)> answer;
+};
+struct PartitionStats {
+  PartitionId partition;
+  runtime::Partition::Counters counters;
+  std::uint64_t reloads = 0;
+  bool available = true;
+  std::string problem;
+  LatencyHistogram commit, fold;
+};
+struct AskStats {
+  std::function<void(PartitionStats)> answer;
+};
+
+// --- partition <-> partition
+
+struct EmissionsArrived {
+  PartitionId from;
+  std::vector<runtime::HubEmissions> emissions;
+};
+struct EmissionsAccepted {
+  PartitionId by;
+  std::vector<runtime::EmissionAck> acks;
+};
+
+// --- partition <-> hub
+
+struct FeedHub {
+  Offset catch_up = 0;
+  std::vector<runtime::EventSlice> events;
+};
+struct EmissionsAcknowledged {
+  PartitionId by;
+  Sequence upto = 0;
+};
+struct ContinueDue {};
+struct RestDue {};
+struct RestSoon {};  // A drain: rest as soon as there is nothing to do.
+struct Dismiss {};
+struct Rest {
+  EntityId hub;
+  std::uint64_t incarnation = 0;
+  Offset folded = 0;
+  std::optional<runtime::Snapshot> snapshot;
+};
+
+// --- partition <-> player
+
+struct PlayerIdle {
+  EntityId entity;
+  caf::actor actor;
+};
+
+// --- connection -> session
+
+struct FollowAll {
+  std::uint64_t call = 0;
+  std::vector<std::pair<EntityId, Offset>> follows;
+};
+struct Taken {  // The client has room again.
+  std::size_t bytes = 0;
+};
+struct PageRead {
+  std::uint32_t follow = 0;
+  Result<EventRun> run;
+};
+
+}  // namespace carillon::actors
+
+#define CARILLON_LOCAL_MESSAGE(Type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(carillon::actors::Type)
+CARILLON_LOCAL_MESSAGE(Commit)
+CARILLON_LOCAL_MESSAGE(Committed)
+CARILLON_LOCAL_MESSAGE(CommitFailed)
+CARILLON_LOCAL_MESSAGE(GatherDue)
+CARILLON_LOCAL_MESSAGE(Peers)
+CARILLON_LOCAL_MESSAGE(TickDue)
+CARILLON_LOCAL_MESSAGE(Drain)
+CARILLON_LOCAL_MESSAGE(Drained)
+CARILLON_LOCAL_MESSAGE(RestartHubs)
+CARILLON_LOCAL_MESSAGE(SessionOpened)
+CARILLON_LOCAL_MESSAGE(SessionClosed)
+CARILLON_LOCAL_MESSAGE(Publish)
+CARILLON_LOCAL_MESSAGE(PartitionReloaded)
+CARILLON_LOCAL_MESSAGE(FollowEntity)
+CARILLON_LOCAL_MESSAGE(Following)
+CARILLON_LOCAL_MESSAGE(NotificationsCommitted)
+CARILLON_LOCAL_MESSAGE(ReadPage)
+CARILLON_LOCAL_MESSAGE(AskPartition)
+CARILLON_LOCAL_MESSAGE(InspectHub)
+CARILLON_LOCAL_MESSAGE(StartOperation)
+CARILLON_LOCAL_MESSAGE(AskStats)
+CARILLON_LOCAL_MESSAGE(EmissionsArrived)
+CARILLON_LOCAL_MESSAGE(EmissionsAccepted)
+CARILLON_LOCAL_MESSAGE(FeedHub)
+CARILLON_LOCAL_MESSAGE(EmissionsAcknowledged)
+CARILLON_LOCAL_MESSAGE(ContinueDue)
+CARILLON_LOCAL_MESSAGE(RestDue)
+CARILLON_LOCAL_MESSAGE(RestSoon)
+CARILLON_LOCAL_MESSAGE(Dismiss)
+CARILLON_LOCAL_MESSAGE(Rest)
+CARILLON_LOCAL_MESSAGE(PlayerIdle)
+CARILLON_LOCAL_MESSAGE(FollowAll)
+CARILLON_LOCAL_MESSAGE(Taken)
+CARILLON_LOCAL_MESSAGE(PageRead)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(carillon::runtime::HubReport)

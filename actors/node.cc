@@ -1,0 +1,67 @@
+#include "actors/node.h"
+
+#include <caf/all.hpp>
+
+#include "actors/partition.h"
+
+namespace carillon::actors {
+
+class Node::Config : public caf::actor_system_config {
+ public:
+  explicit Config(std::size_t threads) {
+    set("scheduler.max-threads", threads);
+    set("logger.verbosity", caf::atom("quiet"));
+  }
+};
+
+Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
+  auto opened = runtime::Store::open(options.store);
+  if (!opened) return opened.error();
+  std::unique_ptr<Node> node(new Node());
+  node->store_ = std::move(*opened);
+  node->reloaded_ = std::make_shared<std::function<void(PartitionId, std::uint64_t)>>([](PartitionId, std::uint64_t) {});
+  node->config_ = std::make_unique<Config>(options.threads);
+  node->system_ = std::make_unique<caf::actor_system>(*node->config_);
+  node->journal_ = node->system_->spawn<caf::detached>(actors::journal, node->store_, options.journal);
+
+  const auto partitions = node->store_->format().partitions;
+  auto actors = std::make_shared<std::vector<caf::actor>>();
+  for (std::uint16_t p = 0; p < partitions; ++p) {
+    PartitionOptions partition_options{
+        {{p}, partitions, options.catalogue, options.limits, true},
+        node->store_,
+        node->journal_,
+        [reloaded = node->reloaded_](PartitionId id, std::uint64_t life) { (*reloaded)(id, life); }};
+    actors->push_back(node->system_->spawn(partition, std::move(partition_options)));
+  }
+  node->partitions_ = actors;
+  for (const auto& actor : *actors) caf::anon_send(actor, Peers{node->partitions_});
+  return node;
+}
+
+Node::~Node() {
+  if (partitions_)
+    for (const auto& partition : *partitions_) caf::anon_send_exit(partition, caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(journal_, caf::exit_reason::user_shutdown);
+  partitions_.reset();
+  journal_ = nullptr;
+  if (system_) system_->await_actors_before_shutdown(false);
+  system_.reset();
+}
+
+void Node::on_reload(std::function<void(PartitionId, std::uint64_t life)> reloaded) { *reloaded_ = std::move(reloaded); }
+
+bool Node::drain(std::chrono::milliseconds patience) {
+  caf::scoped_actor self{*system_};
+  for (const auto& partition : *partitions_) self->send(partition, Drain{caf::actor_cast<caf::actor>(self)});
+  const auto until = Clock::now() + patience;
+  for (std::size_t missing = partitions_->size(); missing > 0; --missing) {
+    bool in_time = true;
+    const auto left = std::max(until - Clock::now(), Clock::duration::zero());
+    self->receive([](const Drained&) {}, caf::after(left) >> [&] { in_time = false; });
+    if (!in_time) return false;
+  }
+  return true;
+}
+
+}  // namespace carillon::actors

@@ -1,0 +1,66 @@
+#include "actors/node_stats.h"
+
+namespace carillon::actors {
+
+std::vector<NodeStats::Figure> NodeStats::figures() const {
+  runtime::Partition::Counters sum;
+  double reloads = 0;
+  double unavailable = 0;
+  for (const auto& partition : partitions) {
+    sum.accepted += partition.counters.accepted;
+    sum.duplicates += partition.counters.duplicates;
+    sum.emissions += partition.counters.emissions;
+    sum.emission_duplicates += partition.counters.emission_duplicates;
+    sum.refused += partition.counters.refused;
+    sum.dead_letters += partition.counters.dead_letters;
+    sum.batches += partition.counters.batches;
+    sum.active_hubs += partition.counters.active_hubs;
+    reloads += static_cast<double>(partition.reloads);
+    unavailable += partition.available ? 0 : 1;
+  }
+  const auto count = [](auto value) { return static_cast<double>(value); };
+  return {
+      {"events_accepted_total", "Events of clients that were accepted.", count(sum.accepted)},
+      {"events_duplicate_total", "Events of clients that had been accepted before.", count(sum.duplicates)},
+      {"events_refused_total", "Events that partitions refused.", count(sum.refused)},
+      {"events_overloaded_total", "Events that the gateway refused for load.", count(edge.overloaded)},
+      {"emissions_accepted_total", "Emissions of hubs that were accepted.", count(sum.emissions)},
+      {"emissions_duplicate_total", "Emissions of hubs that had been accepted before.", count(sum.emission_duplicates)},
+      {"events_delivered_total", "Events handed to subscribers' connections.", count(edge.delivered)},
+      {"dead_letters_total", "Events that went to the dead letters.", count(sum.dead_letters)},
+      {"partition_batches_total", "Commits that partitions asked for.", count(sum.batches)},
+      {"partition_reloads_total", "Partitions loaded anew after a bug.", reloads},
+      {"partitions_unavailable", "Partitions that accept nothing now.", unavailable, false},
+      {"hubs_active", "Hubs in memory now.", count(sum.active_hubs), false},
+      {"journal_syncs_total", "Synced writes of the journal.", count(journal.syncs)},
+      {"journal_bytes_total", "Bytes written by the journal.", count(journal.bytes)},
+      {"store_read_only", "1 after the disk refused a write.", journal.read_only ? 1.0 : 0.0, false},
+      {"connections", "Connections now, native and HTTP.", count(edge.connections), false},
+      {"connections_refused_total", "Connections beyond the limit.", count(edge.connections_refused)},
+      {"publish_calls_total", "Publish calls.", count(edge.publish_calls)},
+  };
+}
+
+std::vector<NodeStats::Stage> NodeStats::stages() const {
+  Stage publish{"publish", "From the arrival of a publish call to its answer.", edge.publish};
+  Stage commit{"commit", "From a partition's wish to commit to the end of the sync.", {}};
+  Stage sync{"sync", "One LevelDB write with its sync.", journal.write};
+  Stage fold{"fold", "From feeding a hub to its report.", {}};
+  Stage deliver{"deliver", "From the commit of a notification to its subscriber's connection.", edge.deliver};
+  for (const auto& partition : partitions) {
+    commit.latencies.merge(partition.commit);
+    fold.latencies.merge(partition.fold);
+  }
+  return {publish, commit, sync, fold, deliver};
+}
+
+std::vector<std::string> NodeStats::problems() const {
+  std::vector<std::string> problems;
+  if (journal.read_only) problems.emplace_back("the store is read-only since the disk refused a write");
+  for (const auto& partition : partitions)
+    if (!partition.available)
+      problems.push_back("partition " + std::to_string(partition.partition.value) + ": " + partition.problem);
+  return problems;
+}
+
+}  // namespace carillon::actors

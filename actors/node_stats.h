@@ -1,0 +1,45 @@
+// What a node knows of itself, collected from its actors for /metrics, `stats` and health.
+#pragma once
+
+#include <kj/async.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "actors/edge.h"
+#include "actors/journal.h"
+
+namespace carillon::actors {
+
+struct NodeStats {
+  std::string version;
+  std::chrono::milliseconds uptime{0};
+  std::string store_id;
+  std::vector<PartitionStats> partitions;
+  JournalStats journal;
+  EdgeCounters edge;
+
+  struct Figure {
+    std::string name;  // As in /metrics, without the prefix.
+    std::string help;
+    double value = 0;
+    bool counter = true;  // Or a gauge.
+  };
+  std::vector<Figure> figures() const;
+
+  struct Stage {
+    std::string name;
+    std::string help;
+    LatencyHistogram latencies;
+  };
+  std::vector<Stage> stages() const;
+
+  // Empty when all is well.
+  std::vector<std::string> problems() const;
+};
+
+// Asks the actors. Called on the gateway's thread.
+using NodeStatsSource = std::function<kj::Promise<NodeStats>()>;
+
+}  // namespace carillon::actors

@@ -1,0 +1,351 @@
+#include "actors/partition.h"
+
+#include <spdlog/spdlog.h>
+
+#include "actors/hub.h"
+#include "actors/player.h"
+
+namespace carillon::actors {
+namespace {
+
+using Self = caf::stateful_actor<PartitionActorState>*;
+
+constexpr std::chrono::milliseconds kTick{100};
+constexpr std::size_t kPlayersMax = 4'096;  // Per partition; more readers share the wait.
+
+caf::actor address(Self self) { return caf::actor_cast<caf::actor>(self); }
+
+void load(Self self);
+void perform(Self self);
+
+Error not_loaded(Self self) {
+  return self->state.problem.value_or(
+      Error{ErrorCode::UNAVAILABLE, "the partition is being loaded; try again in a moment", 0});
+}
+
+// --- Hubs.
+
+void dismiss(Self self, const EntityId& entity) {
+  auto& state = self->state;
+  const auto found = state.hubs.find(entity);
+  if (found == state.hubs.end()) return;
+  self->demonitor(found->second.actor);
+  state.hub_addresses.erase(found->second.actor.address());
+  self->send(found->second.actor, Dismiss{});
+  state.hubs.erase(found);
+}
+
+void activate(Self self, const runtime::Outputs::Activation& activation) {
+  auto& state = self->state;
+  const auto& options = state.options->partition;
+  const auto* behaviour = options.catalogue.find(activation.hub.kind());
+  if (behaviour == nullptr) {
+    // Accepted when the behaviour was installed: its events wait until it is again.
+    spdlog::warn("hub {} has events, but no behaviour is installed for its kind", activation.hub.text());
+    return;
+  }
+  HubOptions hub_options{{activation.hub, options.partitions, options.limits}, *behaviour, activation.incarnation};
+  const auto actor = self->spawn(hub, std::move(hub_options),
+                                 std::shared_ptr<const runtime::Storage>(state.options->store), address(self));
+  self->monitor(actor);
+  state.hub_addresses.emplace(actor.address(), activation.hub);
+  state.hubs[activation.hub] = {actor, activation.incarnation, Clock::now()};
+  if (state.drain_reply_to) self->send(actor, RestSoon{});
+  std::erase_if(state.inspections, [&](const InspectHub& inspection) {
+    if (!(inspection.hub == activation.hub)) return false;
+    self->send(actor, inspection);
+    return true;
+  });
+}
+
+void hub_down(Self self, const caf::down_msg& down) {
+  auto& state = self->state;
+  const auto found = state.hub_addresses.find(down.source);
+  if (found == state.hub_addresses.end()) return;
+  const auto entity = found->second;
+  const auto incarnation = state.hubs.at(entity).incarnation;
+  state.hub_addresses.erase(found);
+  state.hubs.erase(entity);
+  spdlog::warn("hub {} ended ({}); it starts anew from its mailbox", entity.text(), caf::to_string(down.reason));
+  if (state.partition) state.partition->hub_lost(entity, incarnation, unix_now());
+}
+
+// --- Carrying out.
+
+void finish_operation(Self self, runtime::Outputs::Redriven& done) {
+  auto& answers = self->state.operation_answers;
+  const auto found = answers.find(done.call);
+  if (found == answers.end()) return;
+  found->second(std::move(done.outcome));
+  answers.erase(found);
+}
+
+void answer(Self self, runtime::Published& published) {
+  const auto found = self->state.sessions.find(published.session);
+  if (found != self->state.sessions.end()) found->second.answer(std::move(published));
+}
+
+void perform(Self self) {
+  auto& state = self->state;
+  if (!state.partition) return;
+  auto outputs = state.partition->take();
+
+  if (outputs.commit) {
+    state.commit_under_way = true;
+    state.commit_sent = Clock::now();
+    self->send(state.options->journal, Commit{state.partition->id(), address(self), std::move(*outputs.commit)});
+  }
+  for (const auto& hub : outputs.dismissals) dismiss(self, hub);
+  for (const auto& activation : outputs.activations) activate(self, activation);
+  for (auto& feed : outputs.feeds) {
+    const auto hub = state.hubs.find(feed.hub);
+    if (hub == state.hubs.end()) continue;
+    hub->second.fed = Clock::now();
+    self->send(hub->second.actor, FeedHub{feed.catch_up, std::move(feed.events)});
+  }
+  for (auto& [target, emissions] : outputs.emissions)
+    self->send((*state.peers)[target], EmissionsArrived{state.partition->id(), std::move(emissions)});
+  for (auto& [source, acks] : outputs.acks)
+    self->send((*state.peers)[source], EmissionsAccepted{state.partition->id(), std::move(acks)});
+  for (auto& published : outputs.published) answer(self, published);
+  for (auto& [session, deliveries] : outputs.deliveries) {
+    const auto found = state.sessions.find(session);
+    if (found != state.sessions.end())
+      self->send(found->second.actor, NotificationsCommitted{std::move(deliveries), Clock::now()});
+  }
+  for (auto& done : outputs.redriven) finish_operation(self, done);
+
+  if (state.drain_reply_to && state.partition->at_rest()) {
+    self->send(state.drain_reply_to, Drained{state.partition->id()});
+    state.drain_reply_to = nullptr;
+  }
+}
+
+// Runs `input` on the partition and carries out what follows. A broken invariant ends the partition, not the process.
+template <class Input>
+void run(Self self, Input&& input) {
+  auto& state = self->state;
+  if (!state.partition) return;
+  try {
+    input(*state.partition);
+    perform(self);
+  } catch (const std::exception& broken) {
+    spdlog::critical("partition {} met a bug and is loaded anew from disk: {}",
+                     state.options->partition.id.value, broken.what());
+    state.reload_wanted = true;
+    load(self);
+  }
+}
+
+// --- Loading.
+
+void load(Self self) {
+  auto& state = self->state;
+  const auto id = state.options->partition.id;
+  if (state.commit_under_way) return;  // What it wrote must be readable first.
+  const bool again = std::exchange(state.reload_wanted, false);
+  state.partition.reset();
+  while (!state.hubs.empty()) dismiss(self, EntityId(state.hubs.begin()->first));
+  for (auto& [call, answer_operation] : std::exchange(state.operation_answers, {}))
+    answer_operation(Error{ErrorCode::UNAVAILABLE, "the partition was loaded anew; look whether it was done"});
+
+  if (again) state.options->partition.life = ++state.reloads;
+  auto opened = runtime::Partition::open(state.options->partition, *state.options->store);
+  if (!opened) {
+    state.problem = opened.error();
+    spdlog::error("partition {} is unavailable: {}", id.value, to_string(opened.error()));
+  } else {
+    state.problem.reset();
+    state.partition = std::move(*opened);
+  }
+  if (again) {
+    state.options->reloaded(id, state.reloads);
+    for (const auto& peer : *state.peers)
+      if (peer != address(self)) self->send(peer, RestartHubs{});
+    for (const auto& [session_id, session] : state.sessions) self->send(session.actor, PartitionReloaded{id});
+  }
+  perform(self);
+}
+
+// --- Requests.
+
+void publish(Self self, Publish& message) {
+  auto& state = self->state;
+  if (message.life != state.reloads) return;  // Answered by `reloaded`.
+  if (state.partition)
+    return run(self, [&](auto& partition) { partition.publish(std::move(message.request), unix_now()); });
+  runtime::Published refused{message.request.session, message.request.call, 0, 0, {}, 0};
+  for (const auto& item : message.request.items) refused.refusals.push_back({item.index, not_loaded(self)});
+  answer(self, refused);
+}
+
+void follow(Self self, const FollowEntity& request) {
+  auto& state = self->state;
+  const auto session = state.sessions.find(request.follower.session);
+  if (session == state.sessions.end()) return;
+  auto extent = state.partition ? state.partition->follow(request.entity, request.follower)
+                                : Result<runtime::Extent>(not_loaded(self));
+  self->send(session->second.actor, Following{request.follower.follow, std::move(extent)});
+}
+
+void read_page(Self self, const ReadPage& request) {
+  auto& state = self->state;
+  auto& player_actor = state.players[request.entity];
+  if (!player_actor) {
+    if (state.players.size() > kPlayersMax) {
+      state.players.erase(request.entity);
+      return request.answer(Error{ErrorCode::OVERLOADED, "too many streams are being read; try again in a moment"});
+    }
+    player_actor = self->spawn(player, request.entity, state.options->partition.id,
+                               std::shared_ptr<const runtime::Storage>(state.options->store), address(self),
+                               state.options->partition.limits.passivate_after);
+  }
+  self->send(player_actor, request);
+}
+
+void player_idle(Self self, const PlayerIdle& idle) {
+  auto& players = self->state.players;
+  const auto found = players.find(idle.entity);
+  if (found == players.end() || found->second != idle.actor) return;
+  self->send(idle.actor, Dismiss{});
+  players.erase(found);
+}
+
+void inspect_hub(Self self, const InspectHub& request) {
+  auto& state = self->state;
+  if (!state.partition) return request.answer(not_loaded(self));
+  const auto active = state.hubs.find(request.hub);
+  if (active != state.hubs.end()) return self->send(active->second.actor, request);
+  if (auto woken = state.partition->wake(request.hub); !woken) return request.answer(woken.error());
+  state.inspections.push_back(request);
+  perform(self);
+  // Not woken: it waits for a retry.
+  std::erase_if(state.inspections, [&](const InspectHub& inspection) {
+    if (!(inspection.hub == request.hub)) return false;
+    inspection.answer(Error{ErrorCode::UNAVAILABLE, "the hub waits to try a failed event again; try in a moment"});
+    return true;
+  });
+}
+
+void operate(Self self, const StartOperation& request) {
+  auto& state = self->state;
+  if (!state.partition) return request.answer(not_loaded(self));
+  const auto call = ++state.operations;
+  state.operation_answers.emplace(call, request.answer);
+  run(self, [&](auto& partition) {
+    if (request.redrive)
+      partition.redrive(request.entity, request.offset, call, unix_now());
+    else
+      partition.discard(request.entity, request.offset, call);
+  });
+}
+
+void drain(Self self, const Drain& request) {
+  auto& state = self->state;
+  if (!state.partition) return self->send(request.reply_to, Drained{state.options->partition.id});
+  state.drain_reply_to = request.reply_to;
+  for (const auto& [entity, hub_actor] : state.hubs) self->send(hub_actor.actor, RestSoon{});
+  perform(self);
+}
+
+PartitionStats stats(Self self) {
+  const auto& state = self->state;
+  PartitionStats stats;
+  stats.partition = state.options->partition.id;
+  stats.reloads = state.reloads;
+  stats.commit = state.commit_latency;
+  stats.fold = state.fold_latency;
+  if (state.partition) {
+    stats.counters = state.partition->counters();
+    stats.available = !state.partition->failed();
+    if (state.partition->failed()) stats.problem = state.partition->failed()->message;
+  } else {
+    stats.available = false;
+    stats.problem = not_loaded(self).message;
+  }
+  return stats;
+}
+
+}  // namespace
+
+UnixMs unix_now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+caf::behavior partition(Self self, PartitionOptions options) {
+  self->state.options.emplace(std::move(options));
+  self->set_down_handler([=](caf::down_msg& down) {
+    hub_down(self, down);
+    perform(self);
+  });
+  return {
+      [=](const Peers& peers) {
+        self->state.peers = peers.partitions;
+        load(self);
+        self->delayed_send(self, kTick, TickDue{});
+      },
+      [=](Publish& message) { publish(self, message); },
+      [=](Committed) {
+        auto& state = self->state;
+        state.commit_under_way = false;
+        state.commit_latency.add(Clock::now() - state.commit_sent);
+        if (state.reload_wanted) return load(self);
+        run(self, [](auto& partition) { partition.committed(unix_now()); });
+      },
+      [=](const CommitFailed& failed) {
+        auto& state = self->state;
+        state.commit_under_way = false;
+        spdlog::critical("partition {} accepts nothing more: {}", state.options->partition.id.value,
+                         to_string(failed.error));
+        if (state.reload_wanted) return load(self);
+        run(self, [&](auto& partition) { partition.commit_failed(failed.error); });
+      },
+      [=](runtime::HubReport& report) {
+        auto& state = self->state;
+        if (const auto hub = state.hubs.find(report.hub); hub != state.hubs.end())
+          state.fold_latency.add(Clock::now() - hub->second.fed);
+        run(self, [&](auto& partition) { partition.report(std::move(report), unix_now()); });
+      },
+      [=](EmissionsArrived& arrived) {
+        run(self, [&](auto& partition) {
+          partition.emissions_arrived(arrived.from, std::move(arrived.emissions), unix_now());
+        });
+      },
+      [=](const EmissionsAccepted& accepted) {
+        for (const auto& ack : accepted.acks) {
+          const auto hub = self->state.hubs.find(ack.hub);
+          if (hub != self->state.hubs.end())
+            self->send(hub->second.actor, EmissionsAcknowledged{accepted.by, ack.upto});
+        }
+      },
+      [=](Rest& rest) {
+        run(self, [&](auto& partition) {
+          partition.rest(rest.hub, rest.incarnation, rest.folded, std::move(rest.snapshot));
+        });
+      },
+      [=](const RestartHubs&) { run(self, [](auto& partition) { partition.restart_hubs(); }); },
+      [=](TickDue) {
+        run(self, [](auto& partition) { partition.tick(unix_now()); });
+        self->delayed_send(self, kTick, TickDue{});
+      },
+      [=](const SessionOpened& opened) { self->state.sessions[opened.session] = opened; },
+      [=](const SessionClosed& closed) {
+        self->state.sessions.erase(closed.session);
+        if (self->state.partition) self->state.partition->unfollow(closed.session);
+      },
+      [=](const FollowEntity& request) { follow(self, request); },
+      [=](const ReadPage& request) { read_page(self, request); },
+      [=](const PlayerIdle& idle) { player_idle(self, idle); },
+      [=](const InspectHub& request) { inspect_hub(self, request); },
+      [=](const StartOperation& request) { operate(self, request); },
+      [=](const AskPartition& ask) {
+        if (!self->state.partition) return ask.ask(not_loaded(self));
+        run(self, [&](auto& partition) { ask.ask(&partition); });
+      },
+      [=](const AskStats& ask) { ask.answer(stats(self)); },
+      [=](const Drain& request) { drain(self, request); },
+  };
+}
+
+}  // namespace carillon::actors

@@ -1,0 +1,40 @@
+// What clients may ask about entities beside publishing and following: pages, inspections, dead letters. Each asks the
+// actors and brings their answers together. Belongs to the gateway's thread; shared by the native and the HTTP side.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/edge.h"
+
+namespace carillon::actors {
+
+struct Page {
+  EventRun run;
+  Offset last = 0;  // The mailbox's last offset.
+};
+// `limit` from 1 to 1,000.
+kj::Promise<Result<Page>> read_page(Edge& edge, std::string_view entity, Offset from, std::uint32_t limit);
+
+struct EntityInspection {
+  runtime::Extent extent;
+  Offset cursor = 0;
+  std::uint64_t dead_letters = 0;
+  std::string state;
+  std::uint32_t behaviour_version = 0;
+};
+kj::Promise<Result<EntityInspection>> inspect_entity(Edge& edge, std::string_view entity);
+
+struct DeadLetterList {
+  static constexpr std::size_t kMost = 1'000;
+  std::vector<runtime::DeadLetterEntry> entries;
+  bool more = false;
+};
+// Of the whole node when `entity` is empty.
+kj::Promise<Result<DeadLetterList>> list_dead_letters(Edge& edge, std::string_view entity);
+
+// Redrives or discards; the offset of the new event, or 0.
+kj::Promise<Result<Offset>> operate_on_dead_letter(Edge& edge, std::string_view entity, Offset offset, bool redrive);
+
+}  // namespace carillon::actors

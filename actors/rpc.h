@@ -1,0 +1,14 @@
+// The native interface: serves wire::Gateway to one connection. Belongs to the gateway's thread.
+#pragma once
+
+#include <kj/async-io.h>
+
+#include "actors/edge.h"
+#include "actors/node_stats.h"
+
+namespace carillon::actors {
+
+// Serves `stream` until the client goes away or says nothing useful. Never rejects.
+kj::Promise<void> serve_rpc(Edge& edge, const NodeStatsSource& stats, kj::Own<kj::AsyncIoStream> stream);
+
+}  // namespace carillon::actors

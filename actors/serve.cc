@@ -1,0 +1,108 @@
+#include "actors/serve.h"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+
+#include "actors/gateway.h"
+#include "actors/node.h"
+#include "runtime/json.h"
+
+namespace carillon::actors {
+namespace {
+
+constexpr std::chrono::milliseconds kDrainPatience{3'500};  // Of the 5 s that a stop may take.
+
+constexpr std::size_t kOtherFiles = 64;  // Logs, listeners, event loops.
+
+// Shares the files that the process may open between store and connections: a log that cannot be opened would make the
+// store read-only, so connections must not take its part.
+void share_files(runtime::StoreOptions& store, EdgeLimits& edge) {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  const auto all = static_cast<std::size_t>(files.rlim_cur);
+  store.open_files_max = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(store.open_files_max), all / 4));
+  const auto left = all - std::min(all, static_cast<std::size_t>(store.open_files_max) + kOtherFiles);
+  if (left >= edge.connections_max) return;
+  spdlog::warn("at most {} connections: the process may open no more than {} files (see ulimit -n)", left, all);
+  edge.connections_max = left;
+}
+
+// SIGTERM and SIGINT are waited for by the main thread alone. To be called before any thread is started.
+sigset_t hold_back_stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+Result<void> write_ready_file(const std::filesystem::path& file, const Gateway& gateway) {
+  // Renamed into place, so that a reader never sees half of it.
+  auto draft = file;
+  draft += ".new";
+  JsonWriter json;
+  json.begin_object().field("rpc", gateway.rpc_address()).field("http", gateway.http_address()).end_object();
+  std::ofstream out(draft);
+  out << json.text() << '\n';
+  out.close();
+  std::error_code failed;
+  if (out) std::filesystem::rename(draft, file, failed);
+  if (!out || failed) return Error{ErrorCode::UNAVAILABLE, "cannot write the ready file " + file.string(), 0};
+  return {};
+}
+
+}  // namespace
+
+int serve(const ServeOptions& options) {
+  if (!spdlog::get("carillon")) spdlog::set_default_logger(spdlog::stderr_color_mt("carillon"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
+  const auto signals = hold_back_stop_signals();
+  const auto fail = [](const Error& error) {
+    spdlog::critical("cannot start: {}", error.message);
+    return 1;
+  };
+
+  NodeOptions node_options;
+  node_options.store.directory = options.data;
+  node_options.store.partitions = options.partitions;
+  auto edge_limits = options.edge_limits;
+  share_files(node_options.store, edge_limits);
+  node_options.limits = options.limits;
+  node_options.catalogue = options.catalogue;
+  auto node = Node::start(std::move(node_options));
+  if (!node) return fail(node.error());
+
+  GatewayOptions gateway_options{options.listen, options.http, (*node)->partitions(), (*node)->journal(),
+                                 options.catalogue, options.limits, edge_limits, (*node)->format().store_id};
+  auto gateway = Gateway::start((*node)->system(), std::move(gateway_options));
+  if (!gateway) return fail(gateway.error());
+  (*node)->on_reload([&gateway = **gateway](PartitionId partition, std::uint64_t life) {
+    gateway.partition_reloaded(partition, life);
+  });
+  spdlog::info("ready: rpc {}, http {}, data {}, {} partitions", (*gateway)->rpc_address(), (*gateway)->http_address(),
+               options.data.string(), (*node)->format().partitions);
+  if (!options.ready_file.empty())
+    if (auto written = write_ready_file(options.ready_file, **gateway); !written) return fail(written.error());
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("stopping: new requests are refused, hubs finish and are saved");
+  (*gateway)->stop_accepting();
+  const bool drained = (*node)->drain(kDrainPatience);
+  if (!drained) spdlog::warn("some hubs have work left; they go on at the next start");
+  (*gateway).reset();
+  (*node).reset();
+  spdlog::info("stopped");
+  return 0;
+}
+
+}  // namespace carillon::actors

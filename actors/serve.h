@@ -1,0 +1,28 @@
+// Runs a node with its gateway until SIGTERM or SIGINT: what `carillon serve` does.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "actors/edge.h"
+#include "runtime/behaviour.h"
+#include "runtime/limits.h"
+
+namespace carillon::actors {
+
+struct ServeOptions {
+  std::filesystem::path data;
+  std::string listen = "127.0.0.1:7411";
+  std::string http = "127.0.0.1:7480";
+  std::filesystem::path ready_file;  // Empty: none. Written when ready: {"rpc": HOST:PORT, "http": HOST:PORT}.
+  std::uint16_t partitions = 8;
+  runtime::Limits limits;
+  EdgeLimits edge_limits;
+  Catalogue catalogue;
+};
+
+// The exit code: 0 after a stop, 1 when the node cannot start.
+int serve(const ServeOptions& options);
+
+}  // namespace carillon::actors
