@@ -1,0 +1,129 @@
+#include "clients/cpp/publisher.h"
+
+#include <exception>
+#include <random>
+
+namespace carillon::client {
+
+Publisher::Publisher(kj::Network& network, kj::Timer& timer, Options options, Callbacks callbacks)
+    : network_(network),
+      timer_(timer),
+      options_(std::move(options)),
+      callbacks_(std::move(callbacks)),
+      outbox_(options_.limits),
+      backoff_(options_.reconnect, std::random_device()()),
+      tasks_(*this) {
+  tasks_.add(kj::evalLater([this] { return live(); }));
+}
+
+Publisher::~Publisher() = default;
+
+bool Publisher::offer(const Publication& publication) {
+  if (!outbox_.offer(publication)) return false;
+  flush_soon();
+  return true;
+}
+
+kj::Promise<void> Publisher::has_room() {
+  auto pair = kj::newPromiseAndFulfiller<void>();
+  room_ = kj::mv(pair.fulfiller);
+  return kj::mv(pair.promise);
+}
+
+kj::Promise<void> Publisher::is_done() {
+  if (done()) return kj::READY_NOW;
+  auto pair = kj::newPromiseAndFulfiller<void>();
+  done_ = kj::mv(pair.fulfiller);
+  return kj::mv(pair.promise);
+}
+
+kj::Promise<void> Publisher::live() {
+  return Connection::connect(network_, timer_, options_.address)
+      .then([this](Result<kj::Own<Connection>> connected) -> kj::Promise<void> {
+        if (!connected.ok()) return live_again(connected.error());
+        connection_ = kj::mv(*connected);
+        ++life_;
+        ++figures_.connections;
+        if (callbacks_.connected) callbacks_.connected();
+        flush();
+        return connection_->lost().then([this] {
+          const Error error = connection_->lost_because();
+          connection_ = nullptr;
+          ++life_;
+          outbox_.disconnected();
+          return live_again(error);
+        });
+      });
+}
+
+kj::Promise<void> Publisher::live_again(const Error& error) {
+  if (callbacks_.disconnected) callbacks_.disconnected(error);
+  return timer_.afterDelay(backoff_.next().count() * kj::MILLISECONDS).then([this] { return live(); });
+}
+
+void Publisher::flush_soon() {
+  if (flush_due_ || connection_.get() == nullptr || !outbox_.may_send()) return;
+  flush_due_ = true;
+  tasks_.add(kj::evalLast([this] {
+    flush_due_ = false;
+    flush();
+  }));
+}
+
+void Publisher::flush() {
+  if (connection_.get() == nullptr) return;
+  for (;;) {
+    const Outbox::Call call = outbox_.next_call();
+    if (call.id == 0) return;
+    tasks_.add(connection_->publish(options_.producer, call.batch)
+                   .then([this, id = call.id, life = life_](Answer<wire::Gateway::PublishResults> answer) {
+                     if (life == life_) answered(id, kj::mv(answer));
+                   }));
+  }
+}
+
+void Publisher::answered(CallId call, Answer<wire::Gateway::PublishResults> answer) {
+  if (!answer.ok()) return perform(outbox_.failed(call));
+  backoff_.reset();
+  figures_.duplicates += answer->getDuplicates();
+  std::vector<Outbox::Refusal> refusals;
+  for (const auto refusal : answer->getRefusals())
+    refusals.push_back({refusal.getIndex(), error_of(refusal), std::chrono::milliseconds(refusal.getRetryAfterMs())});
+  perform(outbox_.answered(call, std::move(refusals)));
+}
+
+void Publisher::perform(const Outbox::Outcome& outcome) {
+  figures_.accepted += outcome.accepted.size();
+  figures_.refused += outcome.refused.size();
+  if (callbacks_.accepted && !outcome.accepted.empty()) callbacks_.accepted(outcome.accepted);
+  if (callbacks_.refused)
+    for (const Outbox::Refused& refused : outcome.refused) callbacks_.refused(refused.sequence, refused.error);
+
+  const auto fulfil = [](auto& waiting) {
+    KJ_IF_MAYBE (fulfiller, waiting) {
+      auto taken = kj::mv(*fulfiller);
+      waiting = nullptr;
+      taken->fulfill();
+    }
+  };
+  fulfil(room_);
+  if (outbox_.empty()) fulfil(done_);
+
+  if (outcome.pause) {
+    ++figures_.pauses;
+    tasks_.add(timer_.afterDelay(outcome.pause->count() * kj::MILLISECONDS).then([this, life = life_] {
+      if (life != life_) return;
+      outbox_.resume();
+      flush();
+    }));
+  }
+  flush_soon();
+}
+
+// Only a bug comes here, ours or a callback's: what the world does is a Result. To go on could lose events silently.
+void Publisher::taskFailed(kj::Exception&& exception) {
+  KJ_LOG(FATAL, "a publisher met a bug", exception);
+  std::terminate();
+}
+
+}  // namespace carillon::client

@@ -1,0 +1,81 @@
+// A client for programs without an event loop of their own: blocking calls over one connection.
+//
+// Owns the KJ event loop of its thread: at most one per thread, used by that thread only. Publishers and followers can
+// be run on it as well:
+//
+//   Session session;
+//   Publisher publisher(session.network(), session.timer(), {.address = address, .producer = "me"}, {});
+//   while (!publisher.offer(publication)) session.wait(publisher.has_room());
+//   session.wait(publisher.is_done());
+#pragma once
+
+#include <kj/async-io.h>
+
+#include <span>
+#include <string_view>
+
+#include "clients/cpp/address.h"
+#include "clients/cpp/connection.h"
+
+namespace carillon::client {
+
+class Session {
+ public:
+  Session() : io_(kj::setupAsyncIo()) {}
+
+  kj::Network& network() { return io_.provider->getNetwork(); }
+  kj::Timer& timer() { return io_.provider->getTimer(); }
+  kj::AsyncIoContext& io() { return io_; }
+
+  // Runs the event loop until `promise` is fulfilled.
+  template <class T>
+  T wait(kj::Promise<T> promise) {
+    return promise.wait(io_.waitScope);
+  }
+  // The same for at most `longest`; false when that was not long enough.
+  bool wait_at_most(std::chrono::milliseconds longest, kj::Promise<void> promise) {
+    return promise.then([] { return true; })
+        .exclusiveJoin(timer().afterDelay(longest.count() * kj::MILLISECONDS).then([] { return false; }))
+        .wait(io_.waitScope);
+  }
+
+  // Before the calls below; again after the connection was lost.
+  Result<void> connect(const Address& address) {
+    auto connected = wait(Connection::connect(network(), timer(), address));
+    if (!connected.ok()) return connected.error();
+    connection_ = kj::mv(*connected);
+    return {};
+  }
+  // Whether connect() went well and no call has met a lost connection since.
+  bool connected() const { return connection_.get() != nullptr && connection_->alive(); }
+
+  // One try each; Connection says what they give.
+  Answer<wire::Gateway::PublishResults> publish(std::string_view producer, std::span<const Publication> batch) {
+    return wait(connection().publish(producer, batch));
+  }
+  Answer<wire::Gateway::ReadResults> read(std::string_view entity, Offset from, std::uint32_t limit) {
+    return wait(connection().read(entity, from, limit));
+  }
+  Answer<wire::Gateway::InspectResults> inspect(std::string_view entity) { return wait(connection().inspect(entity)); }
+  Answer<wire::Gateway::StatsResults> stats() { return wait(connection().stats()); }
+  Answer<wire::Gateway::DeadLettersResults> dead_letters(std::string_view entity) {
+    return wait(connection().dead_letters(entity));
+  }
+  Answer<wire::Gateway::RedriveResults> redrive(std::string_view entity, Offset offset) {
+    return wait(connection().redrive(entity, offset));
+  }
+  Answer<wire::Gateway::DiscardResults> discard(std::string_view entity, Offset offset) {
+    return wait(connection().discard(entity, offset));
+  }
+
+ private:
+  Connection& connection() {
+    CHECK(connection_.get() != nullptr);
+    return *connection_;
+  }
+
+  kj::AsyncIoContext io_;
+  kj::Own<Connection> connection_;
+};
+
+}  // namespace carillon::client
