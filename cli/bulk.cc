@@ -1,0 +1,69 @@
+#include "cli/bulk.h"
+
+#include <utility>
+
+#include "cli/node_call.h"
+
+namespace carillon::cli {
+
+ExitCode Bulk::connect() {
+  // The publisher would keep trying; at the start that is rarely what people want.
+  if (const ExitCode code = cli::connect(session_, options_.address); code != kOk) return code;
+  client::Publisher::Callbacks callbacks;
+  callbacks.refused = [this](Sequence sequence, const Error& error) {
+    progress_.clear();
+    const std::uint64_t refused = publisher_->figures().refused;
+    if (refused <= kRefusalsShown)
+      complain("sequence " + std::to_string(sequence) + " refused: " + to_string(error));
+    else if (refused == kRefusalsShown + 1)
+      complain("more are refused; only counted from here on");
+  };
+  callbacks.disconnected = [this](const Error& error) {
+    if (lost_since_) return;
+    lost_since_ = Clock::now();
+    progress_.clear();
+    say("Lost the node (" + error.message + "); trying again until it is back.");
+  };
+  callbacks.connected = [this] {
+    if (lost_since_) say("The node is back; going on, nothing is published twice.");
+    lost_since_.reset();
+  };
+  publisher_.emplace(session_.network(), session_.timer(),
+                     client::Publisher::Options{.address = client::Address::parse(options_.address).value(),
+                                                .producer = options_.producer},
+                     std::move(callbacks));
+  return kOk;
+}
+
+bool Bulk::offer(const client::Publication& publication) {
+  while (!publisher_->offer(publication)) {
+    session_.wait_at_most(kLookEvery, publisher_->has_room());
+    progress_.show(figures().accepted);
+    if (!has_patience()) return false;
+  }
+  return true;
+}
+
+bool Bulk::work_for(std::chrono::milliseconds time) {
+  session_.wait_at_most(time, publisher_->is_done());
+  progress_.show(figures().accepted);
+  return has_patience();
+}
+
+bool Bulk::finish() {
+  while (!idle())
+    if (!work_for(kLookEvery)) return false;
+  progress_.clear();
+  return true;
+}
+
+bool Bulk::has_patience() {
+  if (!lost_since_ || Clock::now() - *lost_since_ < options_.patience) return true;
+  progress_.clear();
+  complain(
+      "the node at " + options_.address + " stayed away for " + std::to_string(options_.patience.count()) +
+      " s; what was accepted is durable. Start the node, then repeat the same command: nothing is published twice.");
+  return false;
+}
+
+}  // namespace carillon::cli

@@ -1,0 +1,80 @@
+// The `carillon` program: a list of behaviours and a list of commands.
+#include <csignal>
+#include <exception>
+
+#include "actors/version.h"
+#include "bench/hunt/hunt_behaviour.h"
+#include "cli/bench_command.h"
+#include "cli/deadletters_command.h"
+#include "cli/exit_code.h"
+#include "cli/inspect_command.h"
+#include "cli/publish_command.h"
+#include "cli/replay_command.h"
+#include "cli/serve_command.h"
+#include "cli/stats_command.h"
+#include "cli/tail_command.h"
+#include "cli/terminal.h"
+#include "cli/verify_command.h"
+#include "examples/arena/arena.h"
+
+namespace carillon::cli {
+namespace {
+
+constexpr const char* kHelp = R"(Carillon: events that people wait for, durably, once, in order.)";
+
+constexpr const char* kFooter = R"(Examples:
+  carillon serve --data ./data                                a node on 127.0.0.1:7411
+  carillon replay examples/arena/sample.log                   gives it something to do
+  carillon tail player/ada                                    follows a player's notifications
+  carillon publish match/1 match_ended --producer me --sequence 1
+  carillon inspect match/1                                    one hub from inside
+
+Exit codes: 0 done, 1 failed, 2 not understood, 3 refused by the node (the code is printed), 4 no connection.
+Each command has a --help of its own.)";
+
+// Every behaviour that a node has installed.
+Catalogue installed_behaviours() {
+  Catalogue catalogue;
+  const auto add = [&](const Behaviour& behaviour) { CHECK(catalogue.add(behaviour).ok()); };
+  add(arena::match_behaviour());
+  add(bench::hunt_behaviour());
+  return catalogue;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{kHelp, "carillon"};
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.set_version_flag("--version", actors::kVersion);
+
+  Action action;
+  add_serve_command(app, action, installed_behaviours());
+  add_publish_command(app, action);
+  add_tail_command(app, action);
+  add_inspect_command(app, action);
+  add_stats_command(app, action);
+  add_deadletters_command(app, action);
+  add_verify_command(app, action);
+  add_replay_command(app, action);
+  add_bench_command(app, action);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kOk : kUsage;  // 0: help or version was asked for.
+  }
+  return action();
+}
+
+}  // namespace
+}  // namespace carillon::cli
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // A closed pipe or socket is an error to be handled, not the end.
+  try {
+    return carillon::cli::run(argc, argv);
+  } catch (const std::exception& error) {
+    carillon::cli::complain(error.what());
+    return carillon::cli::kFailed;
+  }
+}

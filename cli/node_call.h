@@ -1,0 +1,19 @@
+// What the commands that ask a node have in common: connecting, and the sentence and exit code for what went wrong.
+#pragma once
+
+#include <string>
+
+#include "cli/exit_code.h"
+#include "clients/cpp/session.h"
+
+namespace carillon::cli {
+
+// kOk, or what the program ends with after having said why.
+ExitCode connect(client::Session& session, const std::string& address);
+// Says what the node refused, or that it went away, and gives the exit code.
+ExitCode complain_of(const client::Session& session, const Error& error);
+ExitCode complain_of_refusal(const Error& error);
+
+inline std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
+
+}  // namespace carillon::cli

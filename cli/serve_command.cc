@@ -1,0 +1,69 @@
+#include "cli/serve_command.h"
+
+#include <chrono>
+#include <string>
+
+#include "actors/serve.h"
+
+namespace carillon::cli {
+namespace {
+
+// Every limit of runtime/limits.h and actors/edge.h that an operator may want to move; the others are for developers.
+void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& edge) {
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    command.add_option(name, value, help)->capture_default_str()->group("Limits");
+  };
+  const auto add_time = [&](const char* name, std::chrono::milliseconds& value, const char* help) {
+    command
+        .add_option_function<std::uint32_t>(
+            name, [&value](std::uint32_t ms) { value = std::chrono::milliseconds(ms); }, help)
+        ->type_name("MS")
+        ->default_str(std::to_string(value.count()))
+        ->group("Limits");
+  };
+  add("--payload-bytes-max", limits.payload_bytes_max, "largest payload that a client may publish");
+  add("--batch-events-max", limits.batch_events_max, "most events in one publish call");
+  add("--retries", limits.retries, "how often a failing event is tried again before it goes to the dead letters");
+  add("--notifications-kept", limits.notifications_kept, "how many notifications a player stream keeps");
+  add("--active-hubs-max", limits.active_hubs_max, "hubs in memory per partition; more wait on disk");
+  add("--mailboxes-cached", limits.mailboxes_cached, "mailboxes remembered per partition");
+  add("--windows-cached", limits.windows_cached, "producer windows remembered per partition");
+  add("--connections-max", edge.connections_max, "clients at a time; fewer when the process may not open as many files");
+  add("--connection-events-max", edge.connection_events_max, "events published on one connection and not yet answered");
+  add("--node-events-max", edge.node_events_max, "the same of all connections together");
+  add("--session-credit-bytes", edge.session_credit_bytes, "sent to a subscriber and not yet taken in");
+  add_time("--first-call-within", edge.first_call_within, "a native connection that asks for nothing is closed");
+  add_time("--request-within", edge.request_within, "how long the header or body of an HTTP request may take");
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& app, Action& action, Catalogue catalogue) {
+  auto options = std::make_shared<actors::ServeOptions>();
+  options->catalogue = std::move(catalogue);
+  CLI::App& command = *app.add_subcommand("serve", "run a node; SIGTERM drains and stops it");
+  command.add_option("--data", options->data, "the data directory; made if it is not there")
+      ->required()
+      ->type_name("DIR");
+  command.add_option("--listen", options->listen, "where clients connect by RPC; port 0 picks a free one")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  command.add_option("--http", options->http, "where HTTP clients connect; port 0 picks a free one")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  command
+      .add_option("--ready-file", options->ready_file,
+                  "written when the node is ready: {\"rpc\": HOST:PORT, \"http\": HOST:PORT}")
+      ->type_name("FILE");
+  command.add_option("--partitions", options->partitions, "slices of a new store; an existing store keeps its own")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  add_limits(command, options->limits, options->edge_limits);
+  add_examples(
+      command,
+      "  carillon serve --data ./data\n"
+      "  carillon serve --data /var/lib/carillon --listen 127.0.0.1:0 --http 127.0.0.1:0 --ready-file ready\n");
+  run_with(command, action, std::move(options), &actors::serve);
+}
+
+}  // namespace carillon::cli
