@@ -1,0 +1,203 @@
+// Connections that mean no good, or know no better, on both ports: nothing is lost, and others are served.
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include <cstring>
+#include <random>
+
+#include "tests/support/eventually.h"
+#include "tests/support/raw_socket.h"
+#include "tests/support/running_node.h"
+
+namespace carillon::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kMiB = 1 << 20;
+
+class Hostile : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    node.publish_to_ledger(100);
+    process = node.process().process();
+  }
+  void TearDown() override {
+    EXPECT_EQ(http_get(node.http(), "/healthz").status, 200);
+    node.expect_sound();
+    EXPECT_EQ(node.process().process(), process);
+    node.stop();  // With exit code 0: it never crashed.
+  }
+
+  std::vector<client::Address> ports() { return {node.rpc(), node.http()}; }
+
+  RunningNode node{{.arguments = {"--first-call-within", "500", "--request-within", "500"}, .data_directory = {}}};
+  pid_t process = 0;
+};
+
+std::string random_bytes(std::size_t count, std::uint64_t seed) {
+  std::mt19937_64 dice(seed);
+  std::string bytes(count, '\0');
+  for (std::size_t i = 0; i + 8 <= count; i += 8) {
+    const auto word = dice();
+    std::memcpy(bytes.data() + i, &word, 8);
+  }
+  return bytes;
+}
+
+// Goal: no sequence of bytes hurts. Method: short messages from a seed, and mutations of the opening of a real client.
+TEST_F(Hostile, MalformedBytes) {
+  using namespace std::literals;
+  std::vector<std::string> messages = {
+      "\xff\xff\xff\xff\xff\xff\xff\xff"s,                                   // 4 G segments.
+      "\x00\x00\x00\x00\xff\xff\xff\xff"s,                                   // One segment of 32 GiB.
+      "\x00\x00\x00\x00\x00\x00\x00\x00"s,                                   // An empty message.
+      "\x00\x00\x00\x00\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"s,   // A wild pointer.
+      "\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01\x00"s,   // Ends in the middle.
+      "GET / HTTP/1.1\r\n\r\n"s, "GET  HTTP/1.1\r\n\r\n"s, "\r\n\r\n\r\n"s, "GET / HTTP/9.9\r\n\r\n"s,
+      "POST /events/player/a?type=t HTTP/1.1\r\nContent-Length: -1\r\n\r\n"s,
+      "POST /events/player/a?type=t HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n{}"s,
+      "POST /events/player/a?type=t HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{}"s,
+      "POST /events/player/a?type=t HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}"s,
+      "GET /\0 HTTP/1.1\r\n\r\n"s, "CONNECT a:1 HTTP/1.1\r\n\r\n"s,
+      "GET /streams/player/a HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"s,
+  };
+  // Bootstrap, as Cap'n Proto clients begin.
+  const std::string bootstrap =
+      "\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01\x00\x08\x00\x00\x00\x00\x00\x00\x00"
+      "\x04\x00\x00\x00\x01\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"s;
+  std::mt19937_64 dice(7);
+  for (int i = 0; i < 300; ++i) {
+    auto mutated = bootstrap + bootstrap;
+    for (int flips = 0; flips < 3; ++flips) mutated[dice() % mutated.size()] = static_cast<char>(dice());
+    messages.push_back(mutated);
+    messages.push_back(random_bytes(8 * (1 + dice() % 32), dice()));
+  }
+  for (const auto& message : messages) {
+    for (const auto& port : ports()) {
+      RawSocket socket(port);
+      ASSERT_TRUE(socket.connected());
+      (void)socket.send(message);
+      socket.end();
+      EXPECT_TRUE(socket.closed_within(5s)) << ::testing::PrintToString(message);
+    }
+  }
+}
+
+TEST_F(Hostile, P7HundredMegabytesOfGarbage) {
+  const auto before = node.anonymous_bytes();
+  std::string lines;
+  while (lines.size() < kMiB) lines += "GET / HTTP/1.1\r\nHost: ";
+  std::string header = "GET / HTTP/1.1\r\nX-Long: " + std::string(kMiB, 'x');
+  for (const auto& garbage : {random_bytes(kMiB, 1), std::string(kMiB, '\0'), std::string(kMiB, '\xff'),
+                              std::string(kMiB, 'A'), lines, header}) {
+    for (const auto& port : ports()) {
+      RawSocket socket(port);
+      // Either it takes all of it, or closes early.
+      for (int i = 0; i < 100 && socket.send(garbage); ++i) {
+      }
+      socket.end();
+      EXPECT_TRUE(socket.closed_within(10s));
+      ASSERT_TRUE(node.publish("player/ada", "{}").ok());
+    }
+  }
+  EXPECT_LT(node.anonymous_bytes(), before + 96 * kMiB);
+}
+
+// A client that is slow on purpose: its connection ends by the deadline, and nobody waits for it.
+TEST_F(Hostile, P7OneByteASecond) {
+  const std::string post =
+      "POST /events/player/a?type=t HTTP/1.1\r\nHost: node\r\nContent-Length: 60000\r\n\r\n{\"a\":\"";
+  struct Case {
+    client::Address port;
+    std::string begin;
+    char then;
+  };
+  for (const auto& [port, begin, then] : {Case{node.rpc(), "", '\0'}, Case{node.rpc(), std::string(4, '\0'), 'x'},
+                                          Case{node.http(), "GET / HTTP/1.1\r\nX-Long: ", 'x'},
+                                          Case{node.http(), "", 'G'}, Case{node.http(), post, 'x'}}) {
+    RawSocket slow(port);
+    ASSERT_TRUE(slow.send(begin));
+    const auto began = std::chrono::steady_clock::now();
+    // One byte a second, scaled like the deadlines: one every 50 ms for one every second of the default 10 s.
+    while (!slow.closed_within(50ms)) {
+      (void)slow.send({&then, 1});
+      ASSERT_TRUE(node.publish("player/ada", "{}").ok());
+      ASSERT_LT(std::chrono::steady_clock::now() - began, 10s) << "begun with " << begin;
+    }
+  }
+}
+
+void open_and_abandon(RunningNode& node, const std::vector<client::Address>& ports, std::size_t count) {
+  const auto before = node.anonymous_bytes();
+  {
+    std::vector<RawSocket> sockets;
+    sockets.reserve(count);
+    while (sockets.size() < count) {
+      sockets.emplace_back(ports[sockets.size() % ports.size()]);
+      ASSERT_TRUE(sockets.back().connected()) << "after " << sockets.size();
+    }
+    // A new client is served meanwhile.
+    node.connect();
+    ASSERT_TRUE(node.publish("player/ada", "{}").ok());
+    EXPECT_LT(node.anonymous_bytes(), before + 256 * kMiB);
+  }
+  // Nobody is left but us.
+  EXPECT_TRUE(eventually(20s, [&] { return node.figure("connections") <= 2; }));
+  EXPECT_TRUE(eventually(20s, [&] { return node.open_files() < 64; })) << node.open_files();
+  ASSERT_TRUE(node.publish("player/ada", "{}").ok());
+}
+
+class Abandoned : public Hostile {
+ protected:
+  void restart_with(std::vector<std::string> arguments) {
+    node.stop();
+    node.process().set_arguments(std::move(arguments));
+    node.start();
+    process = node.process().process();
+  }
+};
+
+TEST_F(Abandoned, P7TenThousandConnections) {
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  if (files.rlim_cur < 12'000) GTEST_SKIP() << "no more than " << files.rlim_cur << " files may be open here";
+  restart_with({});  // The deadlines of a user.
+  open_and_abandon(node, ports(), 10'000);
+}
+
+TEST_F(Abandoned, P7MoreConnectionsThanAllowedAreClosedAtOnceAndSilentOnesSoon) {
+  restart_with({"--connections-max", "50", "--first-call-within", "500", "--request-within", "500"});
+  std::vector<RawSocket> sockets;
+  for (int i = 0; i < 500; ++i) sockets.emplace_back(ports()[static_cast<std::size_t>(i) % 2]);
+  EXPECT_TRUE(sockets.back().closed_within(5s));
+  ASSERT_TRUE(node.publish("player/ada", "{}").ok()) << "who was connected is served";
+  EXPECT_GE(node.figure("connections_refused_total"), 400);
+  // The silent ones make room for who speaks.
+  EXPECT_TRUE(eventually(5s, [&] { return http_get(node.http(), "/healthz").status == 200; }));
+}
+
+// Goal: connections never take the files that the store needs, for a log that cannot be opened ends all writing.
+TEST_F(Abandoned, P7ConnectionsLeaveFilesToTheStore) {
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit few{.rlim_cur = 256, .rlim_max = 256};
+  node.stop();
+  setrlimit(RLIMIT_NOFILE, &few);
+  node.process().set_arguments({"--first-call-within", "500", "--request-within", "500"});
+  node.start();
+  process = node.process().process();
+  if (setrlimit(RLIMIT_NOFILE, &before) != 0) GTEST_SKIP() << "only root may raise the limit again";
+  std::vector<RawSocket> sockets;
+  for (int i = 0; i < 1'000; ++i) sockets.emplace_back(ports()[static_cast<std::size_t>(i) % 2]);
+  // Enough for new logs and tables.
+  const std::string payload = "{\"a\":\"" + std::string(60'000, 'x') + "\"}";
+  for (int i = 0; i < 2'500; ++i) ASSERT_TRUE(node.publish("player/ada", payload).ok()) << i;
+  EXPECT_EQ(node.figure("store_read_only"), 0);
+  EXPECT_LT(node.open_files(), 256u);
+}
+
+}  // namespace
+}  // namespace carillon::testing

@@ -1,0 +1,166 @@
+// The HTTP port as people meet it: publishing, following, and what is answered to requests that are wrong.
+#include <gmock/gmock.h>
+
+#include "tests/support/eventually.h"
+#include "tests/support/raw_socket.h"
+#include "tests/support/running_node.h"
+
+namespace carillon::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Http : public ::testing::Test {
+ protected:
+  void SetUp() override { node.publish_to_ledger(5); }
+  void TearDown() override {
+    node.expect_sound();
+    node.stop();
+  }
+
+  HttpAnswer get(std::string_view target) { return http_get(node.http(), target); }
+  HttpAnswer post(std::string_view target, std::string_view body) { return http_post(node.http(), target, body); }
+  // Follows until `mark` was seen.
+  std::string follow(std::string_view target, std::string_view header, std::string_view mark) {
+    RawSocket socket(node.http());
+    (void)socket.send("GET " + std::string(target) + " HTTP/1.1\r\nHost: node\r\n" + std::string(header) + "\r\n");
+    return socket.receive_until(mark);
+  }
+
+  RunningNode node;
+};
+
+TEST_F(Http, PublishedByPostAndFollowed) {
+  EXPECT_EQ(post("/events/player/ada?type=note", R"({"a":1})").status, 200);
+  const auto events = follow("/streams/player/ada", "", "\"accepted_at\"");
+  EXPECT_THAT(events, HasSubstr("Content-Type: text/event-stream"));
+  EXPECT_THAT(events, HasSubstr("id: 1\ndata: {\"offset\":1,\"type\":\"note\",\"payload\":{\"a\":1}"));
+}
+
+TEST_F(Http, P2PostedAgainWithItsSequenceIsADuplicate) {
+  const auto* target = "/events/player/ada?type=note&producer=me&sequence=1";
+  EXPECT_THAT(post(target, "{}").body, HasSubstr("\"duplicate\":false"));
+  EXPECT_THAT(post(target, "{}").body, HasSubstr("\"duplicate\":true"));
+  EXPECT_THAT(follow("/streams/player/ada", "", "id: 1"), Not(HasSubstr("id: 2")));
+}
+
+TEST_F(Http, P4ResumesAfterLastEventId) {
+  const auto resumed = follow("/streams/player/ledger?from=1", "Last-Event-ID: 3\r\n", "\"entry\":5");
+  EXPECT_THAT(resumed, HasSubstr("id: 4\n"));
+  EXPECT_THAT(resumed, HasSubstr("id: 5\n"));
+  EXPECT_THAT(resumed, Not(HasSubstr("id: 3\n")));
+  EXPECT_THAT(follow("/streams/player/ledger?from=2", "", "\"entry\":5"), Not(HasSubstr("id: 1\n")));
+}
+
+TEST_F(Http, P4GoesOnLiveWithoutASeam) {
+  RawSocket socket(node.http());
+  ASSERT_TRUE(socket.send("GET /streams/player/ledger?from=5 HTTP/1.1\r\nHost: node\r\n\r\n"));
+  EXPECT_THAT(socket.receive_until("\"entry\":5"), HasSubstr("id: 5\n"));
+  node.publish_to_ledger(20);
+  const auto live = socket.receive_until("\"entry\":25");
+  std::size_t at = 0;
+  for (int offset = 6; offset <= 25; ++offset) {
+    at = live.find("id: " + std::to_string(offset) + "\n", at);
+    ASSERT_NE(at, std::string::npos) << offset;
+  }
+}
+
+TEST_F(Http, RefusalsHaveTheirCodeAndStatus) {
+  const std::string large = "{\"a\":\"" + std::string(70'000, 'x') + "\"}";
+  struct Case {
+    HttpAnswer answer;
+    int status;
+    const char* code;
+  };
+  for (const auto& [answer, status, code] : {
+           Case{post("/events/dragon/7?type=t", "{}"), 404, "unknown_kind"},
+           Case{post("/events/match/1?type=dance", "{}"), 404, "unknown_type"},
+           Case{post("/events/player/a%0Ab?type=t", "{}"), 400, "malformed"},
+           Case{post("/events/player/a%00b?type=t", "{}"), 400, "malformed"},
+           Case{post("/events/player/%ff?type=t", "{}"), 400, "malformed"},
+           Case{post("/events/player/a%zz?type=t", "{}"), 400, "malformed"},
+           Case{post("/events/player/ada", "{}"), 400, "malformed"},
+           Case{post("/events/player/ada?type=Not%20a%20type", "{}"), 400, "malformed"},
+           Case{post("/events/player/ada?type=t", ""), 400, "malformed"},
+           Case{post("/events/player/ada?type=t", "[1]"), 400, "malformed"},
+           Case{post("/events/player/ada?type=t", "{\"a\":\"\xff\"}"), 400, "malformed"},
+           Case{post("/events/player/ada?type=t", large), 413, "payload_too_large"},
+           Case{post("/events/player/ada?type=t&producer=p", "{}"), 400, "malformed"},
+           Case{post("/events/player/ada?type=t&sequence=1", "{}"), 400, "malformed"},
+           Case{post("/events/player/ada?type=t&producer=p&sequence=0", "{}"), 400, "malformed"},
+           Case{post("/events/player/ada?type=t&producer=p&sequence=-1", "{}"), 400, "malformed"},
+           Case{post("/events/player/ada?type=t&producer=p%0A&sequence=1", "{}"), 400, "malformed"},
+           Case{get("/streams/player/ledger?from=0"), 400, "malformed"},
+           Case{get("/streams/player/ledger?from=x"), 400, "malformed"},
+           Case{get("/streams/player/ledger?from=99"), 416, "beyond_end"},
+           Case{get("/streams/dragon/7"), 404, "unknown_kind"},
+           Case{http(node.http(), "GET /streams/player/ledger HTTP/1.1\r\nHost: n\r\nConnection: close\r\n"
+                                  "Last-Event-ID: 18446744073709551615\r\n\r\n"), 400, "malformed"},
+       }) {
+    EXPECT_EQ(answer.status, status) << answer.body;
+    EXPECT_THAT(answer.body, HasSubstr("\"error\":\"" + std::string(code) + "\""));
+  }
+}
+
+TEST_F(Http, P4OffsetBehindRetentionIsGone) {
+  node.stop();
+  node.process().set_arguments({"--notifications-kept", "8"});
+  node.start();
+  for (int i = 0; i < 40; ++i) ASSERT_EQ(post("/events/player/ada?type=note", "{}").status, 200);
+  const auto gone = get("/streams/player/ada?from=1");
+  EXPECT_EQ(gone.status, 410);
+  EXPECT_THAT(gone.body, HasSubstr("\"error\":\"truncated\""));
+  EXPECT_THAT(gone.body, HasSubstr("\"first_offset\":3"));
+}
+
+TEST_F(Http, WrongUrlsMethodsAndPathTricks) {
+  for (const auto* target : {"/", "/nothing", "/streams", "/streams/player", "/events/player/ada?type=t", "/metrics/x",
+                             "//", "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/streams/../../etc/passwd",
+                             "/streams/%2e%2e/%2e%2e", "/healthz/../../x", "/..%2f..%2fetc%2fpasswd"}) {
+    const auto answer = get(target);
+    EXPECT_TRUE(answer.status == 404 || answer.status == 400) << target << ": " << answer.status;
+    EXPECT_THAT(answer.body, HasSubstr("\"error\"")) << target;
+    EXPECT_THAT(answer.body, Not(HasSubstr("root:")));
+  }
+  EXPECT_EQ(post("/healthz", "").status, 404);
+  EXPECT_EQ(post("/streams/player/ada", "{}").status, 404);
+  for (const auto* request : {"DELETE /streams/player/ada HTTP/1.1\r\nConnection: close\r\n\r\n",
+                              "PUT /events/player/ada?type=t HTTP/1.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"})
+    EXPECT_EQ(http(node.http(), request).status, 404) << request;
+  // A key may look like a path, and stays a key.
+  EXPECT_EQ(post("/events/player/%2e%2e%2f%2e%2e%2fetc%2fpasswd?type=note", "{}").status, 200);
+  EXPECT_EQ(node.session().read("player/../../etc/passwd", 1, 10)->getEvents().size(), 1u);
+}
+
+TEST_F(Http, HeadersAndUrlsThatAreTooLong) {
+  EXPECT_EQ(http(node.http(), "GET /healthz HTTP/1.1\r\nX: " + std::string(1 << 20, 'x') + "\r\n\r\n").status / 100, 4);
+  EXPECT_EQ(http(node.http(), "GET /" + std::string(1 << 20, 'x') + " HTTP/1.1\r\n\r\n").status / 100, 4);
+  std::string many = "GET /healthz HTTP/1.1\r\n";
+  for (int i = 0; i < 20'000; ++i) many += "X-" + std::to_string(i) + ": y\r\n";
+  EXPECT_EQ(http(node.http(), many + "\r\n").status / 100, 4);
+  EXPECT_NE(get("/streams/player/" + std::string(300, 'k')).status, 200);
+}
+
+TEST_F(Http, BodiesThatAreTooLong) {
+  EXPECT_EQ(post("/events/player/ada?type=t", std::string(32 << 20, 'x')).status, 413);
+  RawSocket endless(node.http());
+  ASSERT_TRUE(endless.send("POST /events/player/ada?type=t HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  const std::string chunk = "10000\r\n" + std::string(65'536, 'x') + "\r\n";
+  for (int i = 0; i < 1'000 && endless.send(chunk); ++i) {
+  }
+  EXPECT_TRUE(endless.closed_within(10s));
+}
+
+TEST_F(Http, SaysHowItIs) {
+  EXPECT_EQ(get("/healthz").status, 200);
+  EXPECT_EQ(get("/readyz").status, 200);
+  const auto metrics = get("/metrics");
+  EXPECT_EQ(metrics.status, 200);
+  EXPECT_THAT(metrics.body, HasSubstr("carillon_events_accepted_total 5\n"));
+  EXPECT_THAT(metrics.body, HasSubstr("carillon_store_read_only 0\n"));
+}
+
+}  // namespace
+}  // namespace carillon::testing

@@ -1,0 +1,45 @@
+#include "runtime/lru_cache.h"
+
+#include <gtest/gtest.h>
+
+namespace carillon::runtime {
+namespace {
+
+struct Entry {
+  bool in_use() const { return used; }
+  int number = 0;
+  bool used = false;
+};
+
+TEST(LruCache, P7ForgetsWhatWasNotUsedForLongest) {
+  LruCache<int, Entry> cache(2);
+  cache.insert(1, {1});
+  cache.insert(2, {2});
+  cache.find(1);
+  cache.insert(3, {3});
+  EXPECT_NE(cache.find(1), nullptr);
+  EXPECT_EQ(cache.find(2), nullptr);
+  EXPECT_EQ(cache.size(), 2u);
+}
+
+TEST(LruCache, KeepsWhatIsInUseAndWhatWasJustInserted) {
+  // Given a full cache whose entries are all in use.
+  LruCache<int, Entry> cache(2);
+  cache.insert(1, {1, true});
+  cache.insert(2, {2, true});
+  // When one more comes, not in use.
+  const auto& inserted = cache.insert(3, {3});
+  // Then nothing is forgotten, least of all the new one.
+  EXPECT_EQ(inserted.number, 3);
+  EXPECT_EQ(cache.size(), 3u);
+  EXPECT_EQ(cache.peek(3), &inserted);
+  // And there is room again as soon as something is no longer used.
+  cache.find(1)->used = false;
+  cache.find(2)->used = false;
+  cache.insert(4, {4});
+  EXPECT_EQ(cache.size(), 2u);
+  EXPECT_NE(cache.find(4), nullptr);
+}
+
+}  // namespace
+}  // namespace carillon::runtime

@@ -1,0 +1,347 @@
+#include "runtime/partition.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/one_partition.h"
+
+namespace carillon::runtime {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using testing::OnePartition;
+
+TEST(Partition, P1AnswersAPublishOnlyWhenItIsDurable) {
+  // Given a publish whose commit is on its way.
+  OnePartition node;
+  node.add("counter/a", 1, 1);
+  ASSERT_TRUE(node.work());
+  // Then nothing is said before the commit,
+  EXPECT_THAT(node.answers, IsEmpty());
+  // and the event is accepted after it.
+  node.commit();
+  node.settle();
+  ASSERT_THAT(node.answers, SizeIs(1));
+  EXPECT_EQ(node.answers[0].accepted, 1u);
+}
+
+TEST(Partition, P1AnswersARepetitionOnlyWhenItsOriginalIsDurable) {
+  // Given an event on its way to the disk.
+  OnePartition node;
+  node.add("counter/a", 1, 1);
+  node.work();
+  // When it is sent again.
+  node.add("counter/a", 1, 1);
+  node.work();
+  // Then the second answer waits for the first one's commit.
+  EXPECT_THAT(node.answers, IsEmpty());
+  node.commit();
+  node.settle();
+  ASSERT_THAT(node.answers, SizeIs(2));
+  EXPECT_EQ(node.answers[1].duplicates, 1u);
+  EXPECT_THAT(node.mailbox("counter/a"), SizeIs(1));
+}
+
+TEST(Partition, P1ConfirmsNothingWhenTheDiskFails) {
+  // Given a disk whose next sync fails.
+  OnePartition node;
+  node.add("counter/a", 1, 1);
+  node.settle();
+  node.answers.clear();
+  node.env().set_plan({.sync_error_after_syncs = 0});
+  // When something is published, and more after that.
+  node.add("counter/a", 2, 2);
+  node.settle();
+  node.add("counter/a", 3, 3);
+  node.settle();
+  // Then both are refused as unavailable, and what was acknowledged before can be read.
+  ASSERT_THAT(node.answers, SizeIs(2));
+  for (const auto& answer : node.answers) {
+    EXPECT_EQ(answer.accepted, 0u);
+    ASSERT_THAT(answer.refusals, SizeIs(1));
+    EXPECT_EQ(answer.refusals[0].error.code, ErrorCode::UNAVAILABLE);
+  }
+  EXPECT_TRUE(node.store().read_only());
+  EXPECT_EQ(read_mailbox(node.store(), {0}, EntityId::trusted("counter/a"), 1, {})->events.size(), 1u);
+}
+
+TEST(Partition, P2RemembersWhatItHasSeenAcrossARestart) {
+  // Given an accepted event, and a node that was killed.
+  OnePartition node;
+  node.add("counter/a", 5, 7);
+  node.settle();
+  node.restart();
+  // When its producer sends it again, and the next one.
+  node.add("counter/a", 5, 7);
+  node.add("counter/a", 6, 8);
+  node.settle();
+  // Then it stands in the mailbox once.
+  EXPECT_THAT(node.mailbox("counter/a"), SizeIs(2));
+  EXPECT_EQ(node.state_of("counter/a"), R"({"events":2,"sum":11})");
+}
+
+TEST(Partition, P2DropsEmissionsThatAreRepeatedAfterACrash) {
+  // Given a hub that has notified a player, and whose acknowledgement was never saved.
+  OnePartition node;
+  node.add("counter/a", 5, 1, "ada");
+  node.settle();
+  ASSERT_TRUE(node.has_marker("counter/a"));
+  // When the power fails and the hub is computed again.
+  node.power_cut();
+  node.settle();
+  // Then the player has one notification.
+  EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":5})"));
+  EXPECT_GT(node.partition().counters().emission_duplicates, 0u);
+}
+
+TEST(Partition, P3KeepsTheOrderInWhichAProducerSent) {
+  OnePartition node;
+  for (Sequence s = 1; s <= 200; ++s) {
+    node.add("counter/a", s, s, "ada");
+    if (s % 7 == 0) node.work();
+  }
+  node.settle();
+  const auto events = node.mailbox("counter/a");
+  ASSERT_THAT(events, SizeIs(200));
+  for (Sequence s = 1; s <= 200; ++s) EXPECT_EQ(events[s - 1].sequence, s);
+  EXPECT_THAT(node.mailbox("player/ada"), SizeIs(200));
+}
+
+TEST(Partition, P5FinishesAfterACrashWhatAHubHadBegun) {
+  // Given an event that is durable, and a crash before its hub could do anything.
+  OnePartition node;
+  node.add("counter/a", 5, 1, "ada");
+  ASSERT_TRUE(node.work());
+  node.commit();
+  node.power_cut();
+  // When the node is back, with nothing new coming in.
+  node.settle();
+  // Then the player is told.
+  EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":5})"));
+}
+
+TEST(Partition, P5PutsAnIdleHubToRestAndFindsItsStateAgain) {
+  // Given a hub with a state, at rest.
+  OnePartition node;
+  node.add("counter/a", 5, 1, "ada");
+  node.settle();
+  node.rest_idle_hubs();
+  node.pass_time(std::chrono::seconds(2));
+  EXPECT_FALSE(node.is_active("counter/a"));
+  EXPECT_FALSE(node.has_marker("counter/a"));
+  // When the node starts again, nothing is activated;
+  node.restart();
+  node.settle();
+  EXPECT_FALSE(node.is_active("counter/a"));
+  // and the next event finds the state.
+  node.add("counter/a", 6, 2, "ada");
+  node.settle();
+  EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":5})", R"({"sum":11})"));
+}
+
+TEST(Partition, P5ChainsOfHubsEndInOneNotification) {
+  OnePartition node;
+  node.publish("counter/a", "pass", R"({"to":"counter/b","amount":3,"player":"ada"})", 1);
+  node.settle();
+  EXPECT_EQ(node.state_of("counter/b"), R"({"events":1,"sum":3})");
+  EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":3})"));
+}
+
+TEST(Partition, P6SendsAnEventThatKeepsFailingToTheDeadLettersAndGoesOn) {
+  // Given good events around a bad one.
+  OnePartition node;
+  node.add("counter/a", 1, 1, "ada");
+  node.publish("counter/a", "fail", "{}", 2);
+  node.add("counter/a", 2, 3, "ada");
+  // When it has been tried again three times.
+  node.settle();
+  EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":1})"));
+  node.pass_time(std::chrono::seconds(2));
+  // Then it is a dead letter with its reason, the next event was folded, and no trace of the attempts is left.
+  EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":1})", R"({"sum":3})"));
+  const auto letters = node.partition().dead_letters(std::nullopt, 10);
+  ASSERT_TRUE(letters.ok());
+  ASSERT_THAT(*letters, SizeIs(1));
+  EXPECT_EQ((*letters)[0].offset, 2u);
+  EXPECT_EQ((*letters)[0].letter.attempts, 4u);
+  EXPECT_THAT((*letters)[0].letter.reason, ::testing::HasSubstr("this event always fails"));
+  EXPECT_EQ(node.state_of("counter/a"), R"({"events":2,"sum":3})");
+}
+
+TEST(Partition, P6RedrivesADeadLetterOnce) {
+  // Given a dead letter.
+  OnePartition node;
+  node.publish("counter/a", "fail", "{}", 1);
+  node.pass_time(std::chrono::seconds(2));
+  const auto a = EntityId::trusted("counter/a");
+  // When two operators redrive it at the same time, and one later.
+  node.partition().redrive(a, 1, 1, node.now);
+  node.partition().redrive(a, 1, 2, node.now);
+  node.settle();
+  node.partition().redrive(a, 1, 3, node.now);
+  node.settle();
+  // Then it is appended once, naming the old offset.
+  ASSERT_THAT(node.redriven, SizeIs(3));
+  int done = 0;
+  for (const auto& answer : node.redriven) done += answer.outcome.ok();
+  EXPECT_EQ(done, 1);
+  const auto events = node.mailbox("counter/a");
+  ASSERT_THAT(events, SizeIs(2));
+  EXPECT_EQ(events[1].redrive_of, 1u);
+}
+
+TEST(Partition, P6DiscardedLettersAreSkippedByEveryReplay) {
+  OnePartition node;
+  node.publish("counter/a", "fail", "{}", 1);
+  node.add("counter/a", 4, 2);
+  node.pass_time(std::chrono::seconds(2));
+  node.partition().discard(EntityId::trusted("counter/a"), 1, 1);
+  node.settle();
+  ASSERT_THAT(node.redriven, SizeIs(1));
+  EXPECT_TRUE(node.redriven[0].outcome.ok());
+  EXPECT_THAT(*node.partition().dead_letters(std::nullopt, 10), IsEmpty());
+  node.restart();
+  node.settle();
+  EXPECT_EQ(node.state_of("counter/a"), R"({"events":1,"sum":4})");
+}
+
+TEST(Partition, P7FeedsAHubFromDiskWhenItIsTooFarBehind) {
+  // Given a hub that may be two events ahead in memory.
+  Limits limits;
+  limits.hub_events_ahead_max = 2;
+  OnePartition node(limits);
+  // When it gets many more in one batch.
+  for (Sequence s = 1; s <= 50; ++s) node.add("counter/a", 1, s, "ada");
+  node.settle();
+  // Then it has folded all of them, in order.
+  EXPECT_EQ(node.state_of("counter/a"), R"({"events":50,"sum":50})");
+  EXPECT_THAT(node.mailbox("player/ada"), SizeIs(50));
+}
+
+TEST(Partition, P7SendsNoMoreThanTheReceiversWindowHolds) {
+  // Given an event with ten times as many notifications as may be unacknowledged.
+  Limits limits;
+  limits.emissions_unacknowledged_max = 8;
+  OnePartition node(limits);
+  node.publish("counter/a", "add", R"({"amount":1,"player":"ada","times":80})", 1);
+  node.add("counter/a", 1, 2, "ada");
+  // When everything goes on.
+  node.settle();
+  // Then all arrive, in order, and the hub was not at its end.
+  EXPECT_THAT(node.mailbox("player/ada"), SizeIs(81));
+  EXPECT_EQ(node.mailbox("player/ada").back().payload, R"({"sum":2})");
+}
+
+TEST(Partition, P7ActivatesNoMoreHubsThanAllowedAndForgetsNone) {
+  Limits limits;
+  limits.active_hubs_max = 2;
+  limits.mailboxes_cached = 3;
+  OnePartition node(limits);
+  for (Sequence s = 1; s <= 40; ++s) node.add("counter/" + std::to_string(s), s, s, "ada");
+  for (int round = 0; round < 100; ++round) {
+    node.settle();
+    EXPECT_LE(node.partition().counters().active_hubs, 2u);
+    node.rest_idle_hubs();
+    node.pass_time(std::chrono::milliseconds(100));
+  }
+  EXPECT_THAT(node.mailbox("player/ada"), SizeIs(40));
+}
+
+TEST(Partition, P4DeliversWhatIsCommittedToFollowers) {
+  // Given a follower of a stream with one notification.
+  OnePartition node;
+  node.add("player/ada", 1, 1);
+  node.settle();
+  const auto extent = node.partition().follow(EntityId::trusted("player/ada"), {9, 3});
+  ASSERT_TRUE(extent.ok());
+  EXPECT_EQ(extent->last, 1u);
+  // When another one is committed.
+  node.add("player/ada", 2, 2);
+  node.work();
+  EXPECT_THAT(node.deliveries, IsEmpty());
+  node.settle();
+  // Then it is delivered under the follower's number with its offset.
+  ASSERT_THAT(node.deliveries[9], SizeIs(1));
+  EXPECT_EQ(node.deliveries[9][0].follow, 3u);
+  EXPECT_EQ(node.deliveries[9][0].events.first, 2u);
+  // And nothing comes after the session is gone.
+  node.partition().unfollow(9);
+  node.add("player/ada", 3, 3);
+  node.settle();
+  EXPECT_THAT(node.deliveries[9], SizeIs(1));
+}
+
+TEST(Partition, RetentionKeepsTheNewestNotifications) {
+  Limits limits;
+  limits.notifications_kept = 16;
+  OnePartition node(limits);
+  for (Sequence s = 1; s <= 100; ++s) {
+    node.add("player/ada", s, s);
+    node.settle();
+  }
+  node.pass_time(std::chrono::seconds(2));
+  const auto extent = *extent_of_mailbox(node.store(), {0}, EntityId::trusted("player/ada"));
+  EXPECT_EQ(extent.last, 100u);
+  EXPECT_LE(extent.first, 85u);
+  EXPECT_GE(extent.first, 82u);
+  const auto behind = read_mailbox(node.store(), {0}, EntityId::trusted("player/ada"), 1, {});
+  ASSERT_FALSE(behind.ok());
+  EXPECT_EQ(behind.error().code, ErrorCode::TRUNCATED);
+  EXPECT_EQ(behind.error().first_offset, extent.first);
+}
+
+TEST(Partition, RetentionForgetsOldNotificationsButNotTheStreamsPlace) {
+  Limits limits;
+  limits.notification_age_max = std::chrono::hours(1);
+  OnePartition node(limits);
+  for (Sequence s = 1; s <= 5; ++s) {
+    node.add("player/ada", s, s);
+    node.settle();
+  }
+  node.now += 2 * 3'600'000;
+  node.pass_time(std::chrono::seconds(3));
+  EXPECT_EQ(extent_of_mailbox(node.store(), {0}, EntityId::trusted("player/ada"))->first, 5u);
+  node.add("player/ada", 6, 6);
+  node.settle();
+  EXPECT_EQ(extent_of_mailbox(node.store(), {0}, EntityId::trusted("player/ada"))->last, 6u);
+}
+
+TEST(Partition, P2ForgetsAClientsWindowOnlyBeyondTheHorizon) {
+  Limits limits;
+  limits.deduplication_horizon = std::chrono::hours(1);
+  OnePartition node(limits);
+  node.add("counter/a", 1, 1);
+  node.settle();
+  node.now += 3'000'000;  // 50 minutes.
+  node.pass_time(std::chrono::seconds(3));
+  node.add("counter/a", 1, 1);
+  node.settle();
+  EXPECT_THAT(node.mailbox("counter/a"), SizeIs(1));
+  node.now += 4'000'000;
+  node.pass_time(std::chrono::seconds(3));
+  node.add("counter/a", 1, 1);
+  node.settle();
+  EXPECT_THAT(node.mailbox("counter/a"), SizeIs(2));
+}
+
+TEST(Partition, P5ANewBehaviourVersionIsComputedFromHistoryWithoutRepeatingEmissions) {
+  Limits limits;
+  OnePartition node(limits, 1);
+  for (Sequence s = 1; s <= 3; ++s) node.add("counter/a", s, s, "ada");
+  node.settle();
+  node.rest_idle_hubs();
+  node.pass_time(std::chrono::seconds(2));
+  // What a newer program would find on the same disk.
+  auto fold = Fold::open({EntityId::trusted("counter/a"), 1, limits}, testing::counter_behaviour(2), node.store());
+  ASSERT_TRUE(fold.ok());
+  fold->catch_up(3);
+  const auto outcome = fold->step(100);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(fold->state_json(), R"({"events":3,"sum":6})");
+  EXPECT_THAT(outcome->emissions, IsEmpty());
+}
+
+}  // namespace
+}  // namespace carillon::runtime

@@ -1,0 +1,76 @@
+// The connections of a node's clients, and the way of what they publish to the partitions and back
+// (actors/publish_path.cc). Belongs to one Node.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "clients/cpp/outbox.h"
+#include "messages/producer_id.h"
+#include "runtime/admission.h"
+#include "runtime/partition.h"
+#include "tests/simulation/inbox.h"
+
+namespace carillon::simulation {
+
+class Node;
+
+// An event as a client sends it.
+struct Letter {
+  std::string entity, type, payload;
+  Sequence sequence = 0;
+};
+
+using ConnectionId = runtime::SessionId;
+
+class Gateway {
+ public:
+  using Answer = std::function<void(std::uint64_t call, std::vector<client::Outbox::Refusal>)>;
+
+  Gateway(World& world, Node& node);
+
+  // `answer` is called on the gateway's thread.
+  ConnectionId connect(ProducerId producer, Answer answer);
+  // In the order of the calls, as the bytes of one connection arrive.
+  void publish(ConnectionId connection, std::uint64_t call, std::vector<Letter> letters);
+  void disconnect(ConnectionId connection);
+
+  // From partitions.
+  void answered(runtime::Published published);
+  void reloaded(PartitionId partition, std::uint64_t life);
+
+  ConnectionId new_session() { return ++last_session_; }
+
+ private:
+  struct Call {
+    std::vector<client::Outbox::Refusal> refusals;
+    std::vector<std::pair<PartitionId, std::uint32_t>> parts;  // Not answered yet: partition and first index.
+    std::vector<Sequence> sequences;                           // By index.
+    std::vector<std::uint16_t> partitions;                     // By index; of the partition that has the event.
+  };
+  struct Connection {
+    ProducerId producer;
+    Answer answer;
+    runtime::Admission admission;
+    std::map<std::uint64_t, Call> calls;
+    std::size_t events_under_way = 0;
+  };
+
+  void handle(ConnectionId id, std::uint64_t number, const std::vector<Letter>& letters);
+  void refuse(Connection& connection, Call& call, std::uint32_t index, const Error& error);
+  void finish_if_complete(Connection& connection, std::uint64_t number);
+
+  World* world_;
+  Node* node_;
+  Catalogue catalogue_;
+  std::shared_ptr<Inbox> inbox_;
+  std::vector<std::uint64_t> lives_;
+  ConnectionId last_session_ = 0;
+  std::map<ConnectionId, Connection> connections_;
+};
+
+}  // namespace carillon::simulation
