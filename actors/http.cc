@@ -1,6 +1,7 @@
 #include "actors/http.h"
 
 #include <kj/compat/url.h>
+#include <strings.h>
 
 #include <charconv>
 #include <limits>
@@ -102,11 +103,23 @@ std::string server_sent_event(Offset offset, const Event& event) {
 
 class Service final : public kj::HttpService {
  public:
-  Service(Edge& edge, const NodeStatsSource& stats, const kj::HttpHeaderTable& table, kj::HttpHeaderId last_event_id)
-      : edge_(edge), stats_(stats), table_(table), last_event_id_(last_event_id) {}
+  Service(Edge& edge, const NodeStatsSource& stats, const kj::HttpHeaderTable& table, kj::HttpHeaderId last_event_id,
+          kj::HttpServerSettings settings)
+      : edge_(edge),
+        stats_(stats),
+        table_(table),
+        last_event_id_(last_event_id),
+        server_(edge.timer, table, *this, settings) {}
+
+  // The requests of one connection, until it ends.
+  kj::Promise<void> serve(kj::Own<kj::AsyncIoStream> stream) { return server_.listenHttp(kj::mv(stream)); }
 
   kj::Promise<void> request(kj::HttpMethod method, kj::StringPtr url, const kj::HttpHeaders& headers,
                             kj::AsyncInputStream& body, Response& response) override {
+    if (!last_ && is_last(headers)) {
+      last_ = true;
+      (void)server_.drain();  // Says so in the answer, and closes after it.
+    }
     const auto target = parse_target(url);
     if (!target || target->path.empty()) return send_error(response, {ErrorCode::MALFORMED, "this URL has no path", 0});
     const auto& what = target->path[0];
@@ -125,6 +138,13 @@ class Service final : public kj::HttpService {
   }
 
  private:
+  // Whether the client asked that the connection be closed after the answer (RFC 9112, section 9.6).
+  static bool is_last(const kj::HttpHeaders& headers) {
+    KJ_IF_MAYBE (connection, headers.get(kj::HttpHeaderId::CONNECTION))
+      return strcasecmp(connection->cStr(), "close") == 0;
+    return false;
+  }
+
   kj::Promise<void> send(Response& response, Status status, const char* type, std::string text,
                          std::optional<std::uint32_t> retry_after_s = std::nullopt) {
     kj::HttpHeaders headers(table_);
@@ -202,7 +222,7 @@ class Service final : public kj::HttpService {
                         [&kept](std::uint32_t) {
                           return runtime::PublicationView{kept.entity, kept.type, kept.payload, kept.sequence};
                         })
-              .then([this, &response](PublishOutcome outcome) {
+              .then([this, &response](runtime::PublishOutcome outcome) {
                 if (!outcome.refusals.empty()) return send_error(response, outcome.refusals.front().error);
                 JsonWriter json;
                 json.begin_object().field("duplicate", outcome.duplicates > 0).end_object();
@@ -307,31 +327,35 @@ class Service final : public kj::HttpService {
   const NodeStatsSource& stats_;
   const kj::HttpHeaderTable& table_;
   kj::HttpHeaderId last_event_id_;
+  bool last_ = false;
+  kj::HttpServer server_;
 };
 
 }  // namespace
 
 struct HttpFront::Parts {
-  Parts(Edge& edge, const NodeStatsSource& stats) {
+  Parts(Edge& the_edge, const NodeStatsSource& source) : edge(the_edge), stats(source) {
     kj::HttpHeaderTable::Builder builder;
-    const auto last_event_id = builder.add("Last-Event-ID");
+    last_event_id = builder.add("Last-Event-ID");
     table = builder.build();
-    service = kj::heap<Service>(edge, stats, *table, last_event_id);
-    kj::HttpServerSettings settings;
     settings.headerTimeout = edge.edge_limits.request_within.count() * kj::MILLISECONDS;
     settings.pipelineTimeout = 60 * kj::SECONDS;
-    server = kj::heap<kj::HttpServer>(edge.timer, *table, *service, settings);
   }
+  Edge& edge;
+  const NodeStatsSource& stats;
+  kj::HttpHeaderId last_event_id;
   kj::Own<kj::HttpHeaderTable> table;
-  kj::Own<Service> service;
-  kj::Own<kj::HttpServer> server;
+  kj::HttpServerSettings settings;
 };
 
 HttpFront::HttpFront(Edge& edge, const NodeStatsSource& stats) : parts_(std::make_unique<Parts>(edge, stats)) {}
 HttpFront::~HttpFront() = default;
 
 kj::Promise<void> HttpFront::serve(kj::Own<kj::AsyncIoStream> stream) {
-  return parts_->server->listenHttp(kj::mv(stream)).catch_([](kj::Exception&&) {});
+  auto service =
+      kj::heap<Service>(parts_->edge, parts_->stats, *parts_->table, parts_->last_event_id, parts_->settings);
+  auto served = service->serve(kj::mv(stream));
+  return served.attach(kj::mv(service)).catch_([](kj::Exception&&) {});
 }
 
 }  // namespace carillon::actors

@@ -1,23 +1,16 @@
 // How what one connection publishes reaches the partitions, and how the answers come back together.
 //
-// Belongs to the gateway's thread. It is the one FIFO path of its producers: it refuses for load, and keeps the order of
-// what was refused (runtime::Admission).
+// Belongs to the gateway's thread. The rules are runtime::PublishCalls; here are the actors and the room that the node has.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <unordered_map>
-#include <vector>
 
 #include "actors/edge.h"
-#include "runtime/admission.h"
+#include "runtime/publish_calls.h"
 
 namespace carillon::actors {
-
-struct PublishOutcome {
-  std::uint32_t accepted = 0;
-  std::uint32_t duplicates = 0;
-  std::vector<runtime::ItemRefusal> refusals;
-};
 
 class PublishPath {
  public:
@@ -27,41 +20,31 @@ class PublishPath {
   PublishPath& operator=(const PublishPath&) = delete;
 
   // The answer comes when everything that was accepted is durable. `item(i)` views stay valid during the call only.
-  kj::Promise<PublishOutcome> publish(const ProducerId& producer, std::uint32_t count,
-                                      const std::function<runtime::PublicationView(std::uint32_t)>& item);
+  kj::Promise<runtime::PublishOutcome> publish(const ProducerId& producer, std::uint32_t count,
+                                               const runtime::PublishCalls::Item& item);
 
   // From the edge.
   void answered(const runtime::Published& published);
   void reloaded(PartitionId partition);
 
  private:
-  struct Part {  // What one partition has not answered yet.
-    PartitionId partition;
-    std::uint32_t first_index = 0;
-    Sequence first_sequence = 0;
-  };
-  struct Call {
-    PublishOutcome outcome;
-    ProducerId producer;
-    std::vector<Part> parts;
-    std::vector<Sequence> sequences;  // By index.
-    std::size_t bytes = 0;
+  struct Waiting {
     Clock::time_point received;
-    kj::Own<kj::PromiseFulfiller<PublishOutcome>> fulfiller;
+    kj::Own<kj::PromiseFulfiller<runtime::PublishOutcome>> fulfiller;
   };
 
   void open_session();
-  bool has_room(std::size_t events, std::size_t bytes) const;
-  void finish_if_complete(std::unordered_map<std::uint64_t, Call>::iterator call);
+  std::optional<Error> refusal_now(std::size_t events, std::size_t bytes);
+  void finish(runtime::PublishCalls::Finished finished);
+  void account();
 
   Edge& edge_;
-  caf::actor session_;                 // Opened with the first call.
+  caf::actor session_;  // Opened with the first call.
   runtime::SessionId session_id_ = 0;
-  runtime::Admission admission_;
-  std::uint64_t last_call_ = 0;
-  std::unordered_map<std::uint64_t, Call> calls_;
-  std::size_t events_under_way_ = 0;
-  std::size_t bytes_under_way_ = 0;
+  std::optional<runtime::PublishCalls> calls_;
+  std::unordered_map<runtime::PublishCalls::Number, Waiting> waiting_;
+  std::size_t events_accounted_ = 0;  // What the edge knows of this connection.
+  std::size_t bytes_accounted_ = 0;
 };
 
 }  // namespace carillon::actors

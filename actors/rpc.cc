@@ -107,7 +107,7 @@ class GatewayServer final : public wire::Gateway::Server {
                                       item.getSequence()};
     });
     context.releaseParams();
-    return outcome.then([this, context](PublishOutcome done) mutable {
+    return outcome.then([this, context](runtime::PublishOutcome done) mutable {
       auto results = context.getResults(capnp::MessageSize{8 + 32 * done.refusals.size(), 0});
       results.setAccepted(done.accepted);
       results.setDuplicates(done.duplicates);

@@ -41,19 +41,28 @@ Result<PublishItem> check_publication(const PublicationView& publication, const 
                            .sequence = publication.sequence}};
 }
 
-bool Admission::passes(const ProducerId& producer, Sequence sequence) {
-  if (mutated(Mutation::kLetOvertake)) return true;
-  if (first_refused_.empty()) return true;
-  const auto found = first_refused_.find(producer);
-  if (found == first_refused_.end()) return first_refused_.size() < kProducersMax;
-  if (sequence > found->second) return false;
-  if (sequence == found->second) first_refused_.erase(found);
-  return true;
+Result<void> Admission::pass(const ProducerId& producer, Sequence sequence) {
+  if (refused_.empty() || mutated(Mutation::kLetOvertake)) return {};
+  const auto found = refused_.find(producer);
+  if (found == refused_.end()) {
+    if (refused_.size() < kProducersMax) return {};
+    return Error{ErrorCode::LIMIT_EXCEEDED, "too many producers of this connection have refused events to begin again "
+                                            "at; send those, or open another connection", 0};
+  }
+  auto& sequences = found->second;
+  if (sequence > *sequences.begin())
+    return Error{ErrorCode::OVERLOADED, "an earlier event of this producer was refused; begin again there", 0};
+  count_ -= sequences.erase(sequence);
+  if (sequences.empty()) refused_.erase(found);
+  return {};
 }
 
 void Admission::refused(const ProducerId& producer, Sequence sequence) {
-  const auto [at, inserted] = first_refused_.emplace(producer, sequence);
-  if (!inserted && sequence < at->second) at->second = sequence;
+  auto& sequences = refused_[producer];
+  count_ += sequences.insert(sequence).second ? 1 : 0;
+  if (count_ <= kRefusedMax || sequences.size() == 1) return;
+  sequences.erase(std::prev(sequences.end()));
+  --count_;
 }
 
 }  // namespace carillon::runtime

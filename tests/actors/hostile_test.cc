@@ -60,7 +60,6 @@ TEST_F(Hostile, MalformedBytes) {
       "POST /events/player/a?type=t HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{}"s,
       "POST /events/player/a?type=t HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}"s,
       "GET /\0 HTTP/1.1\r\n\r\n"s, "CONNECT a:1 HTTP/1.1\r\n\r\n"s,
-      "GET /streams/player/a HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"s,
   };
   // Bootstrap, as Cap'n Proto clients begin.
   const std::string bootstrap =

@@ -134,13 +134,17 @@ TEST_F(Http, WrongUrlsMethodsAndPathTricks) {
   EXPECT_EQ(node.session().read("player/../../etc/passwd", 1, 10)->getEvents().size(), 1u);
 }
 
-TEST_F(Http, HeadersAndUrlsThatAreTooLong) {
-  EXPECT_EQ(http(node.http(), "GET /healthz HTTP/1.1\r\nX: " + std::string(1 << 20, 'x') + "\r\n\r\n").status / 100, 4);
-  EXPECT_EQ(http(node.http(), "GET /" + std::string(1 << 20, 'x') + " HTTP/1.1\r\n\r\n").status / 100, 4);
+// Such a connection is closed; whether its answer arrives depends on what the client still sends.
+TEST_F(Http, HeadersAndUrlsThatAreTooLongEndTheConnection) {
   std::string many = "GET /healthz HTTP/1.1\r\n";
   for (int i = 0; i < 20'000; ++i) many += "X-" + std::to_string(i) + ": y\r\n";
-  EXPECT_EQ(http(node.http(), many + "\r\n").status / 100, 4);
-  EXPECT_NE(get("/streams/player/" + std::string(300, 'k')).status, 200);
+  for (const auto& request : {"GET /healthz HTTP/1.1\r\nX: " + std::string(1 << 20, 'x') + "\r\n\r\n",
+                              "GET /" + std::string(1 << 20, 'x') + " HTTP/1.1\r\n\r\n", many + "\r\n"}) {
+    RawSocket socket(node.http());
+    (void)socket.send(request);
+    EXPECT_TRUE(socket.closed_within(10s));
+  }
+  EXPECT_EQ(get("/streams/player/" + std::string(300, 'k')).status, 400);
 }
 
 TEST_F(Http, BodiesThatAreTooLong) {

@@ -1,6 +1,6 @@
 #include "tests/simulation/gateway.h"
 
-#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "tests/simulation/node.h"
@@ -9,7 +9,6 @@
 namespace carillon::simulation {
 namespace {
 
-constexpr std::uint16_t kNowhere = 0xffff;
 constexpr std::chrono::milliseconds kRetryAfter{5};
 
 }  // namespace
@@ -24,102 +23,59 @@ Gateway::Gateway(World& world, Node& node)
 ConnectionId Gateway::connect(ProducerId producer, Answer answer) {
   const auto id = new_session();
   inbox_->send([this, id, producer = std::move(producer), answer = std::move(answer)] {
-    connections_.emplace(id, Connection{producer, answer, {}, {}, 0});
+    connections_.emplace(
+        id, Connection{producer, answer, {id, world_->settings.partitions, catalogue_, world_->settings.limits}, {}});
   });
   return id;
 }
 
 void Gateway::publish(ConnectionId connection, std::uint64_t call, std::vector<Letter> letters) {
-  inbox_->send([this, connection, call, letters = std::move(letters)] { handle(connection, call, letters); });
+  inbox_->send([this, connection, call, letters = std::move(letters)] {
+    const auto found = connections_.find(connection);
+    if (found != connections_.end()) handle(found->second, call, letters);
+  });
 }
 
 void Gateway::disconnect(ConnectionId connection) {
   inbox_->send([this, connection] { connections_.erase(connection); });
 }
 
-void Gateway::refuse(Connection& connection, Call& call, std::uint32_t index, const Error& error) {
-  if (error.code == ErrorCode::OVERLOADED || error.code == ErrorCode::UNAVAILABLE)
-    connection.admission.refused(connection.producer, call.sequences.at(index));
-  call.refusals.push_back({index, error, kRetryAfter});
+void Gateway::handle(Connection& connection, std::uint64_t number, const std::vector<Letter>& letters) {
+  const auto item = [&](std::uint32_t i) {
+    return runtime::PublicationView{letters[i].entity, letters[i].type, letters[i].payload, letters[i].sequence};
+  };
+  const auto gate = [&](std::size_t events, std::size_t) -> std::optional<Error> {
+    if (events <= world_->settings.connection_events_max) return std::nullopt;
+    world_->count("publisher refused as overloaded");
+    return Error{ErrorCode::OVERLOADED, "too much is under way already", 0};
+  };
+  auto begun = connection.calls.begin(connection.producer, static_cast<std::uint32_t>(letters.size()), item, gate);
+  connection.numbers.emplace(begun.call, number);
+  for (auto& [partition, request] : begun.requests)
+    node_->publish(partition, std::move(request), lives_[partition.value]);
+  if (begun.finished) finish(connection, std::move(*begun.finished));
 }
 
-void Gateway::handle(ConnectionId id, std::uint64_t number, const std::vector<Letter>& letters) {
-  const auto found = connections_.find(id);
-  if (found == connections_.end()) return;
-  auto& connection = found->second;
-  auto& call = connection.calls[number];
-  std::vector<std::vector<runtime::PublishItem>> by_partition(lives_.size());
-  for (const auto& letter : letters) call.sequences.push_back(letter.sequence);
-  call.partitions.assign(letters.size(), kNowhere);
-  std::size_t events = 0;
-  for (std::uint32_t i = 0; i < letters.size(); ++i) {
-    const auto& letter = letters[i];
-    auto checked = runtime::check_publication({letter.entity, letter.type, letter.payload, letter.sequence},
-                                              connection.producer, i, catalogue_, world_->settings.limits);
-    if (!checked) {
-      refuse(connection, call, i, checked.error());
-    } else if (!connection.admission.passes(connection.producer, letter.sequence)) {
-      refuse(connection, call, i, {ErrorCode::OVERLOADED, "an earlier event of this producer was refused", 0});
-    } else if (connection.events_under_way + events >= world_->settings.connection_events_max) {
-      world_->count("publisher refused as overloaded");
-      refuse(connection, call, i, {ErrorCode::OVERLOADED, "too much is under way already", 0});
-    } else {
-      ++events;
-      const auto partition = node_->partition_of(checked->entity).value;
-      call.partitions[i] = partition;
-      by_partition[partition].push_back(std::move(*checked));
-    }
-  }
-  connection.events_under_way += letters.size();
-  for (std::uint16_t p = 0; p < by_partition.size(); ++p) {
-    auto& items = by_partition[p];
-    if (items.empty()) continue;
-    call.parts.emplace_back(PartitionId{p}, items.front().index);
-    node_->publish({p}, {id, number, std::move(items)}, lives_[p]);
-  }
-  finish_if_complete(connection, number);
-}
-
-void Gateway::finish_if_complete(Connection& connection, std::uint64_t number) {
-  const auto at = connection.calls.find(number);
-  if (!at->second.parts.empty()) return;
-  connection.events_under_way -= at->second.sequences.size();
-  connection.answer(number, std::move(at->second.refusals));
-  connection.calls.erase(at);
+void Gateway::finish(Connection& connection, runtime::PublishCalls::Finished finished) {
+  std::vector<client::Outbox::Refusal> refusals;
+  for (const auto& refusal : finished.outcome.refusals) refusals.push_back({refusal.index, refusal.error, kRetryAfter});
+  connection.answer(connection.numbers.extract(finished.call).mapped(), std::move(refusals));
 }
 
 void Gateway::answered(runtime::Published published) {
   inbox_->send([this, published = std::move(published)] {
     const auto found = connections_.find(published.session);
     if (found == connections_.end()) return;
-    auto& connection = found->second;
-    const auto at = connection.calls.find(published.call);
-    if (at == connection.calls.end()) return;
-    auto& call = at->second;
-    const auto part = std::ranges::find(call.parts, published.first_index, &std::pair<PartitionId, std::uint32_t>::second);
-    if (part == call.parts.end()) return;
-    call.parts.erase(part);
-    for (const auto& refusal : published.refusals) refuse(connection, call, refusal.index, refusal.error);
     if (!published.refusals.empty()) world_->count("publish refused as unavailable");
-    finish_if_complete(connection, published.call);
+    if (auto finished = found->second.calls.answered(published)) finish(found->second, std::move(*finished));
   });
 }
 
 void Gateway::reloaded(PartitionId partition, std::uint64_t life) {
   inbox_->send([this, partition, life] {
     lives_[partition.value] = life;
-    for (auto& [id, connection] : connections_) {
-      std::vector<std::uint64_t> numbers;
-      for (const auto& [number, call] : connection.calls) numbers.push_back(number);
-      for (const auto number : numbers) {
-        auto& call = connection.calls.at(number);
-        if (std::erase_if(call.parts, [&](const auto& part) { return part.first == partition; }) == 0) continue;
-        for (std::uint32_t i = 0; i < call.sequences.size(); ++i)
-          if (call.partitions[i] == partition.value)
-            refuse(connection, call, i, {ErrorCode::UNAVAILABLE, "the partition was loaded anew", 0});
-        finish_if_complete(connection, number);
-      }
-    }
+    for (auto& [id, connection] : connections_)
+      for (auto& finished : connection.calls.reloaded(partition)) finish(connection, std::move(finished));
   });
 }
 

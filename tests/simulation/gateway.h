@@ -11,8 +11,7 @@
 
 #include "clients/cpp/outbox.h"
 #include "messages/producer_id.h"
-#include "runtime/admission.h"
-#include "runtime/partition.h"
+#include "runtime/publish_calls.h"
 #include "tests/simulation/inbox.h"
 
 namespace carillon::simulation {
@@ -46,23 +45,15 @@ class Gateway {
   ConnectionId new_session() { return ++last_session_; }
 
  private:
-  struct Call {
-    std::vector<client::Outbox::Refusal> refusals;
-    std::vector<std::pair<PartitionId, std::uint32_t>> parts;  // Not answered yet: partition and first index.
-    std::vector<Sequence> sequences;                           // By index.
-    std::vector<std::uint16_t> partitions;                     // By index; of the partition that has the event.
-  };
   struct Connection {
     ProducerId producer;
     Answer answer;
-    runtime::Admission admission;
-    std::map<std::uint64_t, Call> calls;
-    std::size_t events_under_way = 0;
+    runtime::PublishCalls calls;
+    std::map<runtime::PublishCalls::Number, std::uint64_t> numbers;  // The client's, of calls begun and not finished.
   };
 
-  void handle(ConnectionId id, std::uint64_t number, const std::vector<Letter>& letters);
-  void refuse(Connection& connection, Call& call, std::uint32_t index, const Error& error);
-  void finish_if_complete(Connection& connection, std::uint64_t number);
+  void handle(Connection& connection, std::uint64_t number, const std::vector<Letter>& letters);
+  void finish(Connection& connection, runtime::PublishCalls::Finished finished);
 
   World* world_;
   Node* node_;

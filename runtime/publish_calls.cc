@@ -1,0 +1,96 @@
+#include "runtime/publish_calls.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace carillon::runtime {
+
+PublishCalls::Begun PublishCalls::begin(const ProducerId& producer, std::uint32_t count, const Item& item,
+                                        const Gate& gate) {
+  Begun begun{.call = ++last_call_, .requests = {}, .finished = {}};
+  Call call{.producer = producer, .outcome = {}, .parts = {}, .items = std::vector<Placed>(count)};
+  std::vector<std::vector<PublishItem>> by_partition(partitions_);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto view = item(i);
+    auto& placed = call.items[i];
+    placed.sequence = view.sequence;
+    auto checked = check_publication(view, producer, i, *catalogue_, *limits_);
+    if (!checked) {
+      refuse(call, i, std::move(checked.error()));
+      continue;
+    }
+    if (auto passed = admission_.pass(producer, view.sequence); !passed) {
+      refuse(call, i, std::move(passed.error()));
+      continue;
+    }
+    const auto bytes = view.payload.size() + sizeof(PublishItem);
+    if (auto shut = gate(events_under_way_ + i + 1, bytes_under_way_ + call.bytes + bytes)) {
+      refuse(call, i, std::move(*shut));
+      continue;
+    }
+    call.bytes += bytes;
+    placed.partition = checked->entity.partition_of(partitions_).value;
+    by_partition[placed.partition].push_back(std::move(*checked));
+  }
+  for (std::uint16_t p = 0; p < by_partition.size(); ++p) {
+    auto& items = by_partition[p];
+    if (items.empty()) continue;
+    call.parts.push_back({{p}, items.front().index});
+    begun.requests.push_back({{p}, {session_, begun.call, std::move(items)}});
+  }
+  events_under_way_ += count;
+  bytes_under_way_ += call.bytes;
+  const auto at = calls_.emplace(begun.call, std::move(call)).first;
+  if (begun.requests.empty()) begun.finished = finish(at);
+  return begun;
+}
+
+std::optional<PublishCalls::Finished> PublishCalls::answered(const Published& published) {
+  const auto at = calls_.find(published.call);
+  if (at == calls_.end()) return std::nullopt;
+  auto& call = at->second;
+  const auto part = std::ranges::find(call.parts, published.first_index, &Part::first_index);
+  if (part == call.parts.end()) return std::nullopt;
+  call.parts.erase(part);
+  call.outcome.accepted += published.accepted;
+  call.outcome.duplicates += published.duplicates;
+  for (const auto& refusal : published.refusals) refuse(call, refusal.index, refusal.error);
+  if (!call.parts.empty()) return std::nullopt;
+  return finish(at);
+}
+
+std::vector<PublishCalls::Finished> PublishCalls::reloaded(PartitionId partition) {
+  std::vector<Finished> finished;
+  for (auto at = calls_.begin(); at != calls_.end();) {
+    const auto next = std::next(at);
+    auto& call = at->second;
+    const auto part = std::ranges::find(call.parts, partition, &Part::partition);
+    if (part != call.parts.end()) {
+      call.parts.erase(part);
+      for (std::uint32_t i = 0; i < call.items.size(); ++i)
+        if (call.items[i].partition == partition.value)
+          refuse(call, i, {ErrorCode::UNAVAILABLE, "the partition was loaded anew; begin again at this event", 0});
+      if (call.parts.empty()) finished.push_back(finish(at));
+    }
+    at = next;
+  }
+  return finished;
+}
+
+void PublishCalls::refuse(Call& call, std::uint32_t index, Error error) {
+  if (error.code == ErrorCode::OVERLOADED || error.code == ErrorCode::UNAVAILABLE)
+    admission_.refused(call.producer, call.items.at(index).sequence);
+  call.outcome.refusals.push_back({index, std::move(error)});
+}
+
+PublishCalls::Finished PublishCalls::finish(std::unordered_map<Number, Call>::iterator at) {
+  auto& call = at->second;
+  events_under_way_ -= call.items.size();
+  bytes_under_way_ -= call.bytes;
+  std::ranges::sort(call.outcome.refusals, {}, &ItemRefusal::index);
+  Finished finished{at->first, std::move(call.outcome)};
+  calls_.erase(at);
+  return finished;
+}
+
+}  // namespace carillon::runtime
