@@ -100,7 +100,7 @@ Result<void> Store::load_format(const StoreOptions& options) {
                                                ": use the program that wrote it, or another data directory"};
     if (format->partitions == 0) return Error{ErrorCode::UNAVAILABLE, "the store's format names no partitions"};
     format_ = std::move(*format);
-    return {};
+    return write_format();
   }
   bool empty = true;
   if (auto scanned = scan({}, "\xff\xff", [&](auto, auto) { return empty = false; }); !scanned) return scanned.error();
@@ -108,8 +108,14 @@ Result<void> Store::load_format(const StoreOptions& options) {
     return Error{ErrorCode::UNAVAILABLE,
                  "the database in " + options.directory.string() + " is not a Carillon store: use another directory"};
   format_ = {kFormatVersion, options.partitions, random_id()};
+  return write_format();
+}
+
+// At every opening: LevelDB may have recovered what no sync had reached before the process died, and its switch to what it recovered is a
+// rename that it does not sync. Until a sync of ours has followed, a power cut could still take what readers have seen.
+Result<void> Store::write_format() {
   WriteSet writes;
-  writes.put(key, encode(format_));
+  writes.put(store_key(kFormatKey), encode(format_));
   return write(writes);
 }
 

@@ -56,6 +56,7 @@ class Store final : public Storage {
   struct Database;
   explicit Store(std::unique_ptr<Database> database);
   Result<void> load_format(const StoreOptions& options);
+  Result<void> write_format();
 
   std::unique_ptr<Database> database_;
   StoreFormat format_;
