@@ -14,7 +14,7 @@ constexpr std::uint64_t kWitnesses = 65'536;
 // Windows are saved under their own keys only so often; in between, a batch has one record of all that it moved.
 constexpr std::uint64_t kBatchesPerWindowSave = 256;
 constexpr std::size_t kUnsavedWindowsMax = 1'024;
-constexpr UnixMs kWindowSaveIntervalMs = 10'000;
+constexpr UnixMs kSaveIntervalMs = 10'000;  // Also of what is worth no commit of its own, as cursors.
 
 constexpr std::size_t kActivationsPerScan = 64;
 constexpr std::size_t kSweepStep = 64;
@@ -463,7 +463,11 @@ void Partition::end_fold(Mailbox& mailbox) {
   if (!mailbox.hub.active) return;
   mailbox.hub.active = false;
   --counters_.active_hubs;
-  outputs_.dismissals.push_back(mailbox.id);
+  // What was to be said to it has not been taken yet, perhaps not even that it begins.
+  std::erase_if(outputs_.feeds, [&](const Outputs::Feed& feed) { return feed.hub == mailbox.id; });
+  const auto never_begun = std::erase_if(
+      outputs_.activations, [&](const Outputs::Activation& activation) { return activation.hub == mailbox.id; });
+  if (never_begun == 0) outputs_.dismissals.push_back(mailbox.id);
 }
 
 void Partition::retry_later(Mailbox& mailbox, UnixMs due) {
@@ -661,7 +665,6 @@ void Partition::tick(UnixMs now) {
   if (now >= next_sweep_) {
     sweep(now);
     next_sweep_ = now + kSweepIntervalMs;
-    if (!open_->writes.empty()) open_->worth_a_commit = true;  // What waited for company.
   }
 }
 
@@ -693,9 +696,10 @@ void Partition::trim(Mailbox& mailbox) {
 }
 
 void Partition::sweep(UnixMs now) {
-  if (!unsaved_windows_.empty() && now >= save_windows_due_) {
-    save_windows_ = open_->worth_a_commit = true;
-    save_windows_due_ = now + kWindowSaveIntervalMs;
+  if (now >= save_due_) {
+    save_due_ = now + kSaveIntervalMs;
+    if (!unsaved_windows_.empty()) save_windows_ = open_->worth_a_commit = true;
+    if (!open_->writes.empty()) open_->worth_a_commit = true;  // What waited for company.
   }
   sweep_windows(now);
   sweep_mailboxes(now);

@@ -306,7 +306,7 @@ class Partition {
   LruCache<ProducerId, WindowSlot> windows_;
   std::vector<std::pair<ProducerId, WindowSlot*>> unsaved_windows_;
   std::uint64_t windows_saved_at_ = 0;  // The last batch that saved them all.
-  UnixMs save_windows_due_ = 0;
+  UnixMs save_due_ = 0;
   bool save_windows_ = false;           // The next batch does.
   std::unordered_map<SessionId, std::set<EntityId>> followed_;
 

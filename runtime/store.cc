@@ -8,8 +8,8 @@
 #include <random>
 #include <system_error>
 
+#include "runtime/direct_env.h"
 #include "runtime/key.h"
-#include "runtime/log_env.h"
 #include "runtime/mutation.h"
 
 namespace carillon::runtime {
@@ -54,7 +54,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   leveldb::Options db_options;
   db_options.create_if_missing = options.create_if_missing;
   if (options.env == nullptr) {
-    database->own_env = make_log_env();
+    database->own_env = make_direct_env();
     std::error_code ignored;  // LevelDB reports what matters.
     if (options.create_if_missing) std::filesystem::create_directories(options.directory, ignored);
   }

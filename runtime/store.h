@@ -26,7 +26,7 @@ namespace carillon::runtime {
 struct StoreOptions {
   std::filesystem::path directory;
   std::uint16_t partitions = 8;          // Used when the store is created; an existing store keeps its own.
-  leveldb::Env* env = nullptr;           // Not owned; nullptr means the journal env of log_env.h.
+  leveldb::Env* env = nullptr;           // Not owned; nullptr means that of direct_env.h.
   std::size_t write_buffer_bytes = 64u << 20;
   std::size_t block_cache_bytes = 64u << 20;
   int open_files_max = 1'000;

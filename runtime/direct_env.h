@@ -1,0 +1,14 @@
+// The system as LevelDB sees it, with two differences: its logs and tables are written as DirectFile does, and its
+// compactions run at a lower priority than what people wait for.
+#pragma once
+
+#include <leveldb/env.h>
+
+#include <memory>
+
+namespace carillon::runtime {
+
+// Owned by the caller; outlives the database that uses it.
+std::unique_ptr<leveldb::Env> make_direct_env();
+
+}  // namespace carillon::runtime
