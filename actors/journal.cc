@@ -1,6 +1,9 @@
 #include "actors/journal.h"
 
 #include <thread>
+#include <utility>
+
+#include "actors/time_slice.h"
 
 namespace carillon::actors {
 namespace {
@@ -22,6 +25,7 @@ void write(Self self) {
   auto& state = self->state;
   state.gathering = false;
   const auto batch = std::exchange(state.waiting, {});
+  if (!std::exchange(state.preferred, true)) ask_for_short_time_slices();  // The thread is this actor's own.
   runtime::WriteSet writes;
   for (const auto& commit : batch) writes.append(commit.writes);
 

@@ -35,6 +35,7 @@ struct JournalState {
   JournalOptions options;
   std::vector<Commit> waiting;
   bool gathering = false;
+  bool preferred = false;
   JournalStats stats;
 };
 

@@ -39,12 +39,14 @@ struct Peers {
   Partitions partitions;
 };
 struct TickDue {};
+struct PerformDue {};  // To itself: everything that waited in the mailbox was taken in.
 struct Drain {
   caf::actor reply_to;
 };
 struct Drained {
   PartitionId partition;
 };
+struct Stop {};  // The node ends; so do the actors that the partition has spawned.
 struct RestartHubs {};  // A partition was loaded anew: what was on its way to it may be lost.
 
 // --- gateway and sessions <-> partition
@@ -175,8 +177,10 @@ CARILLON_LOCAL_MESSAGE(CommitFailed)
 CARILLON_LOCAL_MESSAGE(GatherDue)
 CARILLON_LOCAL_MESSAGE(Peers)
 CARILLON_LOCAL_MESSAGE(TickDue)
+CARILLON_LOCAL_MESSAGE(PerformDue)
 CARILLON_LOCAL_MESSAGE(Drain)
 CARILLON_LOCAL_MESSAGE(Drained)
+CARILLON_LOCAL_MESSAGE(Stop)
 CARILLON_LOCAL_MESSAGE(RestartHubs)
 CARILLON_LOCAL_MESSAGE(SessionOpened)
 CARILLON_LOCAL_MESSAGE(SessionClosed)

@@ -10,6 +10,9 @@ class Node::Config : public caf::actor_system_config {
  public:
   explicit Config(std::size_t threads) {
     set("scheduler.max-threads", threads);
+    // A worker without work waits to be woken. By default it would first look about every 50 us, for as long as 25 ms,
+    // and then be as late for what comes.
+    set("work-stealing.moderate-poll-attempts", std::size_t{0});
     set("logger.verbosity", caf::atom("quiet"));
   }
 };
@@ -41,11 +44,11 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
 
 Node::~Node() {
   if (partitions_)
-    for (const auto& partition : *partitions_) caf::anon_send_exit(partition, caf::exit_reason::user_shutdown);
+    for (const auto& partition : *partitions_) caf::anon_send(partition, Stop{});
   caf::anon_send_exit(journal_, caf::exit_reason::user_shutdown);
   partitions_.reset();
   journal_ = nullptr;
-  if (system_) system_->await_actors_before_shutdown(false);
+  // Waits for all actors: the thread of a detached one ends only when nobody refers to it any more.
   system_.reset();
 }
 

@@ -121,20 +121,28 @@ void perform(Self self) {
   }
 }
 
-// Runs `input` on the partition and carries out what follows. A broken invariant ends the partition, not the process.
-template <class Input>
-void run(Self self, Input&& input) {
+// Runs `steps`. A broken invariant ends the partition, not the process.
+template <class Steps>
+void guarded(Self self, Steps&& steps) {
   auto& state = self->state;
-  if (!state.partition) return;
   try {
-    input(*state.partition);
-    perform(self);
+    steps();
   } catch (const std::exception& broken) {
     spdlog::critical("partition {} met a bug and is loaded anew from disk: {}",
                      state.options->partition.id.value, broken.what());
     state.reload_wanted = true;
     load(self);
   }
+}
+
+// Runs `input` on the partition. What follows is carried out once for all inputs that wait already, so that a busy
+// partition sends few and large messages.
+template <class Input>
+void run(Self self, Input&& input) {
+  auto& state = self->state;
+  if (!state.partition) return;
+  guarded(self, [&] { input(*state.partition); });
+  if (!std::exchange(state.perform_due, true)) self->send(self, PerformDue{});
 }
 
 // --- Loading.
@@ -248,6 +256,13 @@ void drain(Self self, const Drain& request) {
   perform(self);
 }
 
+void stop(Self self) {
+  auto& state = self->state;
+  while (!state.hubs.empty()) dismiss(self, EntityId(state.hubs.begin()->first));
+  for (const auto& [entity, player_actor] : std::exchange(state.players, {})) self->send(player_actor, Dismiss{});
+  self->quit();
+}
+
 PartitionStats stats(Self self) {
   const auto& state = self->state;
   PartitionStats stats;
@@ -284,6 +299,10 @@ caf::behavior partition(Self self, PartitionOptions options) {
         self->state.peers = peers.partitions;
         load(self);
         self->delayed_send(self, kTick, TickDue{});
+      },
+      [=](PerformDue) {
+        self->state.perform_due = false;
+        guarded(self, [&] { perform(self); });
       },
       [=](Publish& message) { publish(self, message); },
       [=](Committed) {
@@ -345,6 +364,7 @@ caf::behavior partition(Self self, PartitionOptions options) {
       },
       [=](const AskStats& ask) { ask.answer(stats(self)); },
       [=](const Drain& request) { drain(self, request); },
+      [=](Stop) { stop(self); },
   };
 }
 

@@ -40,6 +40,7 @@ struct PartitionActorState {
 
   std::unordered_map<runtime::SessionId, SessionOpened> sessions;
 
+  bool perform_due = false;
   bool commit_under_way = false;
   bool reload_wanted = false;
   Clock::time_point commit_sent;
