@@ -1,5 +1,6 @@
 #include "actors/journal.h"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -9,6 +10,11 @@ namespace carillon::actors {
 namespace {
 
 using Self = caf::stateful_actor<JournalState>*;
+
+constexpr std::size_t kPaceBytes = 64 * 1024;  // So much is written between two looks at what waits for compaction.
+constexpr std::size_t kPaceFromFiles = 7;
+constexpr std::size_t kPacedBytesPerSecond = 32u << 20;
+constexpr std::size_t kPaceHalvingsMax = 4;
 
 void gather(Self self, Commit& commit) {
   auto& state = self->state;
@@ -21,9 +27,27 @@ void gather(Self self, Commit& commit) {
   self->send(self, GatherDue{});
 }
 
+// Leaves compaction the time that it needs, so that LevelDB never has to stop all writes (at 12 files, for seconds).
+std::chrono::microseconds pause_after(std::size_t bytes, std::size_t uncompacted_files) {
+  if (uncompacted_files < kPaceFromFiles) return std::chrono::microseconds(0);
+  const auto halvings = std::min(uncompacted_files - kPaceFromFiles, kPaceHalvingsMax);
+  return std::chrono::microseconds(bytes * 1'000'000 / (kPacedBytesPerSecond >> halvings));
+}
+
+void pace(Self self, std::size_t bytes) {
+  auto& state = self->state;
+  state.unpaced_bytes += bytes;
+  if (state.unpaced_bytes < kPaceBytes) return;
+  const auto pause = pause_after(std::exchange(state.unpaced_bytes, 0), state.store->uncompacted_files());
+  if (pause.count() == 0) return;
+  state.gathering = true;
+  self->delayed_send(self, pause, GatherDue{});
+}
+
 void write(Self self) {
   auto& state = self->state;
   state.gathering = false;
+  if (state.waiting.empty()) return;
   const auto batch = std::exchange(state.waiting, {});
   if (!std::exchange(state.preferred, true)) ask_for_short_time_slices();  // The thread is this actor's own.
   runtime::WriteSet writes;
@@ -42,6 +66,7 @@ void write(Self self) {
     else
       self->send(commit.reply_to, CommitFailed{written.error()});
   }
+  pace(self, writes.bytes());
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ struct JournalState {
   std::vector<Commit> waiting;
   bool gathering = false;
   bool preferred = false;
+  std::size_t unpaced_bytes = 0;
   JournalStats stats;
 };
 

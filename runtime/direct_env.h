@@ -1,5 +1,4 @@
-// The system as LevelDB sees it, with two differences: its logs and tables are written as DirectFile does, and its
-// compactions run at a lower priority than what people wait for.
+// The system as LevelDB sees it, with one difference: its logs and tables are written as DirectFile does.
 #pragma once
 
 #include <leveldb/env.h>

@@ -5,6 +5,7 @@
 #include <leveldb/env.h>
 #include <leveldb/filter_policy.h>
 
+#include <charconv>
 #include <random>
 #include <system_error>
 
@@ -153,6 +154,14 @@ Result<void> Store::scan_back(std::string_view from, std::string_view until, con
     if (!visit(view(at->key()), view(at->value()))) return {};
   if (!at->status().ok()) return failure("cannot read the store", at->status());
   return {};
+}
+
+std::size_t Store::uncompacted_files() const {
+  std::string count;
+  std::size_t files = 0;
+  if (database_->db->GetProperty("leveldb.num-files-at-level0", &count))
+    std::from_chars(count.data(), count.data() + count.size(), files);
+  return files;
 }
 
 Result<void> Store::write(WriteSet& writes) {

@@ -25,9 +25,9 @@ namespace carillon::runtime {
 
 struct StoreOptions {
   std::filesystem::path directory;
-  std::uint16_t partitions = 8;          // Used when the store is created; an existing store keeps its own.
-  leveldb::Env* env = nullptr;           // Not owned; nullptr means that of direct_env.h.
-  std::size_t write_buffer_bytes = 64u << 20;
+  std::uint16_t partitions = 8;                 // Used when the store is created; an existing store keeps its own.
+  leveldb::Env* env = nullptr;                  // Not owned; nullptr means that of direct_env.h.
+  std::size_t write_buffer_bytes = 128u << 20;  // Up to two of them in memory, one to be replayed by a restart.
   std::size_t block_cache_bytes = 64u << 20;
   int open_files_max = 1'000;
   bool create_if_missing = true;
@@ -50,6 +50,8 @@ class Store final : public Storage {
 
   // Durable when it returns ok. After a failure every further write fails.
   Result<void> write(WriteSet& writes);
+  // Tables that no compaction has sorted in yet. LevelDB slows writers down at 8 and stops them at 12.
+  std::size_t uncompacted_files() const;
   bool read_only() const { return read_only_.load(std::memory_order_relaxed); }
 
  private:
