@@ -528,7 +528,9 @@ std::vector<EntityId> Partition::active_hubs() {
   return active;
 }
 
-bool Partition::at_rest() const { return !in_flight_ && !open_->worth_a_commit && counters_.active_hubs == 0; }
+bool Partition::at_rest() const {
+  return failed_ || (!in_flight_ && !open_->worth_a_commit && counters_.active_hubs == 0);
+}
 
 // --- Followers and operators.
 

@@ -194,7 +194,7 @@ class Partition {
   const Counters& counters() const { return counters_; }
   // Set after a failed commit: nothing is accepted any more.
   const std::optional<Error>& failed() const { return failed_; }
-  // No commit is under way or wanted, and no hub is active.
+  // No commit is under way or wanted, and no hub is active; or nothing can be committed any more.
   bool at_rest() const;
   // Active hubs, for a drain before a stop.
   std::vector<EntityId> active_hubs();

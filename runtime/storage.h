@@ -30,13 +30,15 @@ class Storage {
   virtual Result<void> scan_back(std::string_view from, std::string_view until, const Visit& visit) const = 0;
 };
 
+// A record on disk is its value followed by a checksum of key and value (XXH3, 8 bytes). LevelDB has checksums of blocks,
+// but its compactions do not look at them: a damaged byte would get a new, right one, and be served as good.
+// The value of a record as stored under `key`; nothing when it is damaged.
+std::optional<std::string_view> value_of_record(std::string_view key, std::string_view record);
+
 // What one commit writes, all or nothing, in this order. Owned by one thread at a time; moved to the journal.
 class WriteSet {
  public:
-  void put(std::string_view key, std::string_view value) {
-    batch_.Put({key.data(), key.size()}, {value.data(), value.size()});
-    empty_ = false;
-  }
+  void put(std::string_view key, std::string_view value);
   void erase(std::string_view key) {
     batch_.Delete({key.data(), key.size()});
     empty_ = false;

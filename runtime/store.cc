@@ -25,6 +25,17 @@ Error failure(std::string what, const leveldb::Status& status) {
   return {ErrorCode::UNAVAILABLE, std::move(what) + ": " + status.ToString()};
 }
 
+Error damaged() {
+  return {ErrorCode::UNAVAILABLE,
+          "cannot read the store: a record is damaged, its checksum is wrong; see `carillon verify`"};
+}
+
+leveldb::ReadOptions checked_read() {
+  leveldb::ReadOptions options;
+  options.verify_checksums = true;
+  return options;
+}
+
 std::string random_id() {
   std::random_device device;
   std::string id;
@@ -37,6 +48,19 @@ class Silence final : public leveldb::Logger {
  public:
   void Logv(const char*, std::va_list) override {}
 };
+
+// LevelDB would make a directory even for a store that it is not to create, and no parents.
+Result<void> prepare_directory(const StoreOptions& options) {
+  std::error_code failed;
+  if (options.create_if_missing) {
+    std::filesystem::create_directories(options.directory, failed);
+    if (!failed) return {};
+    return Error{ErrorCode::UNAVAILABLE, "cannot make the directory " + options.directory.string() + ": " +
+                                             failed.message() + " (its place may not be written: see the permissions)"};
+  }
+  if (std::filesystem::exists(options.directory / "CURRENT", failed)) return {};
+  return Error{ErrorCode::UNAVAILABLE, "there is no store in " + options.directory.string() + ": see the path"};
+}
 
 }  // namespace
 
@@ -56,8 +80,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   db_options.create_if_missing = options.create_if_missing;
   if (options.env == nullptr) {
     database->own_env = make_direct_env();
-    std::error_code ignored;  // LevelDB reports what matters.
-    if (options.create_if_missing) std::filesystem::create_directories(options.directory, ignored);
+    if (auto there = prepare_directory(options); !there) return there.error();
   }
   database->cache.reset(leveldb::NewLRUCache(options.block_cache_bytes));
   db_options.env = options.env != nullptr ? options.env : database->own_env.get();
@@ -76,7 +99,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   if (!status.ok()) {
     const auto text = status.ToString();
     std::string what = "cannot open the store in " + options.directory.string();
-    if (text.find("lock") != std::string::npos)
+    if (text.find("lock") != std::string::npos || text.find("LOCK") != std::string::npos)
       what += " (another process uses it, or it may not be written: stop the other one, or see the permissions)";
     else if (status.IsCorruption())
       what += " (it is damaged: see `carillon verify`, then restore it from a copy)";
@@ -104,8 +127,8 @@ Result<void> Store::load_format(const StoreOptions& options) {
     return write_format();
   }
   bool empty = true;
-  if (auto scanned = scan({}, "\xff\xff", [&](auto, auto) { return empty = false; }); !scanned) return scanned.error();
-  if (!empty)
+  const auto scanned = scan({}, "\xff\xff", [&](auto, auto) { return empty = false; });
+  if (!scanned || !empty)
     return Error{ErrorCode::UNAVAILABLE,
                  "the database in " + options.directory.string() + " is not a Carillon store: use another directory"};
   format_ = {kFormatVersion, options.partitions, random_id()};
@@ -121,39 +144,58 @@ Result<void> Store::write_format() {
 }
 
 Result<std::optional<std::string>> Store::get(std::string_view key) const {
-  std::string value;
-  leveldb::ReadOptions read;
-  read.verify_checksums = true;
-  const auto status = database_->db->Get(read, slice(key), &value);
+  std::string record;
+  const auto status = database_->db->Get(checked_read(), slice(key), &record);
   if (status.IsNotFound()) return std::optional<std::string>();
   if (!status.ok()) return failure("cannot read the store", status);
-  return std::optional<std::string>(std::move(value));
+  const auto value = value_of_record(key, record);
+  if (!value) return damaged();
+  record.resize(value->size());
+  return std::optional<std::string>(std::move(record));
 }
 
+// LevelDB's iterators pass over a block that they cannot read; only their status tells.
 Result<void> Store::scan(std::string_view from, std::string_view until, const Visit& visit) const {
-  leveldb::ReadOptions read;
-  read.verify_checksums = true;
-  const std::unique_ptr<leveldb::Iterator> at(database_->db->NewIterator(read));
-  for (at->Seek(slice(from)); at->Valid() && view(at->key()) < until; at->Next())
-    if (!visit(view(at->key()), view(at->value()))) return {};
+  const std::unique_ptr<leveldb::Iterator> at(database_->db->NewIterator(checked_read()));
+  for (at->Seek(slice(from)); at->status().ok() && at->Valid() && view(at->key()) < until; at->Next()) {
+    const auto value = value_of_record(view(at->key()), view(at->value()));
+    if (!value) return damaged();
+    if (!visit(view(at->key()), *value)) return {};
+  }
   if (!at->status().ok()) return failure("cannot read the store", at->status());
   return {};
 }
 
 Result<void> Store::scan_back(std::string_view from, std::string_view until, const Visit& visit) const {
-  leveldb::ReadOptions read;
-  read.verify_checksums = true;
-  const std::unique_ptr<leveldb::Iterator> at(database_->db->NewIterator(read));
+  const std::unique_ptr<leveldb::Iterator> at(database_->db->NewIterator(checked_read()));
   at->Seek(slice(until));
   if (at->Valid()) {
     at->Prev();
   } else if (at->status().ok()) {
     at->SeekToLast();
   }
-  for (; at->Valid() && view(at->key()) >= from; at->Prev())
-    if (!visit(view(at->key()), view(at->value()))) return {};
+  for (; at->status().ok() && at->Valid() && view(at->key()) >= from; at->Prev()) {
+    const auto value = value_of_record(view(at->key()), view(at->value()));
+    if (!value) return damaged();
+    if (!visit(view(at->key()), *value)) return {};
+  }
   if (!at->status().ok()) return failure("cannot read the store", at->status());
   return {};
+}
+
+Result<void> Store::scan_past_damage(std::string_view from, std::string_view until, const Visit& visit) const {
+  Result<void> result;
+  const std::unique_ptr<leveldb::Iterator> at(database_->db->NewIterator(checked_read()));
+  for (at->Seek(slice(from)); at->Valid() && view(at->key()) < until; at->Next()) {
+    const auto value = value_of_record(view(at->key()), view(at->value()));
+    if (!value) {
+      if (result) result = damaged();
+    } else if (!visit(view(at->key()), *value)) {
+      return result;
+    }
+  }
+  if (result && !at->status().ok()) return failure("cannot read the store", at->status());
+  return result;
 }
 
 std::size_t Store::uncompacted_files() const {

@@ -48,6 +48,9 @@ class Store final : public Storage {
   Result<void> scan(std::string_view from, std::string_view until, const Visit& visit) const override;
   Result<void> scan_back(std::string_view from, std::string_view until, const Visit& visit) const override;
 
+  // As `scan`, but goes on behind what is damaged; the first damage is returned at the end.
+  Result<void> scan_past_damage(std::string_view from, std::string_view until, const Visit& visit) const;
+
   // Durable when it returns ok. After a failure every further write fails.
   Result<void> write(WriteSet& writes);
   // Tables that no compaction has sorted in yet. LevelDB slows writers down at 8 and stops them at 12.

@@ -63,10 +63,10 @@ class Verifier {
       broken_.push_back("partition " + std::to_string(partition_.value) + ": " + sentence);
   }
 
-  // Scans one tag. What lies behind a damaged block is still read: LevelDB goes on with the next block.
+  // Scans one tag.
   void scan(Tag tag, const Storage::Visit& visit) {
     std::string last_key;
-    const auto scanned = store_.scan(tag_prefix(partition_, tag), tag_end(partition_, tag), [&](auto key, auto value) {
+    const auto scanned = store_.scan_past_damage(tag_prefix(partition_, tag), tag_end(partition_, tag), [&](auto key, auto value) {
       last_key = key;
       return visit(key, value);
     });
