@@ -157,6 +157,35 @@ TEST_F(Http, BodiesThatAreTooLong) {
   EXPECT_TRUE(endless.closed_within(10s));
 }
 
+// A client that asks for a WebSocket, which this node does not speak, is served as if it had not asked.
+class AskingForAWebSocket : public Http {
+ protected:
+  static constexpr const char* kUpgrade =
+      " HTTP/1.1\r\nHost: node\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+};
+
+TEST_F(AskingForAWebSocket, IsAnsweredWithTheStream) {
+  RawSocket socket(node.http());
+  ASSERT_TRUE(socket.send("GET /streams/player/ledger" + std::string(kUpgrade)));
+  const auto answer = socket.receive_until("\"entry\":5", 5s);
+  EXPECT_THAT(answer, ::testing::StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(answer, HasSubstr("id: 5\n"));
+  node.publish_to_ledger(1);
+  EXPECT_THAT(socket.receive_until("\"entry\":6", 5s), HasSubstr("id: 6\n"));
+}
+
+TEST_F(AskingForAWebSocket, IsAnsweredAndItsConnectionServesOnOrCloses) {
+  for (const auto* request : {"GET /streams/dragon/7", "GET /streams/player/ledger?from=99", "GET /healthz",
+                              "GET /nothing", "POST /events/player/ada?type=note"}) {
+    RawSocket socket(node.http());
+    ASSERT_TRUE(socket.send(request + std::string(kUpgrade)));
+    EXPECT_THAT(socket.receive_until("}", 5s), ::testing::StartsWith("HTTP/1.1 ")) << request << " was not answered";
+    (void)socket.send("GET /healthz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+    EXPECT_TRUE(socket.closed_within(5s)) << request << " leaves its connection hanging";
+  }
+}
+
 TEST_F(Http, SaysHowItIs) {
   EXPECT_EQ(get("/healthz").status, 200);
   EXPECT_EQ(get("/readyz").status, 200);

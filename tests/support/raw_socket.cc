@@ -75,6 +75,10 @@ std::string RawSocket::receive_all(bool& closed, milliseconds deadline) {
   }
 }
 
+bool RawSocket::receive_more(std::string& bytes, milliseconds deadline) {
+  return receive(bytes, deadline) == Got::kBytes;
+}
+
 bool RawSocket::closed_within(milliseconds deadline) {
   bool closed = false;
   (void)receive_all(closed, deadline);

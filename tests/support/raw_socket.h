@@ -26,6 +26,8 @@ class RawSocket {
   std::string receive_until(std::string_view mark, std::chrono::milliseconds deadline = kPatience);
   // What comes until the other side closes; `closed` tells whether it did within the deadline.
   std::string receive_all(bool& closed, std::chrono::milliseconds deadline = kPatience);
+  // Appends what comes next to `bytes`; false when the other side closed or nothing came within the deadline.
+  bool receive_more(std::string& bytes, std::chrono::milliseconds deadline = kPatience);
   bool closed_within(std::chrono::milliseconds deadline);
 
   static constexpr std::chrono::milliseconds kPatience{20'000};

@@ -15,11 +15,6 @@ namespace {
 constexpr std::string_view kLedger = "player/ledger";
 constexpr std::uint64_t kBatchEvents = 500;
 
-std::string program() {
-  const char* path = std::getenv("CARILLON_PROGRAM");
-  return path != nullptr ? path : "carillon";
-}
-
 std::string entry(std::uint64_t number) { return "{\"entry\":" + std::to_string(number) + "}"; }
 
 }  // namespace
@@ -27,7 +22,7 @@ std::string entry(std::uint64_t number) { return "{\"entry\":" + std::to_string(
 RunningNode::RunningNode(Options options)
     : process_({.data_directory = std::move(options.data_directory),
                 .arguments = std::move(options.arguments),
-                .program = program(),
+                .program = carillon_program(),
                 .stop_within = std::chrono::seconds(10)}) {
   start();
 }
@@ -89,6 +84,19 @@ Result<void> RunningNode::publish(std::string_view entity, std::string_view payl
   return {};
 }
 
+std::vector<std::string> RunningNode::payloads(std::string_view entity, Offset from) {
+  std::vector<std::string> payloads;
+  for (;;) {
+    const auto page = session_.read(entity, from + payloads.size(), 1'000);
+    if (!page.ok()) {
+      ADD_FAILURE() << entity << ": " << page.error().message;
+      return payloads;
+    }
+    for (const auto event : page->getEvents()) payloads.emplace_back(event.getPayload().cStr());
+    if (page->getEvents().size() == 0) return payloads;
+  }
+}
+
 double RunningNode::figure(std::string_view name) {
   const auto answer = session_.stats();
   if (answer.ok())
@@ -110,8 +118,15 @@ std::size_t RunningNode::open_files() const {
   return static_cast<std::size_t>(std::distance(begin(files), end(files)));
 }
 
-Ran run_carillon(const std::vector<std::string>& arguments) {
-  std::string line = "'" + program() + "'";
+std::string carillon_program() {
+  const char* path = std::getenv("CARILLON_PROGRAM");
+  return path != nullptr ? path : "carillon";
+}
+
+namespace {
+
+Ran run(std::string line, const std::vector<std::string>& arguments) {
+  line += "'" + carillon_program() + "'";
   for (const auto& argument : arguments) line += " '" + argument + "'";
   Ran ran;
   FILE* output = popen((line + " 2>&1").c_str(), "r");
@@ -121,6 +136,14 @@ Ran run_carillon(const std::vector<std::string>& arguments) {
   const int status = pclose(output);
   if (WIFEXITED(status)) ran.exit_code = WEXITSTATUS(status);
   return ran;
+}
+
+}  // namespace
+
+Ran run_carillon(const std::vector<std::string>& arguments) { return run("", arguments); }
+
+Ran run_carillon_at_most(std::chrono::seconds longest, const std::vector<std::string>& arguments) {
+  return run("timeout -s KILL " + std::to_string(longest.count()) + " ", arguments);
 }
 
 }  // namespace carillon::testing

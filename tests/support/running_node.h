@@ -50,6 +50,8 @@ class RunningNode {
 
   // Publishes one event as somebody new; what the node answered.
   Result<void> publish(std::string_view entity, std::string_view payload, std::string_view type = "note");
+  // The payloads of a mailbox from `from` to its end, read page by page.
+  std::vector<std::string> payloads(std::string_view entity, Offset from = 1);
   // One of the figures of `stats`.
   double figure(std::string_view name);
   // Memory of the process that is not a mapped file.
@@ -63,11 +65,16 @@ class RunningNode {
   std::uint64_t producers_ = 0;
 };
 
+// The program under test: $CARILLON_PROGRAM.
+std::string carillon_program();
+
 // Runs `carillon` with these arguments to its end; its stdout and stderr together.
 struct Ran {
   int exit_code = -1;
   std::string output;
 };
 Ran run_carillon(const std::vector<std::string>& arguments);
+// The same for a command that may go on for ever: it is killed after that long, and its exit code is then 137.
+Ran run_carillon_at_most(std::chrono::seconds longest, const std::vector<std::string>& arguments);
 
 }  // namespace carillon::testing
