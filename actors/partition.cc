@@ -288,18 +288,10 @@ UnixMs unix_now() {
       .count();
 }
 
-caf::behavior partition(Self self, PartitionOptions options) {
-  self->state.options.emplace(std::move(options));
-  self->set_down_handler([=](caf::down_msg& down) {
-    hub_down(self, down);
-    perform(self);
-  });
+namespace {
+
+caf::behavior loaded(Self self) {
   return {
-      [=](const Peers& peers) {
-        self->state.peers = peers.partitions;
-        load(self);
-        self->delayed_send(self, kTick, TickDue{});
-      },
       [=](PerformDue) {
         self->state.perform_due = false;
         guarded(self, [&] { perform(self); });
@@ -366,6 +358,26 @@ caf::behavior partition(Self self, PartitionOptions options) {
       [=](const Drain& request) { drain(self, request); },
       [=](Stop) { stop(self); },
   };
+}
+
+}  // namespace
+
+// Until it is loaded, everything waits in its mailbox: a partition that was loaded sooner may send emissions at once, and
+// would not send them again.
+caf::behavior partition(Self self, PartitionOptions options) {
+  self->state.options.emplace(std::move(options));
+  self->set_down_handler([=](caf::down_msg& down) {
+    hub_down(self, down);
+    perform(self);
+  });
+  self->set_default_handler(caf::skip);
+  return {[=](const Peers& peers) {
+    self->state.peers = peers.partitions;
+    self->set_default_handler(caf::print_and_drop);
+    self->become(loaded(self));
+    load(self);
+    self->delayed_send(self, kTick, TickDue{});
+  }};
 }
 
 }  // namespace carillon::actors

@@ -14,6 +14,8 @@
 namespace carillon::actors {
 namespace {
 
+constexpr unsigned kRefusalsMax = 65'536;  // In one answer.
+
 std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
 capnp::Text::Reader text(const std::string& string) { return {string.data(), string.size()}; }
 
@@ -92,15 +94,13 @@ class GatewayServer final : public wire::Gateway::Server {
     const auto params = context.getParams();
     const auto batch = params.getBatch();
     const auto producer = ProducerId::client(view(params.getProducer()));
-    const auto refuse_whole = [&](const Error& error) {
+    // A refusal for each item of an absurd list would cost more than the list.
+    KJ_REQUIRE(batch.size() <= kRefusalsMax, "a batch holds at most", edge_.limits.batch_events_max, "events");
+    if (!producer) {
       auto refusals = context.getResults().initRefusals(batch.size());
-      for (unsigned i = 0; i < batch.size(); ++i) write(edge_, refusals[i], i, error);
+      for (unsigned i = 0; i < batch.size(); ++i) write(edge_, refusals[i], i, producer.error());
       return kj::READY_NOW;
-    };
-    if (!producer) return refuse_whole(producer.error());
-    if (batch.size() > edge_.limits.batch_events_max)
-      return refuse_whole({ErrorCode::LIMIT_EXCEEDED, "a batch holds at most " +
-                                                          std::to_string(edge_.limits.batch_events_max) + " events", 0});
+    }
     auto outcome = publish_path_.publish(*producer, batch.size(), [&](std::uint32_t i) {
       const auto item = batch[i];
       return runtime::PublicationView{view(item.getEntity()), view(item.getType()), view(item.getPayload()),

@@ -188,11 +188,13 @@ interface Gateway {
   # earlier (`duplicates` counts the latter). After `overloaded`, what follows of this producer on this connection is
   # refused too until the first refused sequence comes again, so that nothing overtakes (P3). A call may be made before
   # the one before it was answered; calls of one connection are handled in order. Names of producers are 1 to 256 bytes
-  # of UTF-8 without control characters.
+  # of UTF-8 without control characters. A batch over the limit is refused item by item with `limitExceeded`; one of more
+  # than 65,536 fails the call.
 
   subscribe @1 (follows :List(Follow), sink :NotificationSink)
       -> (subscription :Subscription, refusals :List(Refusal));
-  # Delivers what is stored from the asked offsets on, then what comes, without a seam (P4).
+  # Delivers what is stored from the asked offsets on, then what comes, without a seam (P4). One connection may subscribe
+  # again, to the same entities as well; each subscription is served on its own.
 
   read @2 (entity :Text, from :UInt64, limit :UInt32)
       -> (events :List(Event.StoredEvent), firstOffset :UInt64, lastOffset :UInt64, refusal :Refusal);

@@ -33,6 +33,10 @@ Partition::Partition(Options options, const Storage& storage)
       open_(std::make_shared<Batch>()),
       incarnations_(options_.life << 32) {}
 
+Partition::~Partition() {
+  if (in_flight_) in_flight_->appended.clear();  // Its slices refer to the batch itself.
+}
+
 Result<std::unique_ptr<Partition>> Partition::open(Options options, const Storage& storage) {
   std::unique_ptr<Partition> partition(new Partition(std::move(options), storage));
   if (auto loaded = partition->load(); !loaded) return loaded.error();

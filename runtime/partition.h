@@ -147,6 +147,7 @@ class Partition {
 
   // Reads where the partition stands. UNAVAILABLE when its part of the store is damaged; the message names what.
   static Result<std::unique_ptr<Partition>> open(Options options, const Storage& storage);
+  ~Partition();
 
   // --- Inputs. `now` is wall-clock time; it must not run backwards within one partition.
 

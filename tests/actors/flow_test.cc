@@ -246,6 +246,12 @@ class Herald {
   client::Follower quick_;
 };
 
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kKeepsFreedMemory = true;
+#else
+constexpr bool kKeepsFreedMemory = false;
+#endif
+
 // Goal: what subscribers do not read is on disk, not in memory; others do not feel them; and they miss nothing.
 // Method: the same load twice, the second time to two subscribers that have stopped reading, one of each protocol.
 TEST(SlowSubscriber, P7CostsBoundedMemoryHoldsUpNobodyAndGetsEverythingLater) {
@@ -262,7 +268,9 @@ TEST(SlowSubscriber, P7CostsBoundedMemoryHoldsUpNobodyAndGetsEverythingLater) {
   const auto peak_with = herald.publish("player/slow", 2, kNotifications);
   ASSERT_FALSE(HasFailure());
   // Then the node needs hardly more memory than without them,
-  EXPECT_LT(peak_with, peak_without + 64 * kMiB) << peak_without / kMiB << " MiB without them";
+  if (!kKeepsFreedMemory) {
+    EXPECT_LT(peak_with, peak_without + 64 * kMiB) << peak_without / kMiB << " MiB without them";
+  }
   RecordProperty("peak_without_mib", static_cast<int>(peak_without / kMiB));
   RecordProperty("peak_with_mib", static_cast<int>(peak_with / kMiB));
   // and when they read again, they get each, in order.

@@ -112,6 +112,15 @@ TEST_F(Refusal, BatchAndPageBeyondTheirLimits) {
   EXPECT_EQ(node.session().read("player/ledger", 1, 0).error().code, ErrorCode::LIMIT_EXCEEDED);
 }
 
+// Goal: an answer is never much larger than the question.
+TEST_F(Refusal, P7AbsurdBatchFailsAsAWhole) {
+  const std::vector<client::Publication> batch(100'000, {"player/ada", "note", "{}", 1});
+  const auto answer = node.session().publish("many", batch);
+  ASSERT_FALSE(answer.ok());
+  EXPECT_THAT(answer.error().message, ::testing::HasSubstr("a batch holds at most"));
+  EXPECT_TRUE(node.publish("player/ada", "{}").ok());
+}
+
 TEST_F(Refusal, P4OffsetsBeyondTheEnd) {
   const auto zero = node.session().read("player/ledger", 0, 10);
   EXPECT_EQ(zero.error().code, ErrorCode::MALFORMED);
