@@ -127,6 +127,7 @@ class Simulation {
   void some_fault() {
     auto& dice = world_.dice;
     const bool torn = dice.chance(0.8);
+    if (node_ && dice.chance(world_.settings.reloads)) return node_->reload_some_partition();
     switch (dice.below(14)) {
       case 0:
         return world_.env.set_plan({.power_cut_after_writes = dice.below(40), .torn_writes = torn});

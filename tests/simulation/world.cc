@@ -29,6 +29,7 @@ Settings settings_of(Dice& dice) {
   limits.page_events_max = dice.pick<std::size_t>({1, 3, 16, 1'000});
   limits.page_bytes_max = dice.pick<std::size_t>({1, 500, 1u << 20});
   limits.notifications_kept = dice.pick<std::uint64_t>({3, 10, 50, 10'000, 10'000, 10'000});
+  limits.batch_events_max = dice.pick<std::size_t>({1, 3, 8'192, 8'192});
   if (dice.chance(0.15)) limits.notification_age_max = std::chrono::hours(1);
   if (dice.chance(0.25)) limits.deduplication_horizon = std::chrono::hours(1);
 
@@ -45,6 +46,7 @@ Settings settings_of(Dice& dice) {
   settings.poison = dice.chance(0.6);
   settings.operates = dice.chance(0.7);
 
+  settings.reloads = dice.pick<double>({0, 0, 0, 0.8});
   settings.faults_until = dice.between(1'000'000, 4'000'000);
   settings.fault_every = dice.pick<Micros>({0, 50'000, 200'000, 500'000, 1'000'000});
   settings.clock_jumps = dice.chance(0.3);

@@ -34,6 +34,7 @@ struct Settings {
   double failing_chance = 0;  // Of a handler that needs luck, per attempt.
 
   Micros faults_until = 4'000'000;
+  double reloads = 0;  // Share of the faults that are just a partition reloaded in place.
   Micros fault_every = 400'000;  // On average; 0 for none.
   bool clock_jumps = false;
 
