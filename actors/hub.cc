@@ -2,6 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <chrono>
+
+#include "actors/latency.h"
+
 namespace carillon::actors {
 namespace {
 
@@ -20,11 +25,24 @@ void rest_if_idle(Self self) {
                                    state.fold->final_snapshot()});
 }
 
+// A step of events that are cheap has many of them, one of events that are not has few.
+Result<runtime::Fold::Outcome> step_of(HubActorState& state) {
+  const auto begin = Clock::now();
+  const auto before = state.fold->folded();
+  auto outcome = state.fold->step(state.events_per_step);
+  if (const auto events = state.fold->folded() - before; events > 0) {
+    const auto per_event = std::chrono::nanoseconds(Clock::now() - begin) / events + std::chrono::nanoseconds(1);
+    state.events_per_step = std::clamp<std::size_t>(static_cast<std::size_t>(state.options->step / per_event), 1,
+                                                    state.options->events_per_step_max);
+  }
+  return outcome;
+}
+
 void work(Self self) {
   auto& state = self->state;
   if (!state.fold) return;
   state.busy_since_rest_due = true;
-  auto step = state.fold->step(state.options->events_per_step);
+  auto step = step_of(state);
   if (!step) return give_up(self, step.error());
   const bool failed = step->failure.has_value();
   const bool news = !step->emissions.empty() || step->snapshot || failed || state.reported != state.fold->folded();

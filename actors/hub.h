@@ -17,7 +17,8 @@ struct HubOptions {
   runtime::Fold::Options fold;
   Behaviour behaviour;
   std::uint64_t incarnation = 0;
-  std::size_t events_per_step = 128;
+  std::chrono::microseconds step{1'000};  // About as long it works before others get their turn.
+  std::size_t events_per_step_max = 128;
 };
 
 struct HubActorState {
@@ -26,6 +27,7 @@ struct HubActorState {
   std::shared_ptr<const runtime::Storage> storage;
   caf::actor partition;               // Spawned this hub; starts another one if it dies.
   std::optional<Offset> reported;
+  std::size_t events_per_step = 16;   // By what the last step took.
   bool continuing = false;            // A ContinueDue is on its way.
   bool busy_since_rest_due = true;
   bool rest_soon = false;
