@@ -257,6 +257,7 @@ constexpr bool kKeepsFreedMemory = false;
 TEST(SlowSubscriber, P7CostsBoundedMemoryHoldsUpNobodyAndGetsEverythingLater) {
   RunningNode node({.arguments = {"--notifications-kept", "1000000"}, .data_directory = {}});
   Herald herald(node);
+  const auto at_first = node.anonymous_bytes();
   const auto peak_without = herald.publish("player/unread", 1, kNotifications);
   ASSERT_FALSE(HasFailure());
   // Given two subscribers that read one notification and then stop.
@@ -269,7 +270,8 @@ TEST(SlowSubscriber, P7CostsBoundedMemoryHoldsUpNobodyAndGetsEverythingLater) {
   ASSERT_FALSE(HasFailure());
   // Then the node needs hardly more memory than without them,
   if (!kKeepsFreedMemory) {
-    EXPECT_LT(peak_with, peak_without + 64 * kMiB) << peak_without / kMiB << " MiB without them";
+    const auto in_write_buffer = peak_without - at_first;  // It takes in as much again, whoever reads.
+    EXPECT_LT(peak_with, peak_without + in_write_buffer + 64 * kMiB) << peak_without / kMiB << " MiB without them";
   }
   RecordProperty("peak_without_mib", static_cast<int>(peak_without / kMiB));
   RecordProperty("peak_with_mib", static_cast<int>(peak_with / kMiB));
