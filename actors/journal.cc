@@ -1,10 +1,10 @@
 #include "actors/journal.h"
 
-#include <algorithm>
 #include <thread>
 #include <utility>
 
 #include "actors/time_slice.h"
+#include "runtime/pace.h"
 
 namespace carillon::actors {
 namespace {
@@ -12,9 +12,6 @@ namespace {
 using Self = caf::stateful_actor<JournalState>*;
 
 constexpr std::size_t kPaceBytes = 64 * 1024;  // So much is written between two looks at what waits for compaction.
-constexpr std::size_t kPaceFromFiles = 7;
-constexpr std::size_t kPacedBytesPerSecond = 32u << 20;
-constexpr std::size_t kPaceHalvingsMax = 4;
 
 void gather(Self self, Commit& commit) {
   auto& state = self->state;
@@ -27,18 +24,12 @@ void gather(Self self, Commit& commit) {
   self->send(self, GatherDue{});
 }
 
-// Leaves compaction the time that it needs, so that LevelDB never has to stop all writes (at 12 files, for seconds).
-std::chrono::microseconds pause_after(std::size_t bytes, std::size_t uncompacted_files) {
-  if (uncompacted_files < kPaceFromFiles) return std::chrono::microseconds(0);
-  const auto halvings = std::min(uncompacted_files - kPaceFromFiles, kPaceHalvingsMax);
-  return std::chrono::microseconds(bytes * 1'000'000 / (kPacedBytesPerSecond >> halvings));
-}
-
 void pace(Self self, std::size_t bytes) {
   auto& state = self->state;
   state.unpaced_bytes += bytes;
   if (state.unpaced_bytes < kPaceBytes) return;
-  const auto pause = pause_after(std::exchange(state.unpaced_bytes, 0), state.store->uncompacted_files());
+  const auto pause =
+      runtime::pause_after(std::exchange(state.unpaced_bytes, 0), state.store->uncompacted_files());
   if (pause.count() == 0) return;
   state.gathering = true;
   self->delayed_send(self, pause, GatherDue{});
