@@ -62,9 +62,10 @@ leveldb::Status DirectFile::write_out() {
       std::memset(fresh.get(), 0, size);
       return fresh;
     }(kBufferBytes);
-    const auto ahead = std::min(zeros_ahead_bytes_, kBufferBytes);
+    // Only behind what is in the file: its last block may hold what was synced, and a crash may follow at once.
+    const auto until = buffer_at_ + std::min(zeros_ahead_bytes_, kBufferBytes);
     // Not fatal: a full disk shows when the data itself does not fit.
-    if (write_at(zeros.get(), ahead, buffer_at_) == 0) file_bytes_ = buffer_at_ + ahead;
+    if (write_at(zeros.get(), until - file_bytes_, file_bytes_) == 0) file_bytes_ = until;
   }
   if (const int error = write_at(buffer_.get(), bytes, buffer_at_); error != 0) return failed(name_, error);
   file_bytes_ = std::max(file_bytes_, buffer_at_ + bytes);
