@@ -95,7 +95,7 @@ class GatewayServer final : public wire::Gateway::Server {
     const auto batch = params.getBatch();
     const auto producer = ProducerId::client(view(params.getProducer()));
     // A refusal for each item of an absurd list would cost more than the list.
-    KJ_REQUIRE(batch.size() <= kRefusalsMax, "a batch holds at most", edge_.limits.batch_events_max, "events");
+    KJ_REQUIRE(batch.size() <= std::max<std::size_t>(kRefusalsMax, edge_.limits.batch_events_max), "a batch holds at most", edge_.limits.batch_events_max, "events");
     if (!producer) {
       auto refusals = context.getResults().initRefusals(batch.size());
       for (unsigned i = 0; i < batch.size(); ++i) write(edge_, refusals[i], i, producer.error());

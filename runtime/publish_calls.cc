@@ -15,19 +15,21 @@ PublishCalls::Begun PublishCalls::begin(const ProducerId& producer, std::uint32_
     const auto view = item(i);
     auto& placed = call.items[i];
     placed.sequence = view.sequence;
-    if (count > limits_->batch_events_max) {
-      // What comes behind it in a call that is small enough must not overtake.
-      admission_.refused(producer, view.sequence);
-      refuse(call, i, {ErrorCode::LIMIT_EXCEEDED,
-                       "a batch holds at most " + std::to_string(limits_->batch_events_max) + " events", 0});
-      continue;
-    }
     auto checked = check_publication(view, producer, i, *catalogue_, *limits_);
     if (!checked) {
       refuse(call, i, std::move(checked.error()));
       continue;
     }
-    if (auto passed = admission_.pass(producer, view.sequence); !passed) {
+    auto passed = admission_.pass(producer, view.sequence);
+    if (count > limits_->batch_events_max) {
+      // What comes behind it in a call that is small enough must not overtake.
+      if (passed || passed.error().code == ErrorCode::OVERLOADED) admission_.refused(producer, view.sequence);
+      refuse(call, i,
+             {ErrorCode::LIMIT_EXCEEDED,
+              "a batch holds at most " + std::to_string(limits_->batch_events_max) + " events", 0});
+      continue;
+    }
+    if (!passed) {
       refuse(call, i, std::move(passed.error()));
       continue;
     }

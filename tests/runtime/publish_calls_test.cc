@@ -1,0 +1,57 @@
+// Calls that hold more than a node takes at once: refused as a whole, in a way that keeps order and lets nobody get stuck.
+#include "runtime/publish_calls.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "tests/support/counting_hub.h"
+
+namespace carillon::runtime {
+namespace {
+
+using ::testing::Each;
+
+class OversizedCall : public ::testing::Test {
+ protected:
+  static Limits two_events_a_call() {
+    Limits limits;
+    limits.batch_events_max = 2;
+    return limits;
+  }
+  // One call with these sequences; those in `malformed` have a payload that is no JSON. The codes of its refusals.
+  std::vector<ErrorCode> publish(const std::vector<Sequence>& sequences, const std::set<Sequence>& malformed = {}) {
+    const auto begun = calls.begin(
+        *ProducerId::client("ada"), static_cast<std::uint32_t>(sequences.size()),
+        [&](std::uint32_t i) {
+          return PublicationView{"player/ada", "note", malformed.contains(sequences[i]) ? "?" : "{}", sequences[i]};
+        },
+        [](std::size_t, std::size_t) { return std::nullopt; });
+    std::vector<ErrorCode> codes;
+    if (begun.finished)
+      for (const auto& refusal : begun.finished->outcome.refusals) codes.push_back(refusal.error.code);
+    return codes;
+  }
+
+  const Catalogue catalogue;
+  const Limits limits = two_events_a_call();
+  PublishCalls calls{1, 4, catalogue, limits};
+};
+
+TEST_F(OversizedCall, P3WhatFollowsItDoesNotOvertake) {
+  EXPECT_THAT(publish({1, 2, 3}), Each(ErrorCode::LIMIT_EXCEEDED));
+  EXPECT_THAT(publish({3}), ::testing::ElementsAre(ErrorCode::OVERLOADED));
+  EXPECT_THAT(publish({1, 2}), ::testing::IsEmpty());
+  EXPECT_THAT(publish({3}), ::testing::IsEmpty());
+}
+
+TEST_F(OversizedCall, IsNotWaitedForWhereItCanNeverPass) {
+  EXPECT_THAT(publish({1, 2, 3}, {1}), ::testing::ElementsAre(ErrorCode::MALFORMED, ErrorCode::LIMIT_EXCEEDED,
+                                                              ErrorCode::LIMIT_EXCEEDED));
+  EXPECT_THAT(publish({2, 3}), ::testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace carillon::runtime
