@@ -1,9 +1,9 @@
 // What the connections of one gateway thread share. Everything here belongs to that thread.
 #pragma once
 
-#include <caf/all.hpp>
 #include <kj/async.h>
 #include <kj/timer.h>
+#include <caf/all.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -22,16 +22,16 @@ namespace carillon::actors {
 
 // Limits of the gateway with their defaults (P7).
 struct EdgeLimits {
-  std::size_t connections_max = 16'384;             // Native and HTTP together.
-  std::size_t connection_events_max = 8'192;        // Published on one connection and not yet answered.
+  std::size_t connections_max = 16'384;       // Native and HTTP together.
+  std::size_t connection_events_max = 8'192;  // Published on one connection and not yet answered.
   std::size_t connection_bytes_max = 8u << 20;
-  std::size_t node_events_max = 65'536;             // On all connections together.
+  std::size_t node_events_max = 65'536;  // On all connections together.
   std::size_t node_bytes_max = 64u << 20;
-  std::size_t message_bytes_max = 16u << 20;        // One RPC message.
-  std::size_t follows_max = 100'000;                // In one subscription.
-  std::size_t session_credit_bytes = 1u << 20;      // Sent to a subscriber and not yet taken in.
+  std::size_t message_bytes_max = 16u << 20;            // One RPC message.
+  std::size_t follows_max = 100'000;                    // In one subscription.
+  std::size_t session_credit_bytes = 1u << 20;          // Sent to a subscriber and not yet taken in.
   std::chrono::milliseconds first_call_within{10'000};  // A native connection that asks for nothing is closed.
-  std::chrono::milliseconds request_within{10'000};  // The header of an HTTP request, and its body.
+  std::chrono::milliseconds request_within{10'000};     // The header of an HTTP request, and its body.
   std::chrono::milliseconds overloaded_retry{20};
   std::chrono::milliseconds unavailable_retry{500};
   std::chrono::milliseconds answer_within{10'000};  // Questions to actors.
@@ -42,12 +42,12 @@ class Feed;
 
 struct EdgeCounters {
   std::uint64_t publish_calls = 0;
-  std::uint64_t overloaded = 0;       // Events refused for load.
-  std::uint64_t delivered = 0;        // Events handed to subscribers' connections.
-  std::uint64_t connections = 0;      // Now.
+  std::uint64_t overloaded = 0;   // Events refused for load.
+  std::uint64_t delivered = 0;    // Events handed to subscribers' connections.
+  std::uint64_t connections = 0;  // Now.
   std::uint64_t connections_refused = 0;
-  LatencyHistogram publish;           // From the call's arrival to its answer.
-  LatencyHistogram deliver;           // From commit to the subscriber's connection, of live notifications.
+  LatencyHistogram publish;  // From the call's arrival to its answer.
+  LatencyHistogram deliver;  // From commit to the subscriber's connection, of live notifications.
 };
 
 class Edge {
@@ -63,10 +63,10 @@ class Edge {
   const std::shared_ptr<Inbox> inbox;
   kj::Timer& timer;
   EdgeCounters counters;
-  bool stopping = false;               // Nothing new is accepted.
-  std::size_t events_under_way = 0;    // Of all connections.
+  bool stopping = false;             // Nothing new is accepted.
+  std::size_t events_under_way = 0;  // Of all connections.
   std::size_t bytes_under_way = 0;
-  std::vector<std::uint64_t> lives;    // Of the partitions.
+  std::vector<std::uint64_t> lives;  // Of the partitions.
 
   runtime::SessionId new_session() { return ++last_session_; }
   std::uint16_t partition_count() const { return static_cast<std::uint16_t>(partitions->size()); }

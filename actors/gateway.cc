@@ -81,8 +81,7 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
   kj::Promise<NodeStats> collect() {
     auto asked = kj::heapArrayBuilder<kj::Promise<Result<PartitionStats>>>(edge.partitions->size());
     for (const auto& partition : *edge.partitions)
-      asked.add(edge.ask<PartitionStats>(
-          [&](auto answer) { caf::anon_send(partition, AskStats{std::move(answer)}); }));
+      asked.add(edge.ask<PartitionStats>([&](auto answer) { caf::anon_send(partition, AskStats{std::move(answer)}); }));
     auto written = edge.ask<JournalStats>([&](auto answer) { caf::anon_send(journal, AskJournal{std::move(answer)}); });
     return kj::joinPromises(asked.finish())
         .then([this, written = kj::mv(written)](kj::Array<Result<PartitionStats>> answers) mutable {
@@ -129,21 +128,25 @@ Result<std::unique_ptr<Gateway>> Gateway::start(caf::actor_system& system, Gatew
   for (const auto& address : {options.listen, options.http})
     if (!is_loopback(address))
       return Error{ErrorCode::MALFORMED,
-                   address + " is beyond loopback, and this version has no authentication: listen on 127.0.0.1 and put "
-                             "a proxy that authenticates in front", 0};
+                   address +
+                       " is beyond loopback, and this version has no authentication: listen on 127.0.0.1 and put "
+                       "a proxy that authenticates in front",
+                   0};
   std::unique_ptr<Gateway> gateway(new Gateway());
   gateway->inbox_ = std::make_shared<Inbox>();
   std::promise<Result<Loop*>> started;
   auto listening = started.get_future();
-  gateway->thread_ = std::thread([&system, started = std::move(started), &gateway = *gateway, options = std::move(options)]() mutable {
+  gateway->thread_ = std::thread([&system, started = std::move(started), &gateway = *gateway,
+                                  options = std::move(options)]() mutable {
     std::unique_ptr<Loop> loop;
     try {
       loop = std::make_unique<Loop>(system, options, gateway.inbox_);
       gateway.rpc_address_ = loop->listen(options.listen, &Loop::native);
       gateway.http_address_ = loop->listen(options.http, &Loop::hypertext);
     } catch (const kj::Exception& failed) {
-      started.set_value(Error{ErrorCode::UNAVAILABLE, "cannot listen on " + options.listen + " and " + options.http +
-                                                          ": " + failed.getDescription().cStr(), 0});
+      started.set_value(Error{
+          ErrorCode::UNAVAILABLE,
+          "cannot listen on " + options.listen + " and " + options.http + ": " + failed.getDescription().cStr(), 0});
       return;
     }
     started.set_value(loop.get());

@@ -30,16 +30,23 @@ struct Status {
 
 Status status_of(ErrorCode code) {
   switch (code) {
-    case ErrorCode::MALFORMED: return {400, "Bad Request"};
+    case ErrorCode::MALFORMED:
+      return {400, "Bad Request"};
     case ErrorCode::UNKNOWN_KIND:
     case ErrorCode::UNKNOWN_TYPE:
-    case ErrorCode::NOT_FOUND: return {404, "Not Found"};
-    case ErrorCode::PAYLOAD_TOO_LARGE: return {413, "Content Too Large"};
-    case ErrorCode::TRUNCATED: return {410, "Gone"};
-    case ErrorCode::BEYOND_END: return {416, "Range Not Satisfiable"};
+    case ErrorCode::NOT_FOUND:
+      return {404, "Not Found"};
+    case ErrorCode::PAYLOAD_TOO_LARGE:
+      return {413, "Content Too Large"};
+    case ErrorCode::TRUNCATED:
+      return {410, "Gone"};
+    case ErrorCode::BEYOND_END:
+      return {416, "Range Not Satisfiable"};
     case ErrorCode::LIMIT_EXCEEDED:
-    case ErrorCode::OVERLOADED: return {429, "Too Many Requests"};
-    case ErrorCode::UNAVAILABLE: return {503, "Service Unavailable"};
+    case ErrorCode::OVERLOADED:
+      return {429, "Too Many Requests"};
+    case ErrorCode::UNAVAILABLE:
+      return {503, "Service Unavailable"};
   }
   return {500, "Internal Server Error"};
 }
@@ -134,7 +141,8 @@ class Service final : public kj::HttpService {
     }
     return send_error(response, {ErrorCode::NOT_FOUND,
                                  "there is GET /streams/KIND/KEY, POST /events/KIND/KEY?type=T, /healthz, /readyz and "
-                                 "/metrics", 0});
+                                 "/metrics",
+                                 0});
   }
 
  private:
@@ -211,32 +219,35 @@ class Service final : public kj::HttpService {
     }
     const auto within = edge_.edge_limits.request_within;
     return edge_.timer.timeoutAfter(within.count() * kj::MILLISECONDS, body.readAllText(limit + 1))
-        .then([this, &response, request = kj::mv(request)](kj::String text) mutable -> kj::Promise<void> {
-          const auto producer = ProducerId::client(request->producer);
-          if (!producer) return send_error(response, producer.error());
-          request->payload.assign(text.cStr(), text.size());
-          request->path = kj::heap<PublishPath>(edge_);
-          auto& kept = *request;
-          return kept.path
-              ->publish(*producer, 1,
-                        [&kept](std::uint32_t) {
-                          return runtime::PublicationView{kept.entity, kept.type, kept.payload, kept.sequence};
-                        })
-              .then([this, &response](runtime::PublishOutcome outcome) {
-                if (!outcome.refusals.empty()) return send_error(response, outcome.refusals.front().error);
-                JsonWriter json;
-                json.begin_object().field("duplicate", outcome.duplicates > 0).end_object();
-                return send(response, {200, "OK"}, "application/json", json.take() + "\n");
-              })
-              .attach(kj::mv(request));
-        }, [this, &response, limit, within](kj::Exception&& failed) -> kj::Promise<void> {
-          if (failed.getType() == kj::Exception::Type::DISCONNECTED) return kj::mv(failed);
-          if (failed.getType() == kj::Exception::Type::OVERLOADED)
-            return send_error(response, {ErrorCode::MALFORMED, "the body did not come within " +
-                                                                   std::to_string(within.count()) + " ms", 0});
-          return send_error(response, {ErrorCode::PAYLOAD_TOO_LARGE,
-                                       "a payload has at most " + std::to_string(limit) + " bytes", 0});
-        });
+        .then(
+            [this, &response, request = kj::mv(request)](kj::String text) mutable -> kj::Promise<void> {
+              const auto producer = ProducerId::client(request->producer);
+              if (!producer) return send_error(response, producer.error());
+              request->payload.assign(text.cStr(), text.size());
+              request->path = kj::heap<PublishPath>(edge_);
+              auto& kept = *request;
+              return kept.path
+                  ->publish(*producer, 1,
+                            [&kept](std::uint32_t) {
+                              return runtime::PublicationView{kept.entity, kept.type, kept.payload, kept.sequence};
+                            })
+                  .then([this, &response](runtime::PublishOutcome outcome) {
+                    if (!outcome.refusals.empty()) return send_error(response, outcome.refusals.front().error);
+                    JsonWriter json;
+                    json.begin_object().field("duplicate", outcome.duplicates > 0).end_object();
+                    return send(response, {200, "OK"}, "application/json", json.take() + "\n");
+                  })
+                  .attach(kj::mv(request));
+            },
+            [this, &response, limit, within](kj::Exception&& failed) -> kj::Promise<void> {
+              if (failed.getType() == kj::Exception::Type::DISCONNECTED) return kj::mv(failed);
+              if (failed.getType() == kj::Exception::Type::OVERLOADED)
+                return send_error(response,
+                                  {ErrorCode::MALFORMED,
+                                   "the body did not come within " + std::to_string(within.count()) + " ms", 0});
+              return send_error(response, {ErrorCode::PAYLOAD_TOO_LARGE,
+                                           "a payload has at most " + std::to_string(limit) + " bytes", 0});
+            });
   }
 
   // One follower: what the feed brings is written as it comes; the feed waits for the socket.

@@ -21,8 +21,8 @@ void give_up(Self self, const Error& error) {
 void rest_if_idle(Self self) {
   auto& state = self->state;
   if (!state.fold || !state.fold->idle()) return;
-  self->send(state.partition, Rest{state.fold->hub(), state.options->incarnation, state.fold->folded(),
-                                   state.fold->final_snapshot()});
+  self->send(state.partition,
+             Rest{state.fold->hub(), state.options->incarnation, state.fold->folded(), state.fold->final_snapshot()});
 }
 
 // A step of events that are cheap has many of them, one of events that are not has few.
@@ -49,10 +49,9 @@ void work(Self self) {
   const bool more = step->more && !failed;
   if (news) {
     state.reported = state.fold->folded();
-    self->send(state.partition,
-               runtime::HubReport{state.fold->hub(), state.options->incarnation, state.fold->folded(),
-                                  state.fold->cursor(), std::move(step->emissions), std::move(step->snapshot),
-                                  std::move(step->failure)});
+    self->send(state.partition, runtime::HubReport{state.fold->hub(), state.options->incarnation, state.fold->folded(),
+                                                   state.fold->cursor(), std::move(step->emissions),
+                                                   std::move(step->snapshot), std::move(step->failure)});
   }
   if (failed) {
     state.fold.reset();  // Half changed perhaps; the partition dismisses this actor.

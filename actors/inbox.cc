@@ -29,8 +29,8 @@ void Inbox::push(std::function<void()> run) {
 }
 
 kj::Promise<void> Inbox::run(kj::LowLevelAsyncIoProvider& provider) {
-  auto wakes = provider.wrapInputFd(event_fd_, kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
-                                                   kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
+  auto wakes = provider.wrapInputFd(
+      event_fd_, kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
   auto& stream = *wakes;
   return wait(stream).attach(kj::mv(wakes));
 }

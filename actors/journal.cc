@@ -28,8 +28,7 @@ void pace(Self self, std::size_t bytes) {
   auto& state = self->state;
   state.unpaced_bytes += bytes;
   if (state.unpaced_bytes < kPaceBytes) return;
-  const auto pause =
-      runtime::pause_after(std::exchange(state.unpaced_bytes, 0), state.store->uncompacted_files());
+  const auto pause = runtime::pause_after(std::exchange(state.unpaced_bytes, 0), state.store->uncompacted_files());
   if (pause.count() == 0) return;
   state.gathering = true;
   self->delayed_send(self, pause, GatherDue{});

@@ -46,7 +46,7 @@ struct Drain {
 struct Drained {
   PartitionId partition;
 };
-struct Stop {};  // The node ends; so do the actors that the partition has spawned.
+struct Stop {};         // The node ends; so do the actors that the partition has spawned.
 struct RestartHubs {};  // A partition was loaded anew: what was on its way to it may be lost.
 
 // --- gateway and sessions <-> partition

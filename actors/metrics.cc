@@ -13,8 +13,8 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 
 MetricFamily family_of(const NodeStats::Figure& figure) {
-  MetricFamily family{"carillon_" + figure.name, figure.help,
-                      figure.counter ? MetricType::Counter : MetricType::Gauge, {}};
+  MetricFamily family{
+      "carillon_" + figure.name, figure.help, figure.counter ? MetricType::Counter : MetricType::Gauge, {}};
   ClientMetric metric;
   if (figure.counter)
     metric.counter.value = figure.value;
@@ -27,16 +27,15 @@ MetricFamily family_of(const NodeStats::Figure& figure) {
 ClientMetric histogram_of(const NodeStats::Stage& stage) {
   using std::chrono::microseconds;
   static constexpr microseconds kBounds[] = {
-      microseconds(100),    microseconds(250),    microseconds(500),     microseconds(1'000),   microseconds(2'500),
-      microseconds(5'000),  microseconds(10'000), microseconds(25'000),  microseconds(50'000),  microseconds(100'000),
+      microseconds(100),     microseconds(250),     microseconds(500),      microseconds(1'000),  microseconds(2'500),
+      microseconds(5'000),   microseconds(10'000),  microseconds(25'000),   microseconds(50'000), microseconds(100'000),
       microseconds(250'000), microseconds(500'000), microseconds(1'000'000)};
   ClientMetric metric;
   metric.label.push_back({"stage", stage.name});
   metric.histogram.sample_count = stage.latencies.count();
   metric.histogram.sample_sum = stage.latencies.sum_seconds();
   for (const auto bound : kBounds)
-    metric.histogram.bucket.push_back(
-        {stage.latencies.at_most(bound), static_cast<double>(bound.count()) / 1e6});
+    metric.histogram.bucket.push_back({stage.latencies.at_most(bound), static_cast<double>(bound.count()) / 1e6});
   metric.histogram.bucket.push_back({stage.latencies.count(), std::numeric_limits<double>::infinity()});
   return metric;
 }
@@ -46,8 +45,8 @@ ClientMetric histogram_of(const NodeStats::Stage& stage) {
 std::string to_prometheus(const NodeStats& stats) {
   std::vector<MetricFamily> families;
   for (const auto& figure : stats.figures()) families.push_back(family_of(figure));
-  MetricFamily stages{"carillon_stage_seconds", "Where the time goes, by stage of an event's life.",
-                      MetricType::Histogram, {}};
+  MetricFamily stages{
+      "carillon_stage_seconds", "Where the time goes, by stage of an event's life.", MetricType::Histogram, {}};
   for (const auto& stage : stats.stages()) stages.metric.push_back(histogram_of(stage));
   families.push_back(std::move(stages));
   return prometheus::TextSerializer().Serialize(families);

@@ -22,7 +22,8 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
   if (!opened) return opened.error();
   std::unique_ptr<Node> node(new Node());
   node->store_ = std::move(*opened);
-  node->reloaded_ = std::make_shared<std::function<void(PartitionId, std::uint64_t)>>([](PartitionId, std::uint64_t) {});
+  node->reloaded_ =
+      std::make_shared<std::function<void(PartitionId, std::uint64_t)>>([](PartitionId, std::uint64_t) {});
   node->config_ = std::make_unique<Config>(options.threads);
   node->system_ = std::make_unique<caf::actor_system>(*node->config_);
   node->journal_ = node->system_->spawn<caf::detached>(actors::journal, node->store_, options.journal);
@@ -52,7 +53,9 @@ Node::~Node() {
   system_.reset();
 }
 
-void Node::on_reload(std::function<void(PartitionId, std::uint64_t life)> reloaded) { *reloaded_ = std::move(reloaded); }
+void Node::on_reload(std::function<void(PartitionId, std::uint64_t life)> reloaded) {
+  *reloaded_ = std::move(reloaded);
+}
 
 bool Node::drain(std::chrono::milliseconds patience) {
   caf::scoped_actor self{*system_};

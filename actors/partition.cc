@@ -128,8 +128,8 @@ void guarded(Self self, Steps&& steps) {
   try {
     steps();
   } catch (const std::exception& broken) {
-    spdlog::critical("partition {} met a bug and is loaded anew from disk: {}",
-                     state.options->partition.id.value, broken.what());
+    spdlog::critical("partition {} met a bug and is loaded anew from disk: {}", state.options->partition.id.value,
+                     broken.what());
     state.reload_wanted = true;
     load(self);
   }

@@ -26,7 +26,7 @@ struct PartitionOptions {
 struct PartitionActorState {
   std::unique_ptr<runtime::Partition> partition;  // Null while it cannot be loaded.
   std::optional<PartitionOptions> options;
-  std::optional<Error> problem;     // Why it is not loaded.
+  std::optional<Error> problem;  // Why it is not loaded.
   Partitions peers;
 
   struct HubActor {

@@ -11,8 +11,7 @@ caf::behavior player(caf::stateful_actor<PlayerState>* self, EntityId entity, Pa
       [=](const ReadPage& read) {
         auto& state = self->state;
         state.used_since_rest_due = true;
-        read.answer(
-            runtime::read_mailbox(*state.storage, state.partition_id, *state.entity, read.from, read.limits));
+        read.answer(runtime::read_mailbox(*state.storage, state.partition_id, *state.entity, read.from, read.limits));
       },
       [=](RestDue) {
         auto& state = self->state;

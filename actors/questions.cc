@@ -35,16 +35,18 @@ kj::Promise<Result<Page>> read_page(Edge& edge, std::string_view name, Offset fr
   if (limit == 0 || limit > kPageEventsMax)
     return refuse<Page>({ErrorCode::LIMIT_EXCEEDED, "a page holds 1 to 1,000 events", 0});
   auto last = ask_partition<runtime::Partition::Inspection>(
-      edge, edge.partition_of(*entity), [id = *entity](runtime::Partition& partition) { return partition.inspect(id); });
+      edge, edge.partition_of(*entity),
+      [id = *entity](runtime::Partition& partition) { return partition.inspect(id); });
   return last.then([&edge, id = *entity, from, limit](auto seen) -> kj::Promise<Result<Page>> {
     if (!seen) return refuse<Page>(seen.error());
     const auto extent = seen->extent;
     if (from > extent.last + 1)
-      return refuse<Page>({ErrorCode::BEYOND_END, "the mailbox ends at " + std::to_string(extent.last), extent.last + 1});
+      return refuse<Page>(
+          {ErrorCode::BEYOND_END, "the mailbox ends at " + std::to_string(extent.last), extent.last + 1});
     if (from == extent.last + 1) return Result<Page>(Page{{from, {}}, extent.last});
     if (from < extent.first)
-      return refuse<Page>({ErrorCode::TRUNCATED,
-                           "retention has kept nothing before " + std::to_string(extent.first), extent.first});
+      return refuse<Page>(
+          {ErrorCode::TRUNCATED, "retention has kept nothing before " + std::to_string(extent.first), extent.first});
     return edge
         .ask<EventRun>([&](std::function<void(Result<EventRun>)> answer) {
           caf::anon_send(edge.partition_of(id), ReadPage{id, from, {limit, kPageBytesMax}, std::move(answer)});
@@ -61,7 +63,8 @@ kj::Promise<Result<EntityInspection>> inspect_entity(Edge& edge, std::string_vie
   const auto entity = runtime::check_entity(name, edge.catalogue);
   if (!entity) return refuse<EntityInspection>(entity.error());
   auto mailbox = ask_partition<runtime::Partition::Inspection>(
-      edge, edge.partition_of(*entity), [id = *entity](runtime::Partition& partition) { return partition.inspect(id); });
+      edge, edge.partition_of(*entity),
+      [id = *entity](runtime::Partition& partition) { return partition.inspect(id); });
   return mailbox.then([&edge, id = *entity](auto seen) -> kj::Promise<Result<EntityInspection>> {
     if (!seen) return refuse<EntityInspection>(seen.error());
     EntityInspection inspection{seen->extent, 0, seen->dead_letters, {}, 0};

@@ -95,7 +95,8 @@ class GatewayServer final : public wire::Gateway::Server {
     const auto batch = params.getBatch();
     const auto producer = ProducerId::client(view(params.getProducer()));
     // A refusal for each item of an absurd list would cost more than the list.
-    KJ_REQUIRE(batch.size() <= std::max<std::size_t>(kRefusalsMax, edge_.limits.batch_events_max), "a batch holds at most", edge_.limits.batch_events_max, "events");
+    KJ_REQUIRE(batch.size() <= std::max<std::size_t>(kRefusalsMax, edge_.limits.batch_events_max),
+               "a batch holds at most", edge_.limits.batch_events_max, "events");
     if (!producer) {
       auto refusals = context.getResults().initRefusals(batch.size());
       for (unsigned i = 0; i < batch.size(); ++i) write(edge_, refusals[i], i, producer.error());
@@ -145,11 +146,12 @@ class GatewayServer final : public wire::Gateway::Server {
     auto server = kj::heap<SubscriptionServer>(edge_, params.getSink());
     auto& feed = server->feed();
     wire::Subscription::Client subscription = kj::mv(server);
-    return feed.start(std::move(follows)).then([this, context, subscription = kj::mv(subscription)](auto refused) mutable {
-      auto results = context.getResults();
-      results.setSubscription(kj::mv(subscription));
-      write(edge_, results.initRefusals(static_cast<unsigned>(refused.size())), refused);
-    });
+    return feed.start(std::move(follows))
+        .then([this, context, subscription = kj::mv(subscription)](auto refused) mutable {
+          auto results = context.getResults();
+          results.setSubscription(kj::mv(subscription));
+          write(edge_, results.initRefusals(static_cast<unsigned>(refused.size())), refused);
+        });
   }
 
   kj::Promise<void> read(ReadContext context) override {
@@ -285,8 +287,10 @@ kj::Promise<void> serve_rpc(Edge& edge, const NodeStatsSource& stats, kj::Own<kj
                       if (serving.was_asked) return kj::NEVER_DONE;
                       return kj::READY_NOW;
                     });
-  return serving.network.onDisconnect().exclusiveJoin(kj::mv(silent)).catch_([](kj::Exception&&) {}).attach(
-      kj::mv(connection));
+  return serving.network.onDisconnect()
+      .exclusiveJoin(kj::mv(silent))
+      .catch_([](kj::Exception&&) {})
+      .attach(kj::mv(connection));
 }
 
 }  // namespace carillon::actors

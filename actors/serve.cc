@@ -27,7 +27,8 @@ void share_files(runtime::StoreOptions& store, EdgeLimits& edge) {
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
   const auto all = static_cast<std::size_t>(files.rlim_cur);
-  store.open_files_max = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(store.open_files_max), all / 4));
+  store.open_files_max =
+      static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(store.open_files_max), all / 4));
   const auto left = all - std::min(all, static_cast<std::size_t>(store.open_files_max) + kOtherFiles);
   if (left >= edge.connections_max) return;
   spdlog::warn("at most {} connections: the process may open no more than {} files (see ulimit -n)", left, all);
@@ -81,8 +82,8 @@ int serve(const ServeOptions& options) {
   auto node = Node::start(std::move(node_options));
   if (!node) return fail(node.error());
 
-  GatewayOptions gateway_options{options.listen, options.http, (*node)->partitions(), (*node)->journal(),
-                                 options.catalogue, options.limits, edge_limits, (*node)->format().store_id};
+  GatewayOptions gateway_options{options.listen,    options.http,   (*node)->partitions(), (*node)->journal(),
+                                 options.catalogue, options.limits, edge_limits,           (*node)->format().store_id};
   auto gateway = Gateway::start((*node)->system(), std::move(gateway_options));
   if (!gateway) return fail(gateway.error());
   (*node)->on_reload([&gateway = **gateway](PartitionId partition, std::uint64_t life) {

@@ -38,7 +38,7 @@ struct SessionOptions {
   std::function<void(SessionBatch)> deliver;
   std::function<void(std::uint32_t follow, const Error&)> ended;
   std::function<void(std::vector<runtime::ItemRefusal>)> following;  // All follows are answered; these were refused.
-  std::function<void(runtime::Published)> answer;                     // To publish calls, straight from partitions.
+  std::function<void(runtime::Published)> answer;                    // To publish calls, straight from partitions.
 };
 
 struct SessionState {

@@ -12,7 +12,7 @@ namespace {
 // As in linux/sched/types.h, which glibc 2.36 does not offer.
 struct SchedulingAttributes {
   std::uint32_t size = sizeof(SchedulingAttributes);
-  std::uint32_t policy = 0;  // SCHED_OTHER.
+  std::uint32_t policy = 0;    // SCHED_OTHER.
   std::uint64_t flags = 0x08;  // SCHED_FLAG_KEEP_POLICY: only what follows changes.
   std::int32_t nice = 0;
   std::uint32_t priority = 0;

@@ -28,7 +28,8 @@ void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& 
   add("--active-hubs-max", limits.active_hubs_max, "hubs in memory per partition; more wait on disk");
   add("--mailboxes-cached", limits.mailboxes_cached, "mailboxes remembered per partition");
   add("--windows-cached", limits.windows_cached, "producer windows remembered per partition");
-  add("--connections-max", edge.connections_max, "clients at a time; fewer when the process may not open as many files");
+  add("--connections-max", edge.connections_max,
+      "clients at a time; fewer when the process may not open as many files");
   add("--connection-events-max", edge.connection_events_max, "events published on one connection and not yet answered");
   add("--node-events-max", edge.node_events_max, "the same of all connections together");
   add("--session-credit-bytes", edge.session_credit_bytes, "sent to a subscriber and not yet taken in");

@@ -39,9 +39,7 @@ class EntityId {
 
   // xxHash64 of the text: which partition an entity lives in must never change, on any machine.
   std::uint64_t hash() const { return hash_; }
-  PartitionId partition_of(std::uint16_t partitions) const {
-    return {static_cast<std::uint16_t>(hash_ % partitions)};
-  }
+  PartitionId partition_of(std::uint16_t partitions) const { return {static_cast<std::uint16_t>(hash_ % partitions)}; }
 
   bool operator==(const EntityId& other) const { return hash_ == other.hash_ && text_ == other.text_; }
   auto operator<=>(const EntityId& other) const { return text_ <=> other.text_; }

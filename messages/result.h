@@ -22,7 +22,7 @@ std::string_view name_of(ErrorCode code);
 
 struct Error {
   ErrorCode code = ErrorCode::UNAVAILABLE;
-  std::string message;         // One sentence for a person: what is wrong and what to do.
+  std::string message;             // One sentence for a person: what is wrong and what to do.
   std::uint64_t first_offset = 0;  // For TRUNCATED and BEYOND_END: the nearest offset that can be asked for.
 };
 

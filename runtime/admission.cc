@@ -12,8 +12,8 @@ Result<EntityId> check_entity(std::string_view text, const Catalogue& catalogue)
   if (entity->is_player() || catalogue.find(entity->kind()) != nullptr) return entity;
   std::string kinds(kPlayerKind);
   for (const auto& kind : catalogue.kinds()) kinds.append(", ").append(kind);
-  return Error{ErrorCode::UNKNOWN_KIND, "no behaviour is installed for kind " + std::string(entity->kind()) +
-                                            "; this node knows " + kinds, 0};
+  return Error{ErrorCode::UNKNOWN_KIND,
+               "no behaviour is installed for kind " + std::string(entity->kind()) + "; this node knows " + kinds, 0};
 }
 
 Result<PublishItem> check_publication(const PublicationView& publication, const ProducerId& producer,
@@ -26,13 +26,14 @@ Result<PublishItem> check_publication(const PublicationView& publication, const 
   if (!entity->is_player()) {
     const auto* behaviour = catalogue.find(entity->kind());
     if (!behaviour->handles(publication.type))
-      return Error{ErrorCode::UNKNOWN_TYPE, "kind " + behaviour->kind() + " handles no events of type " +
-                                                std::string(publication.type), 0};
+      return Error{ErrorCode::UNKNOWN_TYPE,
+                   "kind " + behaviour->kind() + " handles no events of type " + std::string(publication.type), 0};
   }
   if (publication.payload.size() > limits.payload_bytes_max)
-    return Error{ErrorCode::PAYLOAD_TOO_LARGE, "the payload has " + std::to_string(publication.payload.size()) +
-                                                   " bytes, at most " + std::to_string(limits.payload_bytes_max) +
-                                                   " are allowed", 0};
+    return Error{ErrorCode::PAYLOAD_TOO_LARGE,
+                 "the payload has " + std::to_string(publication.payload.size()) + " bytes, at most " +
+                     std::to_string(limits.payload_bytes_max) + " are allowed",
+                 0};
   if (auto json = check_json_object(publication.payload); !json) return json.error();
   return PublishItem{index, std::move(*entity),
                      Event{.type = std::string(publication.type),
@@ -46,8 +47,10 @@ Result<void> Admission::pass(const ProducerId& producer, Sequence sequence) {
   const auto found = refused_.find(producer);
   if (found == refused_.end()) {
     if (refused_.size() < kProducersMax) return {};
-    return Error{ErrorCode::LIMIT_EXCEEDED, "too many producers of this connection have refused events to begin again "
-                                            "at; send those, or open another connection", 0};
+    return Error{ErrorCode::LIMIT_EXCEEDED,
+                 "too many producers of this connection have refused events to begin again "
+                 "at; send those, or open another connection",
+                 0};
   }
   auto& sequences = found->second;
   if (sequence > *sequences.begin())

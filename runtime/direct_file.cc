@@ -13,7 +13,9 @@ namespace {
 constexpr std::size_t kBlockBytes = 4096;  // What O_DIRECT asks of addresses, offsets and sizes, at most.
 constexpr std::size_t kBufferBytes = 1024 * 1024;
 
-leveldb::Status failed(const std::string& name, int error) { return leveldb::Status::IOError(name, std::strerror(error)); }
+leveldb::Status failed(const std::string& name, int error) {
+  return leveldb::Status::IOError(name, std::strerror(error));
+}
 
 std::size_t whole_blocks(std::size_t bytes) { return (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes; }
 

@@ -46,7 +46,7 @@ class DirectFile final : public leveldb::WritableFile {
   int file_;
   const std::size_t zeros_ahead_bytes_;
   std::unique_ptr<char, Free> buffer_;
-  std::size_t buffer_at_ = 0;   // Its place in the file, a multiple of the block size.
+  std::size_t buffer_at_ = 0;  // Its place in the file, a multiple of the block size.
   std::size_t buffered_ = 0;
   bool fresh_ = false;          // Something was appended since the last write.
   std::size_t file_bytes_ = 0;  // With what follows the last byte appended.

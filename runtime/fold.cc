@@ -93,8 +93,7 @@ bool Fold::idle() const {
 Snapshot Fold::snapshot_now() const {
   Snapshot snapshot{folded_, behaviour_.version(), state_->encode(), {}};
   for (std::size_t p = 0; p < targets_.size(); ++p)
-    if (targets_[p].numbered > 0)
-      snapshot.emissions.push_back({{static_cast<std::uint16_t>(p)}, targets_[p].numbered});
+    if (targets_[p].numbered > 0) snapshot.emissions.push_back({{static_cast<std::uint16_t>(p)}, targets_[p].numbered});
   return snapshot;
 }
 

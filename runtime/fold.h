@@ -110,19 +110,19 @@ class Fold {
 
   std::unique_ptr<HubState> state_;
   Offset folded_ = 0;
-  std::set<Offset> dead_;           // Skipped.
-  std::vector<Target> targets_;     // By partition.
+  std::set<Offset> dead_;        // Skipped.
+  std::vector<Target> targets_;  // By partition.
 
-  Offset known_acknowledged_ = 0;   // From the stored cursor: emissions up to here are not sent again.
-  Offset counters_from_ = 0;        // A rebuild for a new behaviour version keeps the stored counters up to here.
-  Offset on_disk_ = 0;              // May be read up to here.
-  Offset named_ = 0;                // The last event that is on disk or handed.
-  std::deque<EventSlice> handed_;   // What follows, in memory.
-  EventSlice page_;                 // What was read and is not folded yet; `page_.events` may be empty.
+  Offset known_acknowledged_ = 0;  // From the stored cursor: emissions up to here are not sent again.
+  Offset counters_from_ = 0;       // A rebuild for a new behaviour version keeps the stored counters up to here.
+  Offset on_disk_ = 0;             // May be read up to here.
+  Offset named_ = 0;               // The last event that is on disk or handed.
+  std::deque<EventSlice> handed_;  // What follows, in memory.
+  EventSlice page_;                // What was read and is not folded yet; `page_.events` may be empty.
 
-  std::deque<Emission> outbox_;     // Numbered and not yet sent: a target has too many unacknowledged.
+  std::deque<Emission> outbox_;  // Numbered and not yet sent: a target has too many unacknowledged.
   std::deque<Unsettled> unsettled_;
-  Offset snapshot_offset_ = 0;      // Of the last snapshot that was given out.
+  Offset snapshot_offset_ = 0;                // Of the last snapshot that was given out.
   std::optional<Snapshot> pending_snapshot_;  // Waits until its emissions are acknowledged.
 };
 

@@ -18,7 +18,7 @@ struct Limits {
   std::size_t active_hubs_max = 4'096;  // More wait on disk, behind their unfinished markers.
 
   // What one hub has under way.
-  std::size_t hub_events_ahead_max = 1'024;  // Handed over and not yet folded; beyond that it reads from disk.
+  std::size_t hub_events_ahead_max = 1'024;          // Handed over and not yet folded; beyond that it reads from disk.
   std::size_t emissions_unacknowledged_max = 1'024;  // To one partition; the receiver's window spans as many.
 
   // A failing event is tried again, then it goes to the dead letters (P6).

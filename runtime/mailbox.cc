@@ -68,11 +68,10 @@ Result<EventRun> read_mailbox(const Storage& storage, PartitionId partition, con
 
   // The record that holds `from` begins at it or before it.
   Offset start = 0;
-  auto scanned = storage.scan_back(begin, entity_key(partition, Tag::kMailbox, entity, from + 1),
-                                   [&](auto key, auto) {
-                                     if (const auto parsed = parse_entity_key(key)) start = parsed->offset;
-                                     return false;
-                                   });
+  auto scanned = storage.scan_back(begin, entity_key(partition, Tag::kMailbox, entity, from + 1), [&](auto key, auto) {
+    if (const auto parsed = parse_entity_key(key)) start = parsed->offset;
+    return false;
+  });
   if (!scanned) return scanned.error();
 
   EventRun run{from, {}};

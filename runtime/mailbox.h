@@ -12,7 +12,7 @@ namespace carillon::runtime {
 // Consecutive events of one mailbox, shared and immutable. Cheap to copy.
 struct EventSlice {
   Offset first = 1;
-  std::vector<const Event*> events;   // At least one; they live as long as `owner`.
+  std::vector<const Event*> events;  // At least one; they live as long as `owner`.
   std::shared_ptr<const void> owner;
 
   Offset last() const { return first + events.size() - 1; }

@@ -8,26 +8,26 @@ namespace carillon::runtime {
 
 enum class Mutation {
   kNone,
-  kAcknowledgeBeforeSync,    // The store says "written" before the bytes are on disk.
-  kForgetWindow,             // The window is left out of the batch that moved it.
-  kSkipMarker,               // A hub with new events is not marked unfinished.
-  kRemoveMarkerEarly,        // The marker goes although events are staged.
-  kForgetMarkerChange,       // A mailbox may leave the cache while the removal of its marker is under way.
-  kSnapshotEarly,            // A snapshot is saved before its emissions are acknowledged.
-  kCursorTooFar,             // The cursor covers events whose emissions are not acknowledged.
-  kSkipResend,               // Recovery takes everything behind the last snapshot for acknowledged.
-  kHandBeforeJournal,        // Hubs get events before their batch is in the journal's queue.
-  kJournalOutOfOrder,        // The journal writes what came last first.
-  kReadOnlyAcknowledges,     // A store that has failed goes on saying "written".
-  kDeadLetterNotAwaited,     // The hub goes on before the decision to skip an event is durable.
-  kRedriveTwice,             // A dead letter may be redriven again while the first time is under way.
-  kAdmitWithinGaps,          // Below its highest sequence a window with gaps takes everything for new.
-  kAcceptGapInEmissions,     // Emissions that follow lost ones are accepted.
-  kAnswerDuplicateAtOnce,    // A repeated publish is acknowledged before its original is durable.
-  kDeliverBeforeCommit,      // Followers are shown what is not durable.
-  kPassOnAnything,           // A subscription passes on events that are not next.
-  kLetOvertake,              // What follows a refused event is admitted.
-  kTrimOneTooMany,           // Retention drops a record that is still wanted.
+  kAcknowledgeBeforeSync,  // The store says "written" before the bytes are on disk.
+  kForgetWindow,           // The window is left out of the batch that moved it.
+  kSkipMarker,             // A hub with new events is not marked unfinished.
+  kRemoveMarkerEarly,      // The marker goes although events are staged.
+  kForgetMarkerChange,     // A mailbox may leave the cache while the removal of its marker is under way.
+  kSnapshotEarly,          // A snapshot is saved before its emissions are acknowledged.
+  kCursorTooFar,           // The cursor covers events whose emissions are not acknowledged.
+  kSkipResend,             // Recovery takes everything behind the last snapshot for acknowledged.
+  kHandBeforeJournal,      // Hubs get events before their batch is in the journal's queue.
+  kJournalOutOfOrder,      // The journal writes what came last first.
+  kReadOnlyAcknowledges,   // A store that has failed goes on saying "written".
+  kDeadLetterNotAwaited,   // The hub goes on before the decision to skip an event is durable.
+  kRedriveTwice,           // A dead letter may be redriven again while the first time is under way.
+  kAdmitWithinGaps,        // Below its highest sequence a window with gaps takes everything for new.
+  kAcceptGapInEmissions,   // Emissions that follow lost ones are accepted.
+  kAnswerDuplicateAtOnce,  // A repeated publish is acknowledged before its original is durable.
+  kDeliverBeforeCommit,    // Followers are shown what is not durable.
+  kPassOnAnything,         // A subscription passes on events that are not next.
+  kLetOvertake,            // What follows a refused event is admitted.
+  kTrimOneTooMany,         // Retention drops a record that is still wanted.
 };
 
 #ifdef CARILLON_MUTATIONS

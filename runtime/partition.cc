@@ -46,8 +46,8 @@ Result<std::unique_ptr<Partition>> Partition::open(Options options, const Storag
 Result<void> Partition::load() {
   std::uint64_t previous = 0;
   std::optional<Error> hole;
-  const auto scanned = storage_->scan(
-      tag_prefix(id(), Tag::kProgress), tag_end(id(), Tag::kProgress), [&](auto key, auto) {
+  const auto scanned =
+      storage_->scan(tag_prefix(id(), Tag::kProgress), tag_end(id(), Tag::kProgress), [&](auto key, auto) {
         const auto batch = batch_of(key);
         if (previous != 0 && batch != previous + 1)
           hole = Error{ErrorCode::UNAVAILABLE, "partition " + std::to_string(id().value) + " misses the batches " +
@@ -68,26 +68,26 @@ Result<void> Partition::load() {
 Result<void> Partition::load_moved_windows() {
   std::optional<Error> damaged;
   windows_saved_at_ = batch_number_;
-  const auto scanned = storage_->scan(
-      tag_prefix(id(), Tag::kMovedWindows), tag_end(id(), Tag::kMovedWindows), [&](auto key, auto value) {
-        windows_saved_at_ = std::min(windows_saved_at_, batch_of(key) - 1);
-        auto moved = decode_moved_windows(value);
-        if (!moved) {
-          damaged = moved.error();
-          return false;
-        }
-        for (auto& [producer, stored] : *moved) {
-          auto* slot = windows_.find(producer);
-          if (slot == nullptr) {
-            slot = &windows_.insert(producer, {});
-            slot->unsaved = true;
-            unsaved_windows_.emplace_back(producer, slot);
-          }
-          slot->window = stored.window;
-          slot->moved_at_ms = stored.moved_at_ms;
-        }
-        return true;
-      });
+  const auto scanned = storage_->scan(tag_prefix(id(), Tag::kMovedWindows), tag_end(id(), Tag::kMovedWindows),
+                                      [&](auto key, auto value) {
+                                        windows_saved_at_ = std::min(windows_saved_at_, batch_of(key) - 1);
+                                        auto moved = decode_moved_windows(value);
+                                        if (!moved) {
+                                          damaged = moved.error();
+                                          return false;
+                                        }
+                                        for (auto& [producer, stored] : *moved) {
+                                          auto* slot = windows_.find(producer);
+                                          if (slot == nullptr) {
+                                            slot = &windows_.insert(producer, {});
+                                            slot->unsaved = true;
+                                            unsaved_windows_.emplace_back(producer, slot);
+                                          }
+                                          slot->window = stored.window;
+                                          slot->moved_at_ms = stored.moved_at_ms;
+                                        }
+                                        return true;
+                                      });
   if (!scanned) return scanned;
   if (damaged) return *damaged;
   return {};
@@ -390,8 +390,7 @@ void Partition::feed(Mailbox& mailbox) {
     hub.lagging = false;
   }
   const auto* slice = mailbox.in_flight;
-  if (until - hub.folded > options_.limits.hub_events_ahead_max || slice == nullptr ||
-      slice->first > hub.handed + 1) {
+  if (until - hub.folded > options_.limits.hub_events_ahead_max || slice == nullptr || slice->first > hub.handed + 1) {
     hub.lagging = true;  // Too much for memory, or no longer there: from disk, once it is committed.
     return;
   }
@@ -442,7 +441,8 @@ void Partition::report(HubReport report, UnixMs now) {
     hub.cursor_saved = std::max(hub.cursor_saved, report.snapshot->offset);
   }
   if (hub.cursor >= hub.cursor_saved + options_.limits.events_per_cursor) {
-    open_->writes.put(entity_key(id(), Tag::kCursor, box->id), encode_cursor(mutated(Mutation::kCursorTooFar) ? hub.folded : hub.cursor));
+    open_->writes.put(entity_key(id(), Tag::kCursor, box->id),
+                      encode_cursor(mutated(Mutation::kCursorTooFar) ? hub.folded : hub.cursor));
     hub.cursor_saved = hub.cursor;
   }
   if (report.failure) {
@@ -600,7 +600,8 @@ Result<std::vector<DeadLetterEntry>> Partition::dead_letters(const std::optional
     if (letter->settled) return true;
     auto run = read_mailbox(*storage_, id(), parsed->entity, parsed->offset, {1, 1});
     if (!run || run->events.empty()) {
-      failed = run ? Error{ErrorCode::UNAVAILABLE, "a dead letter names an offset that does not exist", 0} : run.error();
+      failed =
+          run ? Error{ErrorCode::UNAVAILABLE, "a dead letter names an offset that does not exist", 0} : run.error();
       return false;
     }
     entries.push_back({parsed->entity, parsed->offset, std::move(*letter), std::move(run->events.front())});

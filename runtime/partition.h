@@ -106,12 +106,12 @@ struct Outputs {
 
   struct Feed {
     EntityId hub;
-    Offset catch_up = 0;               // If not 0: everything up to here is on disk.
-    std::vector<EventSlice> events;    // Then these.
+    Offset catch_up = 0;             // If not 0: everything up to here is on disk.
+    std::vector<EventSlice> events;  // Then these.
   };
-  std::vector<Feed> feeds;             // To active hubs.
+  std::vector<Feed> feeds;  // To active hubs.
 
-  std::vector<EntityId> dismissals;    // Stop these folds.
+  std::vector<EntityId> dismissals;                              // Stop these folds.
   std::map<std::uint16_t, std::vector<HubEmissions>> emissions;  // To other partitions, or this one.
   std::map<std::uint16_t, std::vector<EmissionAck>> acks;        // To the partitions of the emitting hubs.
   std::vector<Published> published;
@@ -135,14 +135,14 @@ class Partition {
     std::uint64_t life = 0;  // Higher with every reload in one process: reports of hubs of a former life are dropped.
   };
   struct Counters {
-    std::uint64_t accepted = 0;        // From clients.
+    std::uint64_t accepted = 0;  // From clients.
     std::uint64_t duplicates = 0;
-    std::uint64_t emissions = 0;       // Accepted from hubs.
+    std::uint64_t emissions = 0;  // Accepted from hubs.
     std::uint64_t emission_duplicates = 0;
     std::uint64_t refused = 0;
     std::uint64_t dead_letters = 0;
     std::uint64_t batches = 0;
-    std::uint64_t active_hubs = 0;     // Now.
+    std::uint64_t active_hubs = 0;  // Now.
   };
 
   // Reads where the partition stands. UNAVAILABLE when its part of the store is damaged; the message names what.
@@ -204,14 +204,14 @@ class Partition {
   struct Hub {
     std::uint64_t incarnation = 0;
     bool active = false;
-    bool lagging = false;    // Reads from disk until it has caught up.
-    Offset handed = 0;       // The last event that the fold was told of.
-    Offset folded = 0;       // As last reported.
+    bool lagging = false;  // Reads from disk until it has caught up.
+    Offset handed = 0;     // The last event that the fold was told of.
+    Offset folded = 0;     // As last reported.
     Offset cursor = 0;
     Offset cursor_saved = 0;
-    Offset failed_at = 0;    // The event that failed last.
+    Offset failed_at = 0;        // The event that failed last.
     std::uint32_t failures = 0;  // Attempts at it so far.
-    bool waits = false;      // For a retry, or for the commit of a dead letter.
+    bool waits = false;          // For a retry, or for the commit of a dead letter.
   };
 
   struct Mailbox {
@@ -222,14 +222,14 @@ class Partition {
     }
 
     EntityId id;
-    Offset last = 0;       // Of what is staged, on its way, or committed.
-    Offset sealed = 0;     // Of what is on its way, or committed.
+    Offset last = 0;    // Of what is staged, on its way, or committed.
+    Offset sealed = 0;  // Of what is on its way, or committed.
     Offset committed = 0;
-    Offset first = 0;      // The first that retention kept; 0 while not known.
-    bool unfinished = false;            // The marker is on disk, or on its way there.
-    std::vector<const Event*> staged;   // In the open batch; the last one is at `last`.
+    Offset first = 0;                       // The first that retention kept; 0 while not known.
+    bool unfinished = false;                // The marker is on disk, or on its way there.
+    std::vector<const Event*> staged;       // In the open batch; the last one is at `last`.
     const EventSlice* in_flight = nullptr;  // In the batch at the journal.
-    std::uint32_t pins = 0;  // Batches with a change of its marker that is not durable yet.
+    std::uint32_t pins = 0;                 // Batches with a change of its marker that is not durable yet.
     std::vector<Follower> followers;
     Hub hub;
   };
@@ -250,20 +250,19 @@ class Partition {
     std::deque<HubEmissions> emissions;
     std::deque<Event> redriven_events;
 
-    WriteSet writes;                     // Markers, snapshots, cursors, dead letters.
+    WriteSet writes;  // Markers, snapshots, cursors, dead letters.
     std::vector<Mailbox*> touched;
-    std::vector<std::pair<Mailbox*, EventSlice>> appended;  // Filled when the batch is sealed.
+    std::vector<std::pair<Mailbox*, EventSlice>> appended;           // Filled when the batch is sealed.
     std::vector<std::pair<const ProducerId*, WindowSlot*>> windows;  // Moved.
-    std::vector<WindowSlot*> saved;      // Under their own keys.
+    std::vector<WindowSlot*> saved;                                  // Under their own keys.
     // With the items that each answers; they lie in this batch or, where all were repetitions, in the next one.
     std::vector<std::pair<Published, const std::vector<PublishItem>*>> published;
     std::map<std::uint16_t, std::vector<EmissionAck>> acks;
     std::vector<Outputs::Redriven> redriven;
     std::vector<std::pair<EntityId, Offset>> settling;
-    std::vector<Mailbox*> pinned;        // Their markers change.
-    std::vector<EntityId> resume;        // Hubs that wait for this commit.
-    bool worth_a_commit = false;         // Something in it cannot wait for a later one.
-
+    std::vector<Mailbox*> pinned;  // Their markers change.
+    std::vector<EntityId> resume;  // Hubs that wait for this commit.
+    bool worth_a_commit = false;   // Something in it cannot wait for a later one.
   };
 
   Partition(Options options, const Storage& storage);
@@ -308,19 +307,19 @@ class Partition {
   std::vector<std::pair<ProducerId, WindowSlot*>> unsaved_windows_;
   std::uint64_t windows_saved_at_ = 0;  // The last batch that saved them all.
   UnixMs save_due_ = 0;
-  bool save_windows_ = false;           // The next batch does.
+  bool save_windows_ = false;  // The next batch does.
   std::unordered_map<SessionId, std::set<EntityId>> followed_;
 
-  std::shared_ptr<Batch> open_;       // Collects.
-  std::shared_ptr<Batch> in_flight_;  // At the journal.
-  std::uint64_t batch_number_ = 0;    // Of the last batch that was sealed; contiguous on disk.
+  std::shared_ptr<Batch> open_;                     // Collects.
+  std::shared_ptr<Batch> in_flight_;                // At the journal.
+  std::uint64_t batch_number_ = 0;                  // Of the last batch that was sealed; contiguous on disk.
   std::set<std::pair<EntityId, Offset>> settling_;  // Dead letters that are being redriven or discarded.
 
   std::uint64_t incarnations_ = 0;
   std::multimap<UnixMs, EntityId> retries_;
-  bool hubs_wait_ = false;            // Some unfinished hubs are not active for want of room.
-  bool search_again_ = false;         // One more round after this one.
-  std::string wait_scan_;             // Where the search for them goes on.
+  bool hubs_wait_ = false;     // Some unfinished hubs are not active for want of room.
+  bool search_again_ = false;  // One more round after this one.
+  std::string wait_scan_;      // Where the search for them goes on.
   UnixMs next_sweep_ = 0;
   std::string sweep_windows_at_;
   std::string sweep_mailboxes_at_;

@@ -115,11 +115,12 @@ Result<std::vector<Event>> decode_mailbox_record(std::string_view bytes) {
 }
 
 Result<std::size_t> count_of_mailbox_record(std::string_view bytes) {
-  return decode<record::MailboxRecord, std::size_t>(
-      bytes, "mailbox record", [](record::MailboxRecord::Reader stored) -> Result<std::size_t> {
-        if (stored.getEntries().size() == 0) return damaged("mailbox record");
-        return static_cast<std::size_t>(stored.getEntries().size());
-      });
+  return decode<record::MailboxRecord, std::size_t>(bytes, "mailbox record",
+                                                    [](record::MailboxRecord::Reader stored) -> Result<std::size_t> {
+                                                      if (stored.getEntries().size() == 0)
+                                                        return damaged("mailbox record");
+                                                      return static_cast<std::size_t>(stored.getEntries().size());
+                                                    });
 }
 
 namespace {
@@ -232,8 +233,7 @@ std::string encode(const StoreFormat& format) {
 
 Result<StoreFormat> decode_store_format(std::string_view bytes) {
   return decode<record::StoreFormat, StoreFormat>(bytes, "store format", [](record::StoreFormat::Reader stored) {
-    return Result<StoreFormat>(
-        {stored.getVersion(), stored.getPartitions(), std::string(view(stored.getStoreId()))});
+    return Result<StoreFormat>({stored.getVersion(), stored.getPartitions(), std::string(view(stored.getStoreId()))});
   });
 }
 

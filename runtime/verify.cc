@@ -47,8 +47,8 @@ class Verifier {
 
   Verification result() && {
     Verification verification;
-    for (const auto* what : {"partitions", "mailboxes", "events", "windows", "snapshots", "dead letters",
-                             "unfinished hubs"})
+    for (const auto* what :
+         {"partitions", "mailboxes", "events", "windows", "snapshots", "dead letters", "unfinished hubs"})
       verification.counts.emplace_back(what, counts_[what]);
     verification.broken = std::move(broken_);
     return verification;
@@ -66,10 +66,11 @@ class Verifier {
   // Scans one tag.
   void scan(Tag tag, const Storage::Visit& visit) {
     std::string last_key;
-    const auto scanned = store_.scan_past_damage(tag_prefix(partition_, tag), tag_end(partition_, tag), [&](auto key, auto value) {
-      last_key = key;
-      return visit(key, value);
-    });
+    const auto scanned =
+        store_.scan_past_damage(tag_prefix(partition_, tag), tag_end(partition_, tag), [&](auto key, auto value) {
+          last_key = key;
+          return visit(key, value);
+        });
     if (scanned) return;
     const auto last = last_key.empty() ? std::string("the beginning") : [&] {
       const auto parsed = parse_entity_key(last_key);

@@ -49,17 +49,21 @@ std::string random_bytes(std::size_t count, std::uint64_t seed) {
 TEST_F(Hostile, MalformedBytes) {
   using namespace std::literals;
   std::vector<std::string> messages = {
-      "\xff\xff\xff\xff\xff\xff\xff\xff"s,                                   // 4 G segments.
-      "\x00\x00\x00\x00\xff\xff\xff\xff"s,                                   // One segment of 32 GiB.
-      "\x00\x00\x00\x00\x00\x00\x00\x00"s,                                   // An empty message.
-      "\x00\x00\x00\x00\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"s,   // A wild pointer.
-      "\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01\x00"s,   // Ends in the middle.
-      "GET / HTTP/1.1\r\n\r\n"s, "GET  HTTP/1.1\r\n\r\n"s, "\r\n\r\n\r\n"s, "GET / HTTP/9.9\r\n\r\n"s,
+      "\xff\xff\xff\xff\xff\xff\xff\xff"s,                                  // 4 G segments.
+      "\x00\x00\x00\x00\xff\xff\xff\xff"s,                                  // One segment of 32 GiB.
+      "\x00\x00\x00\x00\x00\x00\x00\x00"s,                                  // An empty message.
+      "\x00\x00\x00\x00\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"s,  // A wild pointer.
+      "\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01\x00"s,  // Ends in the middle.
+      "GET / HTTP/1.1\r\n\r\n"s,
+      "GET  HTTP/1.1\r\n\r\n"s,
+      "\r\n\r\n\r\n"s,
+      "GET / HTTP/9.9\r\n\r\n"s,
       "POST /events/player/a?type=t HTTP/1.1\r\nContent-Length: -1\r\n\r\n"s,
       "POST /events/player/a?type=t HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n{}"s,
       "POST /events/player/a?type=t HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{}"s,
       "POST /events/player/a?type=t HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}"s,
-      "GET /\0 HTTP/1.1\r\n\r\n"s, "CONNECT a:1 HTTP/1.1\r\n\r\n"s,
+      "GET /\0 HTTP/1.1\r\n\r\n"s,
+      "CONNECT a:1 HTTP/1.1\r\n\r\n"s,
   };
   // Bootstrap, as Cap'n Proto clients begin.
   const std::string bootstrap =

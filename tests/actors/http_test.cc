@@ -96,8 +96,10 @@ TEST_F(Http, RefusalsHaveTheirCodeAndStatus) {
            Case{get("/streams/player/ledger?from=x"), 400, "malformed"},
            Case{get("/streams/player/ledger?from=99"), 416, "beyond_end"},
            Case{get("/streams/dragon/7"), 404, "unknown_kind"},
-           Case{http(node.http(), "GET /streams/player/ledger HTTP/1.1\r\nHost: n\r\nConnection: close\r\n"
-                                  "Last-Event-ID: 18446744073709551615\r\n\r\n"), 400, "malformed"},
+           Case{http(node.http(),
+                     "GET /streams/player/ledger HTTP/1.1\r\nHost: n\r\nConnection: close\r\n"
+                     "Last-Event-ID: 18446744073709551615\r\n\r\n"),
+                400, "malformed"},
        }) {
     EXPECT_EQ(answer.status, status) << answer.body;
     EXPECT_THAT(answer.body, HasSubstr("\"error\":\"" + std::string(code) + "\""));
@@ -126,8 +128,9 @@ TEST_F(Http, WrongUrlsMethodsAndPathTricks) {
   }
   EXPECT_EQ(post("/healthz", "").status, 404);
   EXPECT_EQ(post("/streams/player/ada", "{}").status, 404);
-  for (const auto* request : {"DELETE /streams/player/ada HTTP/1.1\r\nConnection: close\r\n\r\n",
-                              "PUT /events/player/ada?type=t HTTP/1.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"})
+  for (const auto* request :
+       {"DELETE /streams/player/ada HTTP/1.1\r\nConnection: close\r\n\r\n",
+        "PUT /events/player/ada?type=t HTTP/1.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"})
     EXPECT_EQ(http(node.http(), request).status, 404) << request;
   // A key may look like a path, and stays a key.
   EXPECT_EQ(post("/events/player/%2e%2e%2f%2e%2e%2fetc%2fpasswd?type=note", "{}").status, 200);

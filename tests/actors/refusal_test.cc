@@ -32,9 +32,9 @@ TEST_F(Refusal, UnknownType) { EXPECT_EQ(refused("match/1", "{}", "dance"), Erro
 
 TEST_F(Refusal, EntityThatIsNoEntity) {
   using namespace std::literals;
-  for (const auto entity : {"player/a\nb"sv, "player/\x01"sv, "player/a\0b"sv, "player/\x7f"sv, "player/\xc2\x85"sv,
-                            "player/"sv, "player"sv, ""sv, "Player/a"sv, "/a"sv, "player/\xff\xfe"sv,
-                            "player/\xc0\xaf"sv, "player/\xed\xa0\x80"sv})
+  for (const auto entity :
+       {"player/a\nb"sv, "player/\x01"sv, "player/a\0b"sv, "player/\x7f"sv, "player/\xc2\x85"sv, "player/"sv,
+        "player"sv, ""sv, "Player/a"sv, "/a"sv, "player/\xff\xfe"sv, "player/\xc0\xaf"sv, "player/\xed\xa0\x80"sv})
     EXPECT_EQ(refused(entity), ErrorCode::MALFORMED) << ::testing::PrintToString(entity);
   EXPECT_EQ(refused("player/" + std::string(257, 'k')), ErrorCode::MALFORMED);
   EXPECT_EQ(refused(std::string(33, 'k') + "/a"), ErrorCode::MALFORMED);
@@ -52,9 +52,9 @@ TEST_F(Refusal, PayloadThatIsEmptyOrTooLarge) {
 
 TEST_F(Refusal, PayloadThatIsNoJsonObject) {
   using namespace std::literals;
-  for (const auto payload : {"x"sv, "[]"sv, "1"sv, "null"sv, "{"sv, "{}}"sv, "{}{}"sv, "{\"a\":}"sv, "{\"a\":1,}"sv,
-                             "{'a':1}"sv, "{\"a\":NaN}"sv, "{\"a\":01}"sv, "{\"a\":\"\x01\"}"sv, "{}\0"sv,
-                             "{\"a\":\"\\ud800\"}"sv, "{\"a\":1e999}"sv})
+  for (const auto payload :
+       {"x"sv, "[]"sv, "1"sv, "null"sv, "{"sv, "{}}"sv, "{}{}"sv, "{\"a\":}"sv, "{\"a\":1,}"sv, "{'a':1}"sv,
+        "{\"a\":NaN}"sv, "{\"a\":01}"sv, "{\"a\":\"\x01\"}"sv, "{}\0"sv, "{\"a\":\"\\ud800\"}"sv, "{\"a\":1e999}"sv})
     EXPECT_EQ(refused("player/ada", payload), ErrorCode::MALFORMED) << ::testing::PrintToString(payload);
 }
 
@@ -145,8 +145,8 @@ TEST(Retention, P4OffsetsBehindItAreTruncated) {
   EXPECT_LE(first, 33u);
   EXPECT_EQ(node.session().read("player/ada", first, 10)->getFirstOffset(), first);
 
-  auto connection = node.session().wait(
-      client::Connection::connect(node.session().network(), node.session().timer(), node.rpc()));
+  auto connection =
+      node.session().wait(client::Connection::connect(node.session().network(), node.session().timer(), node.rpc()));
   ASSERT_TRUE(connection.ok());
   const client::Follow behind{"player/ada", 1};
   auto answer = node.session().wait((*connection)->subscribe({&behind, 1}, {[](auto) {}, [](auto) {}}));
@@ -157,8 +157,8 @@ TEST(Retention, P4OffsetsBehindItAreTruncated) {
 }
 
 TEST_F(Refusal, P4FollowsThatCannotBe) {
-  auto connection = node.session().wait(
-      client::Connection::connect(node.session().network(), node.session().timer(), node.rpc()));
+  auto connection =
+      node.session().wait(client::Connection::connect(node.session().network(), node.session().timer(), node.rpc()));
   ASSERT_TRUE(connection.ok());
   const auto code_of = [&](std::string_view entity, Offset from) {
     const client::Follow follow{entity, from};

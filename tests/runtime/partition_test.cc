@@ -10,8 +10,8 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::SizeIs;
 using testing::OnePartition;
+using ::testing::SizeIs;
 
 TEST(Partition, P1AnswersAPublishOnlyWhenItIsDurable) {
   // Given a publish whose commit is on its way.

@@ -48,8 +48,8 @@ TEST_F(OversizedCall, P3WhatFollowsItDoesNotOvertake) {
 }
 
 TEST_F(OversizedCall, IsNotWaitedForWhereItCanNeverPass) {
-  EXPECT_THAT(publish({1, 2, 3}, {1}), ::testing::ElementsAre(ErrorCode::MALFORMED, ErrorCode::LIMIT_EXCEEDED,
-                                                              ErrorCode::LIMIT_EXCEEDED));
+  EXPECT_THAT(publish({1, 2, 3}, {1}),
+              ::testing::ElementsAre(ErrorCode::MALFORMED, ErrorCode::LIMIT_EXCEEDED, ErrorCode::LIMIT_EXCEEDED));
   EXPECT_THAT(publish({2, 3}), ::testing::IsEmpty());
 }
 

@@ -22,9 +22,7 @@ struct Line {
   bool operator==(const Line&) const = default;
 };
 
-std::string text_of(const Line& line) {
-  return std::to_string(line.sequence) + " " + line.type + " " + line.payload;
-}
+std::string text_of(const Line& line) { return std::to_string(line.sequence) + " " + line.type + " " + line.payload; }
 
 struct StoredMailbox {
   Offset first = 1;
@@ -176,8 +174,8 @@ class Checker {
         ++redriven;
         redrives_[{entity, event.redrive_of}].push_back(mailbox.first + i);
         const auto& original = mailbox.events.at(event.redrive_of - mailbox.first);
-        if (original.payload != event.payload || original.type != event.type ||
-            original.sequence != event.sequence || !(original.producer == event.producer))
+        if (original.payload != event.payload || original.type != event.type || original.sequence != event.sequence ||
+            !(original.producer == event.producer))
           broken("P6: redriven once", entity.text(), " ", mailbox.first + i, " is not what it repeats");
         continue;
       }
@@ -204,8 +202,7 @@ class Checker {
     for (std::size_t i = 1; i < actual.size(); ++i)
       if (actual[i].sequence <= actual[i - 1].sequence) {
         const bool twice = std::ranges::count(actual, actual[i].sequence, &Line::sequence) > 1;
-        broken(twice ? "P2: once" : "P3: in order", where, text_of(actual[i]), " comes after ",
-               text_of(actual[i - 1]));
+        broken(twice ? "P2: once" : "P3: in order", where, text_of(actual[i]), " comes after ", text_of(actual[i - 1]));
       }
     const bool client = producer.starts_with('c');
     const char* lost = client ? "P1: accepted means durable" : "P5: hubs are deterministic folds";
@@ -271,7 +268,7 @@ class Checker {
   const Operator& operations_;
   const Catalogue catalogue_;
   std::map<EntityId, StoredMailbox> mailboxes_;
-  std::map<EntityId, std::map<Offset, bool>> dead_;  // Settled?
+  std::map<EntityId, std::map<Offset, bool>> dead_;                           // Settled?
   std::map<std::string, std::map<std::string, std::vector<Line>>> expected_;  // By entity and producer.
   std::map<Operator::DeadLetterId, std::vector<Offset>> redrives_;
   std::map<std::pair<EntityId, Offset>, const Event*> seen_;

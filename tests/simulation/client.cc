@@ -106,8 +106,7 @@ Letter Client::next_letter() {
   const Sequence sequence = letters_.size() + 1;
   const auto id = std::string(producer_.name()) + "/" + std::to_string(sequence);
   const auto player = "p" + std::to_string(dice.below(settings.players));
-  if (dice.chance(0.15))
-    return {"player/" + player, std::string(Seen::kType), to_json(Seen{.id = id}), sequence};
+  if (dice.chance(0.15)) return {"player/" + player, std::string(Seen::kType), to_json(Seen{.id = id}), sequence};
   const auto town = (dice.chance(0.5) ? "town/" : "road/") + std::to_string(dice.below(settings.towns));
   const auto towns = static_cast<std::uint32_t>(settings.towns);
   if (settings.poison && dice.chance(0.05)) {

@@ -10,8 +10,8 @@
 
 namespace carillon::simulation {
 
-using runtime::Mutation;
 using runtime::mutated;
+using runtime::Mutation;
 
 namespace {
 
@@ -107,10 +107,9 @@ bool Node::load(PartitionActor& actor) {
   for (auto& [call, answer] : std::exchange(actor.operation_answers, {}))
     answer(Error{ErrorCode::UNAVAILABLE, "the partition was loaded anew; look whether it was done"});
 
-  auto opened = runtime::Partition::open(
-      {actor.id, world_->settings.partitions, catalogue_, world_->settings.limits,
-       world_->settings.fold_before_commit, actor.reloads + (again ? 1 : 0)},
-      *store_);
+  auto opened = runtime::Partition::open({actor.id, world_->settings.partitions, catalogue_, world_->settings.limits,
+                                          world_->settings.fold_before_commit, actor.reloads + (again ? 1 : 0)},
+                                         *store_);
   if (!opened) {
     if (world_->env.is_powered())
       world_->broken("P1: what is durable can be read",
@@ -138,8 +137,8 @@ void Node::dismiss(PartitionActor& actor, const EntityId& entity) {
 }
 
 void Node::activate(PartitionActor& actor, const runtime::Outputs::Activation& activation) {
-  auto hub = std::make_shared<Hub>(Hub{activation.hub, &actor, activation.incarnation,
-                                       Inbox::make(*world_, world_->settings.hub_pace)});
+  auto hub = std::make_shared<Hub>(
+      Hub{activation.hub, &actor, activation.incarnation, Inbox::make(*world_, world_->settings.hub_pace)});
   hub->rest_soon = resting_soon_;
   hub->inbox->send([this, at = hub.get()] {
     auto opened = runtime::Fold::open({at->entity, world_->settings.partitions, world_->settings.limits},
@@ -365,7 +364,8 @@ void Node::hub_ended(Hub& hub) {
 void Node::kill_some_hub() {
   auto& actor = partitions_[world_->dice.below(partitions_.size())];
   if (actor.hubs.empty()) return;
-  auto& hub = *std::next(actor.hubs.begin(), static_cast<std::ptrdiff_t>(world_->dice.below(actor.hubs.size())))->second;
+  auto& hub =
+      *std::next(actor.hubs.begin(), static_cast<std::ptrdiff_t>(world_->dice.below(actor.hubs.size())))->second;
   world_->count("hub actor died");
   world_->tell("hub " + hub.entity.text() + " dies");
   hub.inbox->close();
@@ -426,20 +426,20 @@ void Node::write() {
   // The answers are on their way when the journal already writes again.
   for (const auto& commit : batch) {
     auto& actor = partitions_.at(commit.partition);
-    world_->schedule.after(world_->delay(world_->settings.disk_pace), [&actor, this, written,
-                                                                      alive = std::weak_ptr(alive_)] {
-      if (alive.expired()) return;
-      actor.inbox->send([this, &actor, written] {
-        actor.commit_under_way = false;
-        if (actor.reload_wanted) return static_cast<void>(load(actor));
-        run(actor, [&](auto& partition) {
-          if (written)
-            partition.committed(world_->wall());
-          else
-            partition.commit_failed(written.error());
-        });
-      });
-    });
+    world_->schedule.after(world_->delay(world_->settings.disk_pace),
+                           [&actor, this, written, alive = std::weak_ptr(alive_)] {
+                             if (alive.expired()) return;
+                             actor.inbox->send([this, &actor, written] {
+                               actor.commit_under_way = false;
+                               if (actor.reload_wanted) return static_cast<void>(load(actor));
+                               run(actor, [&](auto& partition) {
+                                 if (written)
+                                   partition.committed(world_->wall());
+                                 else
+                                   partition.commit_failed(written.error());
+                               });
+                             });
+                           });
   }
 }
 

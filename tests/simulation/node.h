@@ -39,9 +39,7 @@ class Node {
   bool read_only() const { return store_->read_only(); }
   const runtime::Storage& storage() const { return *store_; }
 
-  PartitionId partition_of(const EntityId& entity) const {
-    return entity.partition_of(world_->settings.partitions);
-  }
+  PartitionId partition_of(const EntityId& entity) const { return entity.partition_of(world_->settings.partitions); }
   void publish(PartitionId partition, runtime::PublishRequest request, std::uint64_t life);
 
   void open_session(std::shared_ptr<Session> session);
@@ -113,10 +111,10 @@ class Node {
   std::unique_ptr<Gateway> gateway_;
   bool resting_soon_ = false;
 
-  std::vector<Commit> waiting_;     // At the journal.
+  std::vector<Commit> waiting_;  // At the journal.
   bool gathering_ = false;
-  std::shared_ptr<Inbox> disk_;     // The journal's thread.
-  std::shared_ptr<bool> alive_;     // Timers look whether the node still is.
+  std::shared_ptr<Inbox> disk_;  // The journal's thread.
+  std::shared_ptr<bool> alive_;  // Timers look whether the node still is.
 };
 
 }  // namespace carillon::simulation

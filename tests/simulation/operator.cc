@@ -19,7 +19,8 @@ void Operator::live() {
       const auto& letter = letters[world_->dice.below(letters.size())];
       const bool redrive = world_->dice.chance(0.7);
       operate(letter.entity, letter.offset, redrive);
-      if (world_->dice.chance(0.5)) operate(letter.entity, letter.offset, world_->dice.chance(0.5) ? redrive : !redrive);
+      if (world_->dice.chance(0.5))
+        operate(letter.entity, letter.offset, world_->dice.chance(0.5) ? redrive : !redrive);
     });
   });
 }
@@ -31,8 +32,8 @@ void Operator::operate(const EntityId& entity, Offset offset, bool redrive) {
     const DeadLetterId id{entity, offset};
     world_->count(redrive ? "dead letter redriven" : "dead letter discarded");
     if (redriven_.contains(id) || discarded_.contains(id))
-      world_->broken("P6: redriven once", "the dead letter " + entity.text() + " " + std::to_string(offset) +
-                                              " was settled twice");
+      world_->broken("P6: redriven once",
+                     "the dead letter " + entity.text() + " " + std::to_string(offset) + " was settled twice");
     if (redrive)
       redriven_.emplace(id, *outcome);
     else

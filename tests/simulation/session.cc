@@ -24,7 +24,8 @@ void Session::pass_on(std::uint32_t follow, runtime::EventSlice events) {
   under_way_ += events.events.size();
   largest_ = std::max(largest_, events.events.size());
   if (under_way_ > world_->settings.credit_events + world_->settings.page_events * kReadsMax + largest_)
-    world_->broken("P7: bounded", "more is under way to a subscriber than its credit, the pages being read and one commit");
+    world_->broken("P7: bounded",
+                   "more is under way to a subscriber than its credit, the pages being read and one commit");
   client_.deliver(follow, std::move(events));
 }
 

@@ -141,7 +141,8 @@ class Simulation {
       case 4:
         return world_.env.set_plan({.sync_error_after_syncs = dice.below(15), .torn_writes = torn});
       case 5:
-        return world_.env.set_plan({.disk_bytes_max = world_.env.bytes_used() + dice.below(10'000), .torn_writes = torn});
+        return world_.env.set_plan(
+            {.disk_bytes_max = world_.env.bytes_used() + dice.below(10'000), .torn_writes = torn});
       case 6:
       case 7:
         if (node_) node_->kill_some_hub();

@@ -12,8 +12,8 @@
 namespace carillon::simulation {
 
 struct Outcome {
-  std::optional<Broken> broken;                // Nothing when every promise held.
-  std::deque<std::string> story;               // The last lines of what happened.
+  std::optional<Broken> broken;                 // Nothing when every promise held.
+  std::deque<std::string> story;                // The last lines of what happened.
   std::map<std::string, std::uint64_t> counts;  // Faults and rare branches, by name.
 };
 

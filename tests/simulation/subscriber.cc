@@ -36,20 +36,20 @@ void Subscriber::connect() {
   if (pace > 1'000) world_->count("slow subscriber");
   wire_.emplace(Wire{Inbox::make(*world_, world_->settings.network_pace), Inbox::make(*world_, pace), nullptr});
   const std::weak_ptr down = wire_->down;
-  wire_->session = std::make_shared<Session>(
-      *world_, node, node.gateway().new_session(),
-      Session::Client{[this, number, down](std::uint32_t follow, runtime::EventSlice events) {
-                        if (const auto still = down.lock())
-                          still->send([this, number, follow, events = std::move(events)] {
-                            if (number == wires_) take(follow, events);
-                          });
-                      },
-                      [this, number, down](std::uint32_t follow, const Error& error) {
-                        if (const auto still = down.lock())
-                          still->send([this, number, follow, error] {
-                            if (number == wires_) refused(follow, error);
-                          });
-                      }});
+  wire_->session =
+      std::make_shared<Session>(*world_, node, node.gateway().new_session(),
+                                Session::Client{[this, number, down](std::uint32_t follow, runtime::EventSlice events) {
+                                                  if (const auto still = down.lock())
+                                                    still->send([this, number, follow, events = std::move(events)] {
+                                                      if (number == wires_) take(follow, events);
+                                                    });
+                                                },
+                                                [this, number, down](std::uint32_t follow, const Error& error) {
+                                                  if (const auto still = down.lock())
+                                                    still->send([this, number, follow, error] {
+                                                      if (number == wires_) refused(follow, error);
+                                                    });
+                                                }});
   node.open_session(wire_->session);
   std::vector<std::pair<EntityId, Offset>> follows;
   for (const auto& stream : streams_) follows.emplace_back(stream.entity, stream.next);

@@ -30,11 +30,11 @@ struct Settings {
   std::size_t client_events = 60;
   std::size_t subscribers = 2;
   bool poison = true;
-  bool operates = true;     // Dead letters are redriven and discarded.
+  bool operates = true;       // Dead letters are redriven and discarded.
   double failing_chance = 0;  // Of a handler that needs luck, per attempt.
 
   Micros faults_until = 4'000'000;
-  double reloads = 0;  // Share of the faults that are just a partition reloaded in place.
+  double reloads = 0;            // Share of the faults that are just a partition reloaded in place.
   Micros fault_every = 400'000;  // On average; 0 for none.
   bool clock_jumps = false;
 

@@ -51,11 +51,9 @@ void OnePartition::power_cut() {
 void OnePartition::publish(const std::string& entity, const std::string& type, const std::string& payload,
                            Sequence sequence, const std::string& producer) {
   runtime::PublishRequest request{1, ++calls_, {}};
-  request.items.push_back({0, EntityId::trusted(entity),
-                           Event{.type = type,
-                                 .payload = payload,
-                                 .producer = *ProducerId::client(producer),
-                                 .sequence = sequence}});
+  request.items.push_back(
+      {0, EntityId::trusted(entity),
+       Event{.type = type, .payload = payload, .producer = *ProducerId::client(producer), .sequence = sequence}});
   partition_->publish(std::move(request), now);
 }
 
