@@ -84,9 +84,14 @@ struct ReadPage {
   runtime::PageLimits limits;
   std::function<void(Result<EventRun>)> answer;  // Called by the player actor.
 };
-// Runs a function on the partition, within its actor; on an error when it is not loaded.
-struct AskPartition {
-  std::function<void(Result<runtime::Partition*>)> ask;
+struct InspectEntity {
+  EntityId entity;
+  std::function<void(Result<runtime::Partition::Inspection>)> answer;
+};
+struct ListDeadLetters {
+  std::optional<EntityId> entity;  // Nothing: of the whole partition.
+  std::size_t most = 0;
+  std::function<void(Result<std::vector<runtime::DeadLetterEntry>>)> answer;
 };
 struct InspectHub {
   EntityId hub;
@@ -190,7 +195,8 @@ CARILLON_LOCAL_MESSAGE(FollowEntity)
 CARILLON_LOCAL_MESSAGE(Following)
 CARILLON_LOCAL_MESSAGE(NotificationsCommitted)
 CARILLON_LOCAL_MESSAGE(ReadPage)
-CARILLON_LOCAL_MESSAGE(AskPartition)
+CARILLON_LOCAL_MESSAGE(InspectEntity)
+CARILLON_LOCAL_MESSAGE(ListDeadLetters)
 CARILLON_LOCAL_MESSAGE(InspectHub)
 CARILLON_LOCAL_MESSAGE(StartOperation)
 CARILLON_LOCAL_MESSAGE(AskStats)

@@ -350,9 +350,13 @@ caf::behavior loaded(Self self) {
       [=](const PlayerIdle& idle) { player_idle(self, idle); },
       [=](const InspectHub& request) { inspect_hub(self, request); },
       [=](const StartOperation& request) { operate(self, request); },
-      [=](const AskPartition& ask) {
-        if (!self->state.partition) return ask.ask(not_loaded(self));
-        run(self, [&](auto& partition) { ask.ask(&partition); });
+      [=](const InspectEntity& request) {
+        const auto& loaded = self->state.partition;
+        request.answer(loaded ? loaded->inspect(request.entity) : not_loaded(self));
+      },
+      [=](const ListDeadLetters& request) {
+        const auto& loaded = self->state.partition;
+        request.answer(loaded ? loaded->dead_letters(request.entity, request.most) : not_loaded(self));
       },
       [=](const AskStats& ask) { ask.answer(stats(self)); },
       [=](const Drain& request) { drain(self, request); },

@@ -11,13 +11,9 @@ namespace {
 constexpr std::uint32_t kPageEventsMax = 1'000;
 constexpr std::size_t kPageBytesMax = 1024 * 1024;
 
-// Asks the partition of `entity`, within its actor.
-template <class T, class Ask>
-kj::Promise<Result<T>> ask_partition(Edge& edge, const caf::actor& partition, Ask ask) {
-  return edge.ask<T>([&](std::function<void(Result<T>)> answer) {
-    caf::anon_send(partition, AskPartition{[ask, answer](Result<runtime::Partition*> loaded) {
-                     answer(loaded ? ask(**loaded) : Result<T>(loaded.error()));
-                   }});
+kj::Promise<Result<runtime::Partition::Inspection>> inspect_mailbox(Edge& edge, const EntityId& entity) {
+  return edge.ask<runtime::Partition::Inspection>([&](auto answer) {
+    caf::anon_send(edge.partition_of(entity), InspectEntity{entity, std::move(answer)});
   });
 }
 
@@ -34,38 +30,33 @@ kj::Promise<Result<Page>> read_page(Edge& edge, std::string_view name, Offset fr
   if (from == 0) return refuse<Page>({ErrorCode::MALFORMED, "offsets count from 1; this one is 0", 0});
   if (limit == 0 || limit > kPageEventsMax)
     return refuse<Page>({ErrorCode::LIMIT_EXCEEDED, "a page holds 1 to 1,000 events", 0});
-  auto last = ask_partition<runtime::Partition::Inspection>(
-      edge, edge.partition_of(*entity),
-      [id = *entity](runtime::Partition& partition) { return partition.inspect(id); });
-  return last.then([&edge, id = *entity, from, limit](auto seen) -> kj::Promise<Result<Page>> {
-    if (!seen) return refuse<Page>(seen.error());
-    const auto extent = seen->extent;
-    if (from > extent.last + 1)
-      return refuse<Page>(
-          {ErrorCode::BEYOND_END, "the mailbox ends at " + std::to_string(extent.last), extent.last + 1});
-    if (from == extent.last + 1) return Result<Page>(Page{{from, {}}, extent.last});
-    if (from < extent.first)
-      return refuse<Page>(
-          {ErrorCode::TRUNCATED, "retention has kept nothing before " + std::to_string(extent.first), extent.first});
-    return edge
-        .ask<EventRun>([&](std::function<void(Result<EventRun>)> answer) {
-          caf::anon_send(edge.partition_of(id), ReadPage{id, from, {limit, kPageBytesMax}, std::move(answer)});
-        })
-        .then([last = extent.last](Result<EventRun> run) {
-          if (!run) return Result<Page>(run.error());
-          const auto end = run->events.empty() ? last : std::max(last, run->last());
-          return Result<Page>(Page{std::move(*run), end});
-        });
-  });
+  return inspect_mailbox(edge, *entity)
+      .then([&edge, id = *entity, from, limit](auto seen) -> kj::Promise<Result<Page>> {
+        if (!seen) return refuse<Page>(seen.error());
+        const auto extent = seen->extent;
+        if (from > extent.last + 1)
+          return refuse<Page>(
+              {ErrorCode::BEYOND_END, "the mailbox ends at " + std::to_string(extent.last), extent.last + 1});
+        if (from == extent.last + 1) return Result<Page>(Page{{from, {}}, extent.last});
+        if (from < extent.first)
+          return refuse<Page>({ErrorCode::TRUNCATED,
+                               "retention has kept nothing before " + std::to_string(extent.first), extent.first});
+        return edge
+            .ask<EventRun>([&](std::function<void(Result<EventRun>)> answer) {
+              caf::anon_send(edge.partition_of(id), ReadPage{id, from, {limit, kPageBytesMax}, std::move(answer)});
+            })
+            .then([last = extent.last](Result<EventRun> run) {
+              if (!run) return Result<Page>(run.error());
+              const auto end = run->events.empty() ? last : std::max(last, run->last());
+              return Result<Page>(Page{std::move(*run), end});
+            });
+      });
 }
 
 kj::Promise<Result<EntityInspection>> inspect_entity(Edge& edge, std::string_view name) {
   const auto entity = runtime::check_entity(name, edge.catalogue);
   if (!entity) return refuse<EntityInspection>(entity.error());
-  auto mailbox = ask_partition<runtime::Partition::Inspection>(
-      edge, edge.partition_of(*entity),
-      [id = *entity](runtime::Partition& partition) { return partition.inspect(id); });
-  return mailbox.then([&edge, id = *entity](auto seen) -> kj::Promise<Result<EntityInspection>> {
+  return inspect_mailbox(edge, *entity).then([&edge, id = *entity](auto seen) -> kj::Promise<Result<EntityInspection>> {
     if (!seen) return refuse<EntityInspection>(seen.error());
     EntityInspection inspection{seen->extent, 0, seen->dead_letters, {}, 0};
     // A hub without events has no state worth an activation.
@@ -94,8 +85,8 @@ kj::Promise<Result<DeadLetterList>> list_dead_letters(Edge& edge, std::string_vi
   using Entries = std::vector<runtime::DeadLetterEntry>;
   kj::Vector<kj::Promise<Result<Entries>>> asked;
   const auto ask = [&](const caf::actor& partition) {
-    asked.add(ask_partition<Entries>(edge, partition, [entity](runtime::Partition& loaded) {
-      return loaded.dead_letters(entity, DeadLetterList::kMost + 1);
+    asked.add(edge.ask<Entries>([&](auto answer) {
+      caf::anon_send(partition, ListDeadLetters{entity, DeadLetterList::kMost + 1, std::move(answer)});
     }));
   };
   if (entity)

@@ -45,7 +45,9 @@ bool PartitionRecord::is_in_sync(const ReplicaId& replica) const {
   return std::ranges::find(in_sync, replica) != in_sync.end();
 }
 
-bool PartitionRecord::is_wanted(const NodeName& node) const { return std::ranges::find(replicas, node) != replicas.end(); }
+bool PartitionRecord::is_wanted(const NodeName& node) const {
+  return std::ranges::find(replicas, node) != replicas.end();
+}
 
 std::string encode(const PartitionRecord& record) {
   JsonWriter json;

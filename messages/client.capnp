@@ -37,6 +37,9 @@ enum ErrorCode {
 
   limitExceeded @9;
   # One of the documented limits (batch size, subscriptions of a session). Ask for less.
+
+  forbidden @10;
+  # Whoever asks is not entitled to it. Show the right credentials, or ask for something else.
 }
 
 struct Refusal {

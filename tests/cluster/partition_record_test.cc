@@ -6,10 +6,8 @@
 namespace carillon::cluster {
 namespace {
 
-const PartitionRecord kRecord{.epoch = 7,
-                              .primary = {"ant", "s1"},
-                              .in_sync = {{"ant", "s1"}, {"bee", "s2"}},
-                              .replicas = {"ant", "bee", "cat"}};
+const PartitionRecord kRecord{
+    .epoch = 7, .primary = {"ant", "s1"}, .in_sync = {{"ant", "s1"}, {"bee", "s2"}}, .replicas = {"ant", "bee", "cat"}};
 
 TEST(PartitionRecord, ReadsWhatItWrote) {
   const auto read = decode_partition_record(encode(kRecord));
