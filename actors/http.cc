@@ -32,6 +32,8 @@ Status status_of(ErrorCode code) {
   switch (code) {
     case ErrorCode::MALFORMED:
       return {400, "Bad Request"};
+    case ErrorCode::FORBIDDEN:
+      return {403, "Forbidden"};
     case ErrorCode::UNKNOWN_KIND:
     case ErrorCode::UNKNOWN_TYPE:
     case ErrorCode::NOT_FOUND:

@@ -1,0 +1,24 @@
+// Reaches the reception of another node.
+#pragma once
+
+#include <caf/all.hpp>
+
+#include <chrono>
+#include <string>
+
+#include "actors/cluster_messages.h"
+
+namespace carillon::actors {
+
+struct DialOptions {
+  caf::actor reply_to;  // Gets one Dialled.
+  std::uint64_t attempt = 0;
+  std::string address;  // HOST:PORT.
+  std::chrono::milliseconds answer_within{300};
+};
+
+// To be spawned detached: it blocks. CAF's own connecting knows no deadline and holds up every other one, so it is asked
+// only for an address that has just answered.
+void dial(caf::event_based_actor* self, const DialOptions& options);
+
+}  // namespace carillon::actors

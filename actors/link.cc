@@ -1,0 +1,439 @@
+#include "actors/link.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "actors/dial.h"
+#include "actors/seat.h"
+
+namespace carillon::actors {
+namespace {
+
+using Self = caf::stateful_actor<LinkState>*;
+
+constexpr std::chrono::milliseconds kTick{20};
+constexpr std::chrono::milliseconds kDialWithin{2'000};
+
+// A session of another node is numbered here by the meeting and its number there.
+constexpr runtime::SessionId kOfAnotherNode = runtime::SessionId{1} << 63;
+constexpr int kSessionBits = 40;
+
+runtime::SessionId session_here(const LinkState& state, runtime::SessionId there) {
+  return kOfAnotherNode | state.number << kSessionBits | (there & ((runtime::SessionId{1} << kSessionBits) - 1));
+}
+
+caf::actor address(Self self) { return caf::actor_cast<caf::actor>(self); }
+
+bool is_dialer(const LinkState& state) { return state.options->self.node < state.options->peer; }
+
+void complain(LinkState& state, const std::string& what) {
+  if (state.complaints.insert(what).second) spdlog::warn("link to {}: {}", state.options->peer, what);
+}
+
+template <class News>
+void tell_everybody(Self self, const News& news) {
+  for (const auto& route : *self->state.options->routes) self->send(route, news);
+  for (const auto& replica : *self->state.options->replicas) self->send(replica, news);
+}
+
+// --- Seats of the peer's sessions.
+
+void clear_seats(Self self, std::uint16_t partition) {
+  auto& state = self->state;
+  auto& seats = state.seats[partition];
+  for (const auto& [session, seat] : seats) {
+    if (seat.opened && state.serving[partition].actor)
+      self->send(state.serving[partition].actor, SessionClosed{session_here(state, session)});
+    if (seat.follower) self->send(seat.follower, Dismiss{});
+  }
+  seats.clear();
+}
+
+// The partition knows the session from here on.
+LinkState::Seat& take_seat(Self self, PartitionId partition, runtime::SessionId session, bool follows) {
+  auto& state = self->state;
+  auto& seat = state.seats[partition.value][session];
+  if (seat.opened && (seat.follower || !follows)) return seat;
+  if (follows) seat.follower = self->spawn(actors::seat, SeatOptions{address(self), partition, session});
+  seat.opened = true;
+  self->send(state.serving[partition.value].actor,
+             SessionOpened{session_here(state, session), seat.follower ? seat.follower : address(self),
+                           [me = address(self), partition, session](runtime::Published published) {
+                             published.session = session;
+                             caf::anon_send(me, SendParcel{{partition, PublishedParcel{std::move(published)}}});
+                           }});
+  return seat;
+}
+
+// --- Up and down.
+
+void lose(Self self, const char* why) {
+  auto& state = self->state;
+  if (!state.remote) return;
+  spdlog::warn("link to {} is down: {}", state.options->peer, why);
+  self->demonitor(state.remote->address());
+  for (std::uint16_t p = 0; p < state.seats.size(); ++p) clear_seats(self, p);
+  state.remote = nullptr;
+  state.queue.clear();
+  state.queue_bytes = 0;
+  tell_everybody(self, LinkLost{state.options->peer});
+}
+
+void meet(Self self) {
+  auto& state = self->state;
+  lose(self, "the other side begins anew");
+  state.remote = std::exchange(state.caller, nullptr);
+  state.meeting = state.handshake->meeting();
+  state.handshake.reset();
+  state.number = ++*state.options->meetings;
+  state.frames_sent = state.frames_received = 0;
+  state.bytes_sent = state.bytes_taken = state.bytes_taken_by_peer = state.told_taken = 0;
+  state.last_sent = state.last_received = Clock::now();
+  state.complaints.clear();
+  ++state.stats.meetings;
+  self->monitor(state.remote->address());
+  spdlog::info("link to {} is up", state.options->peer);
+  tell_everybody(self, LinkUp{state.options->peer});
+}
+
+void knock_at(Self self, std::string bytes) {
+  self->send(caf::actor_cast<caf::actor>(self->state.caller), knock_atom::value, std::move(bytes));
+}
+
+void heard(Self self, const std::string& knock) {
+  auto& state = self->state;
+  auto step = state.handshake->heard(knock);
+  if (!step) {
+    complain(state, step.error().message);
+    if (step.error().code == ErrorCode::FORBIDDEN) knock_at(self, cluster::refusal_knock(step.error().message));
+    state.handshake.reset();
+    state.caller = nullptr;
+    return;
+  }
+  if (!step->reply.empty()) knock_at(self, std::move(step->reply));
+  if (step->met) meet(self);
+}
+
+void begin_to_dial(Self self) {
+  auto& state = self->state;
+  const auto& options = *state.options;
+  state.dialled_at = Clock::now();
+  state.handshake.reset();
+  state.caller = nullptr;
+  self->spawn<caf::detached>(dial, DialOptions{address(self), ++state.attempt, options.address});
+}
+
+void dialled(Self self, const Dialled& outcome) {
+  auto& state = self->state;
+  if (outcome.attempt != state.attempt || state.remote) return;
+  if (!outcome.reception) return complain(state, "nobody answers at " + state.options->address);
+  state.handshake.emplace(cluster::Handshake::dialer(state.options->self, state.options->peer));
+  state.caller = outcome.reception;
+  knock_at(self, state.handshake->hello());
+}
+
+void knocked(Self self, const std::string& bytes) {
+  auto& state = self->state;
+  if (!state.handshake || !self->current_sender()) return;
+  // The reception is dialled, the link behind it answers; its proof tells whether it is the right one.
+  if (is_dialer(state)) state.caller = self->current_sender();
+  if (self->current_sender() != state.caller) return;
+  heard(self, bytes);
+}
+
+void knock_arrived(Self self, const KnockArrived& knock) {
+  auto& state = self->state;
+  if (is_dialer(state)) return complain(state, "it dials although it is this node's turn; are two nodes called alike?");
+  state.handshake.emplace(cluster::Handshake::acceptor(state.options->self, state.options->peer));
+  state.caller = knock.caller;
+  heard(self, knock.hello);
+}
+
+// --- Sending.
+
+void send_frame(Self self, std::vector<Parcel> parcels) {
+  auto& state = self->state;
+  auto frame = encode_frame(state.meeting, ++state.frames_sent, state.bytes_taken, parcels);
+  state.told_taken = state.bytes_taken;
+  state.bytes_sent += frame.size();
+  state.stats.bytes_sent += frame.size();
+  state.last_sent = Clock::now();
+  self->send(caf::actor_cast<caf::actor>(state.remote), frame_atom::value, std::move(frame));
+}
+
+void flush(Self self) {
+  auto& state = self->state;
+  const auto& settings = state.options->settings;
+  while (state.remote && !state.queue.empty() && state.bytes_sent - state.bytes_taken_by_peer < settings.credit_bytes) {
+    std::vector<Parcel> parcels;
+    for (std::size_t bytes = 0; bytes < settings.frame_bytes && !state.queue.empty();) {
+      const auto size = bytes_of(state.queue.front());
+      bytes += size;
+      state.queue_bytes -= size;
+      parcels.push_back(std::move(state.queue.front()));
+      state.queue.pop_front();
+    }
+    send_frame(self, std::move(parcels));
+  }
+}
+
+void flush_soon(Self self) {
+  if (!std::exchange(self->state.flush_due, true)) self->send(self, FlushDue{});
+}
+
+void enqueue(Self self, Parcel parcel) {
+  auto& state = self->state;
+  const auto bytes = bytes_of(parcel);
+  state.queue_bytes += bytes;
+  state.queue.push_back(std::move(parcel));
+  if (state.queue_bytes > state.options->settings.queue_bytes_max)
+    return lose(self, "the other side is too slow for what waits for it");
+  flush_soon(self);
+}
+
+void send_parcel(Self self, SendParcel& message) {
+  auto& state = self->state;
+  if (!state.remote) return;  // Everybody is told that it is gone.
+  auto* deliveries = std::get_if<DeliveriesParcel>(&message.parcel.content);
+  if (deliveries == nullptr || state.queue_bytes < state.options->settings.deliveries_bytes_max)
+    return enqueue(self, std::move(message.parcel));
+  // No room: the session reads from disk what it hears of.
+  for (const auto& delivery : deliveries->deliveries)
+    enqueue(self,
+            {message.parcel.partition,
+             FollowingParcel{deliveries->session, {delivery.follow, runtime::Extent{1, delivery.events.last()}}}});
+}
+
+// --- Receiving.
+
+// What only the primary may take.
+class ToPrimary {
+ public:
+  ToPrimary(Self self, PartitionId partition) : self_(self), partition_(partition) {}
+
+  void operator()(PublishParcel& parcel) {
+    auto& request = parcel.request;
+    if (!standing().may_publish.load(std::memory_order_relaxed)) {
+      runtime::Published refused{request.session, request.call, 0, 0, {}, request.items.front().index};
+      for (const auto& item : request.items) refused.refusals.push_back({item.index, too_few_in_sync()});
+      return reply(PublishedParcel{std::move(refused)});
+    }
+    take_seat(self_, partition_, request.session, false);
+    request.session = session_here(self_->state, request.session);
+    self_->send(serving().actor, Publish{std::move(request), serving().life});
+  }
+  void operator()(const FollowParcel& parcel) {
+    if (!standing().may_read()) return not_primary();
+    take_seat(self_, partition_, parcel.follower.session, true);
+    self_->send(
+        serving().actor,
+        FollowEntity{{session_here(self_->state, parcel.follower.session), parcel.follower.follow}, parcel.entity});
+  }
+  void operator()(const QuestionParcel& parcel) {
+    if (!standing().may_read()) return reply(AnswerParcel{parcel.number, not_sure()});
+    std::visit([&](const auto& what) { ask(parcel.number, what); }, parcel.what);
+  }
+  void operator()(EmissionsParcel& parcel) {
+    self_->send(serving().actor, EmissionsArrived{parcel.from, std::move(parcel.emissions)});
+  }
+
+  void not_primary() { reply(NotPrimaryParcel{serving().epoch}); }
+
+ private:
+  const Serving& serving() const { return self_->state.serving[partition_.value]; }
+  const Standing& standing() const { return *(*self_->state.options->standings)[partition_.value]; }
+  template <class Content>
+  void reply(Content content) {
+    enqueue(self_, {partition_, std::move(content)});
+  }
+
+  template <class T>
+  std::function<void(Result<T>)> answer(std::uint64_t number) {
+    return [me = address(self_), partition = partition_, number](Result<T> outcome) {
+      AnswerParcel parcel{number, {}};
+      if (outcome)
+        parcel.what = std::move(*outcome);
+      else
+        parcel.what = outcome.error();
+      caf::anon_send(me, SendParcel{{partition, std::move(parcel)}});
+    };
+  }
+  void ask(std::uint64_t number, const QuestionParcel::ReadPage& what) {
+    self_->send(serving().actor, ReadPage{what.entity, what.from, what.limits, answer<EventRun>(number)});
+  }
+  void ask(std::uint64_t number, const QuestionParcel::Inspect& what) {
+    self_->send(serving().actor, InspectEntity{what.entity, answer<runtime::Partition::Inspection>(number)});
+  }
+  void ask(std::uint64_t number, const QuestionParcel::InspectHub& what) {
+    self_->send(serving().actor, InspectHub{what.hub, answer<InspectHub::Answer>(number)});
+  }
+  void ask(std::uint64_t number, const QuestionParcel::ListDeadLetters& what) {
+    self_->send(serving().actor,
+                ListDeadLetters{what.entity, what.most, answer<std::vector<runtime::DeadLetterEntry>>(number)});
+  }
+  void ask(std::uint64_t number, const QuestionParcel::Operate& what) {
+    self_->send(serving().actor, StartOperation{what.entity, what.offset, what.redrive, answer<Offset>(number)});
+  }
+
+  Self self_;
+  PartitionId partition_;
+};
+
+void take_in(Self self, Parcel& parcel) {
+  auto& state = self->state;
+  const auto p = parcel.partition.value;
+  if (p >= state.serving.size()) return complain(state, "it speaks of a partition that does not exist");
+  ToPrimary to_primary(self, parcel.partition);
+  const auto primary_takes = [&](auto& content) {
+    if (state.serving[p].actor)
+      to_primary(content);
+    else
+      to_primary.not_primary();
+  };
+  const auto route_takes = [&](auto&) {
+    self->send((*state.options->routes)[p], ParcelArrived{state.options->peer, std::move(parcel)});
+  };
+  std::visit(
+      [&](auto& content) {
+        using Content = std::decay_t<decltype(content)>;
+        if constexpr (std::is_same_v<Content, ReplicationParcel>) {
+          self->send((*state.options->replicas)[p], ReplicationArrived{state.options->peer, std::move(content.bytes)});
+        } else if constexpr (std::is_same_v<Content, PublishParcel> || std::is_same_v<Content, FollowParcel> ||
+                             std::is_same_v<Content, QuestionParcel> || std::is_same_v<Content, EmissionsParcel>) {
+          primary_takes(content);
+        } else if constexpr (std::is_same_v<Content, EmissionsAcceptedParcel>) {
+          if (state.serving[p].actor)
+            self->send(state.serving[p].actor, EmissionsAccepted{content.by, std::move(content.acks)});
+        } else if constexpr (std::is_same_v<Content, SessionClosedParcel>) {
+          const auto seat = state.seats[p].find(content.session);
+          if (seat == state.seats[p].end()) return;
+          if (state.serving[p].actor)
+            self->send(state.serving[p].actor, SessionClosed{session_here(state, content.session)});
+          if (seat->second.follower) self->send(seat->second.follower, Dismiss{});
+          state.seats[p].erase(seat);
+        } else {
+          route_takes(content);
+        }
+      },
+      parcel.content);
+}
+
+void frame_arrived(Self self, const std::string& bytes) {
+  auto& state = self->state;
+  if (!state.remote || self->current_sender() != state.remote)
+    return complain(state, "a frame comes from somebody who has not been let in");
+  auto frame = decode_frame(bytes);
+  if (!frame) {
+    complain(state, frame.error().message);
+    return lose(self, "what it says does not decode");
+  }
+  if (frame->meeting != state.meeting) return;  // Said before they met anew.
+  if (frame->number != ++state.frames_received) return lose(self, "frames are missing");
+  state.last_received = Clock::now();
+  state.bytes_taken += bytes.size();
+  state.stats.bytes_received += bytes.size();
+  state.bytes_taken_by_peer = std::max(state.bytes_taken_by_peer, frame->taken_bytes);
+  for (auto& parcel : frame->parcels) take_in(self, parcel);
+  flush(self);
+  if (state.remote && state.bytes_taken - state.told_taken > state.options->settings.credit_bytes / 8)
+    send_frame(self, {});
+}
+
+void serving_changed(Self self, const Serving& news) {
+  auto& state = self->state;
+  auto& known = state.serving[news.partition.value];
+  const bool void_now = known.actor && (known.actor != news.actor || known.life != news.life);
+  if (known.actor != news.actor) clear_seats(self, news.partition.value);
+  known = news;
+  if (void_now && state.remote) enqueue(self, {news.partition, ReloadedParcel{}});
+}
+
+void tick(Self self) {
+  auto& state = self->state;
+  const auto& settings = state.options->settings;
+  const auto now = Clock::now();
+  if (state.remote) {
+    if (now - state.last_received > settings.silence_max) {
+      lose(self, "it is silent");
+    } else if (now - state.last_sent >= settings.life_sign_every) {
+      send_frame(self, {});
+    }
+  }
+  if (!state.remote && is_dialer(state) &&
+      now - state.dialled_at > (state.handshake ? kDialWithin : settings.redial_every))
+    begin_to_dial(self);
+  self->delayed_send(self, kTick, TickDue{});
+}
+
+}  // namespace
+
+caf::behavior link(Self self, LinkOptions options) {
+  auto& state = self->state;
+  const auto partitions = options.routes->size();
+  state.stats.peer = options.peer;
+  state.options.emplace(std::move(options));
+  state.serving.resize(partitions);
+  state.seats.resize(partitions);
+  self->set_down_handler([=](const caf::down_msg& down) {
+    if (self->state.remote && down.source == self->state.remote->address()) lose(self, "the connection is gone");
+  });
+  // Messages of other nodes may hold anything.
+  self->set_default_handler(
+      [](caf::scheduled_actor*, caf::message_view&) -> caf::result<caf::message> { return caf::message(); });
+  self->send(self, TickDue{});
+  return {
+      [=](frame_atom, const std::string& bytes) { frame_arrived(self, bytes); },
+      [=](SendParcel& message) { send_parcel(self, message); },
+      [=](FlushDue) {
+        self->state.flush_due = false;
+        flush(self);
+      },
+      [=](TickDue) { tick(self); },
+      [=](const Serving& news) { serving_changed(self, news); },
+      [=](knock_atom, const std::string& bytes) { knocked(self, bytes); },
+      [=](const KnockArrived& knock) { knock_arrived(self, knock); },
+      [=](const Dialled& outcome) { dialled(self, outcome); },
+      [=](const PeerMoved& moved) { self->state.options->address = moved.address; },
+      [=](const AskLink& ask) {
+        auto& stats = self->state.stats;
+        stats.up = self->state.remote != nullptr;
+        stats.queued_bytes = self->state.queue_bytes;
+        ask.answer(stats);
+      },
+      [=](Stop) {
+        lose(self, "this node stops");
+        self->quit();
+      },
+  };
+}
+
+caf::behavior reception(caf::stateful_actor<ReceptionState>* self) {
+  self->set_default_handler(
+      [](caf::scheduled_actor*, caf::message_view&) -> caf::result<caf::message> { return caf::message(); });
+  return {
+      [=](knock_atom, const std::string& hello) {
+        auto& known = self->state;
+        const auto note = [&](const std::string& what) {
+          constexpr std::size_t kComplaintsMax = 1'000;
+          if (known.complaints.size() < kComplaintsMax && known.complaints.insert(what).second)
+            spdlog::warn("peer port: {}", what);
+        };
+        const auto caller = cluster::caller_of(hello);
+        if (!self->current_sender()) return;
+        if (!caller) return note(caller.error().message);
+        const auto called = known.links.find(*caller);
+        if (called == known.links.end()) {
+          note("somebody calls himself " + *caller + ", and is no member of the cluster");
+          const auto reply_to = caf::actor_cast<caf::actor>(self->current_sender());
+          self->send(reply_to, knock_atom::value, cluster::refusal_knock("this node does not know you (yet)"));
+          return;
+        }
+        self->send(called->second, KnockArrived{self->current_sender(), hello});
+      },
+      [=](const PeerKnown& peer) { self->state.links[peer.node] = peer.link; },
+      [=](Stop) { self->quit(); },
+  };
+}
+
+}  // namespace carillon::actors
