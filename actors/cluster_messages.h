@@ -2,6 +2,7 @@
 // goes to other nodes are parcels (parcel.h).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,8 @@ struct PeerKnown {  // A member of the cluster, and the link to it. Comes again 
   caf::actor link;
 };
 struct RecordChanged {
-  cluster::PartitionRecord record;
-  std::int64_t revision = 0;  // Of etcd; for compare-and-swap.
+  std::optional<cluster::PartitionRecord> record;  // Nothing: there is none.
+  std::int64_t revision = 0;                       // Of etcd; for compare-and-swap.
 };
 
 // --- link -> routes, replicas

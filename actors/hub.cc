@@ -107,6 +107,11 @@ caf::behavior hub(Self self, HubOptions options, std::shared_ptr<const runtime::
         self->state.continuing = false;
         work(self);
       },
+      [=](const RestartHubs& restart) {
+        const auto& fold = self->state.fold;
+        if (fold && fold->outstanding(restart.target))
+          self->send(self->state.partition, HubStale{fold->hub(), self->state.options->incarnation});
+      },
       [=](RestDue) { rest_due(self); },
       [=](RestSoon) {
         self->state.rest_soon = true;

@@ -18,7 +18,7 @@ void gather(Self self, Commit& commit) {
   state.waiting.push_back(std::move(commit));
   if (state.gathering) return;
   state.gathering = true;
-  const auto until = Clock::now() + state.options.gather;
+  const auto until = Clock::now() + (state.waiting.back().sync ? state.options.gather : Clock::duration::zero());
   while (Clock::now() < until) std::this_thread::yield();
   // Behind everything that arrived meanwhile.
   self->send(self, GatherDue{});
@@ -41,12 +41,18 @@ void write(Self self) {
   const auto batch = std::exchange(state.waiting, {});
   if (!std::exchange(state.preferred, true)) ask_for_short_time_slices();  // The thread is this actor's own.
   runtime::WriteSet writes;
-  for (const auto& commit : batch) writes.append(commit.writes);
+  bool sync = false;
+  for (const auto& commit : batch) {
+    writes.append(commit.writes);
+    sync = sync || commit.sync;
+  }
 
   const auto begin = Clock::now();
-  const auto written = state.store->write(writes);
-  state.stats.write.add(Clock::now() - begin);
-  ++state.stats.syncs;
+  const auto written = state.store->write(writes, sync);
+  if (sync) {
+    state.stats.write.add(Clock::now() - begin);
+    ++state.stats.syncs;
+  }
   state.stats.bytes += writes.bytes();
   state.stats.read_only = state.store->read_only();
 

@@ -26,6 +26,7 @@ struct Commit {
   PartitionId partition;
   caf::actor reply_to;
   runtime::WriteSet writes;
+  bool sync = true;  // Without, it is only made readable.
 };
 struct Committed {};
 struct CommitFailed {
@@ -47,7 +48,9 @@ struct Drained {
   PartitionId partition;
 };
 struct Stop {};         // The node ends; so do the actors that the partition has spawned.
-struct RestartHubs {};  // A partition was loaded anew: what was on its way to it may be lost.
+struct RestartHubs {  // What was on its way to that partition may be lost.
+  PartitionId target;
+};
 
 // --- gateway and sessions <-> partition
 
@@ -145,6 +148,10 @@ struct ContinueDue {};
 struct RestDue {};
 struct RestSoon {};  // A drain: rest as soon as there is nothing to do.
 struct Dismiss {};
+struct HubStale {  // Its emissions have to be computed again.
+  EntityId hub;
+  std::uint64_t incarnation = 0;
+};
 struct Rest {
   EntityId hub;
   std::uint64_t incarnation = 0;
@@ -208,6 +215,7 @@ CARILLON_LOCAL_MESSAGE(ContinueDue)
 CARILLON_LOCAL_MESSAGE(RestDue)
 CARILLON_LOCAL_MESSAGE(RestSoon)
 CARILLON_LOCAL_MESSAGE(Dismiss)
+CARILLON_LOCAL_MESSAGE(HubStale)
 CARILLON_LOCAL_MESSAGE(Rest)
 CARILLON_LOCAL_MESSAGE(PlayerIdle)
 CARILLON_LOCAL_MESSAGE(FollowAll)

@@ -169,7 +169,7 @@ void load(Self self) {
   if (again) {
     state.options->reloaded(id, state.reloads);
     for (const auto& peer : *state.peers)
-      if (peer != address(self)) self->send(peer, RestartHubs{});
+      if (peer != address(self)) self->send(peer, RestartHubs{id});
     for (const auto& [session_id, session] : state.sessions) self->send(session.actor, PartitionReloaded{id});
   }
   perform(self);
@@ -335,7 +335,12 @@ caf::behavior loaded(Self self) {
           partition.rest(rest.hub, rest.incarnation, rest.folded, std::move(rest.snapshot));
         });
       },
-      [=](const RestartHubs&) { run(self, [](auto& partition) { partition.restart_hubs(); }); },
+      [=](const RestartHubs& restart) {
+        for (const auto& [entity, hub_actor] : self->state.hubs) self->send(hub_actor.actor, restart);
+      },
+      [=](const HubStale& stale) {
+        run(self, [&](auto& partition) { partition.restart_hub(stale.hub, stale.incarnation); });
+      },
       [=](TickDue) {
         run(self, [](auto& partition) { partition.tick(unix_now()); });
         self->delayed_send(self, kTick, TickDue{});

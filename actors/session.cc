@@ -60,7 +60,7 @@ void follow_all(Self self, FollowAll& request) {
   for (auto& [entity, from] : request.follows) {
     const auto index = static_cast<std::uint32_t>(state.follows.size());
     self->send(partition_of(state, entity), FollowEntity{{state.options->id, index}, entity});
-    state.follows.push_back({std::move(entity), from, std::nullopt, false});
+    state.follows.push_back({std::move(entity), from, false, std::nullopt, false});
   }
   if (state.unanswered == 0) state.options->following({});
 }
@@ -79,7 +79,8 @@ Result<void> check_start(Offset from, const runtime::Extent& extent) {
 void following(Self self, const Following& answer) {
   auto& state = self->state;
   auto& follow = state.follows.at(answer.follow);
-  if (follow.subscription) {  // Asked again after a reload.
+  if (std::exchange(follow.answered, true)) {  // Asked again after a reload.
+    if (!follow.subscription) return;
     if (answer.extent) follow.subscription->reaches(answer.extent->last);
     queue_if_lagging(state, answer.follow);
     return read_some(self);
@@ -146,7 +147,8 @@ caf::behavior session(Self self, SessionOptions options) {
         auto& state = self->state;
         const auto partitions = static_cast<std::uint16_t>(state.options->partitions->size());
         for (std::uint32_t i = 0; i < state.follows.size(); ++i)
-          if (state.follows[i].subscription && state.follows[i].entity.partition_of(partitions) == reloaded.partition)
+          if ((state.follows[i].subscription || !state.follows[i].answered) &&
+              state.follows[i].entity.partition_of(partitions) == reloaded.partition)
             self->send(partition_of(state, state.follows[i].entity),
                        FollowEntity{{state.options->id, i}, state.follows[i].entity});
       },

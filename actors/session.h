@@ -45,7 +45,8 @@ struct SessionState {
   struct Follow {
     EntityId entity;
     Offset from = 1;
-    std::optional<runtime::Subscription> subscription;  // Once the partition has answered.
+    bool answered = false;
+    std::optional<runtime::Subscription> subscription;  // Once the partition has answered, if it is served.
     bool queued = false;                                // In `lagging`.
   };
   std::optional<SessionOptions> options;

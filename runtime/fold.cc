@@ -75,6 +75,11 @@ void Fold::acknowledged(PartitionId target, Sequence upto) {
   settle();
 }
 
+bool Fold::outstanding(PartitionId target) const {
+  const auto& counter = targets_.at(target.value);
+  return counter.acknowledged < counter.numbered;
+}
+
 void Fold::settle() {
   while (!unsettled_.empty()) {
     const auto& last = unsettled_.front().last;

@@ -70,6 +70,8 @@ class Fold {
   // Folds at most `events_max` events. UNAVAILABLE when the mailbox cannot be read.
   Result<Outcome> step(std::size_t events_max);
 
+  // Some emissions to `target` were numbered and are not acknowledged.
+  bool outstanding(PartitionId target) const;
   // The last event that is folded in.
   Offset folded() const { return folded_; }
   // Everything up to here is folded and all its emissions are acknowledged.

@@ -524,6 +524,13 @@ void Partition::restart_hubs() {
   }
 }
 
+void Partition::restart_hub(const EntityId& entity, std::uint64_t incarnation) {
+  auto* box = mailboxes_.find(entity);
+  if (box == nullptr || !box->hub.active || box->hub.incarnation != incarnation) return;
+  end_fold(*box);
+  feed(*box);
+}
+
 std::vector<EntityId> Partition::active_hubs() {
   std::vector<EntityId> active;
   mailboxes_.for_each([&](const EntityId& entity, const Mailbox& mailbox) {

@@ -162,6 +162,8 @@ class Partition {
   void hub_lost(const EntityId& hub, std::uint64_t incarnation, UnixMs now);
   // Emissions to `target` may have been lost on the way: hubs with something outstanding start anew and repeat them.
   void restart_hubs();
+  // The same for one hub.
+  void restart_hub(const EntityId& hub, std::uint64_t incarnation);
 
   void committed(UnixMs now);
   void commit_failed(const Error& error);

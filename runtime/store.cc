@@ -206,13 +206,13 @@ std::size_t Store::uncompacted_files() const {
   return files;
 }
 
-Result<void> Store::write(WriteSet& writes) {
+Result<void> Store::write(WriteSet& writes, bool sync) {
   if (mutated(Mutation::kReadOnlyAcknowledges) && read_only()) return {};
   if (read_only())
     return Error{ErrorCode::UNAVAILABLE, "the store is read-only since a write failed; see the disk, then restart"};
-  leveldb::WriteOptions synced;
-  synced.sync = !mutated(Mutation::kAcknowledgeBeforeSync);
-  const auto status = database_->db->Write(synced, &writes.batch());
+  leveldb::WriteOptions options;
+  options.sync = sync && !mutated(Mutation::kAcknowledgeBeforeSync);
+  const auto status = database_->db->Write(options, &writes.batch());
   if (status.ok()) return {};
   read_only_.store(true, std::memory_order_relaxed);
   return failure("the disk refused a write; the store is read-only until a restart", status);
