@@ -143,7 +143,7 @@ class Behaviour {
  public:
   // Begins a behaviour: `.on<Event>()` for each type of event completes it. `version` counts from 1.
   template <class State>
-  static BehaviourOf<State> of(std::string kind, std::uint32_t version);
+  static BehaviourOf<State> of(std::string_view kind, std::uint32_t version);
 
   const std::string& kind() const { return definition_->kind; }
   std::uint32_t version() const { return definition_->version; }
@@ -251,8 +251,8 @@ class BehaviourOf {
   static_assert(detail::Inspectable<State>, "a state needs: template <class F> void inspect(F& fields, State& state)");
 
  public:
-  BehaviourOf(std::string kind, std::uint32_t version) {
-    definition_.kind = std::move(kind);
+  BehaviourOf(std::string_view kind, std::uint32_t version) {
+    definition_.kind = kind;
     definition_.version = version;
   }
 
@@ -316,8 +316,8 @@ class BehaviourOf {
 };
 
 template <class State>
-BehaviourOf<State> Behaviour::of(std::string kind, std::uint32_t version) {
-  return BehaviourOf<State>(std::move(kind), version);
+BehaviourOf<State> Behaviour::of(std::string_view kind, std::uint32_t version) {
+  return BehaviourOf<State>(kind, version);
 }
 
 }  // namespace carillon
