@@ -63,6 +63,7 @@ class [[nodiscard]] Result<void> {
   bool ok() const { return ok_; }
   explicit operator bool() const { return ok_; }
   // Only when not ok().
+  Error& error() { return error_; }
   const Error& error() const { return error_; }
 
  private:

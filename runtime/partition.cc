@@ -88,7 +88,7 @@ Result<void> Partition::load_moved_windows() {
                                         }
                                         return true;
                                       });
-  if (!scanned) return scanned;
+  if (!scanned) return scanned.error();
   if (damaged) return *damaged;
   return {};
 }

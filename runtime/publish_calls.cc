@@ -42,7 +42,7 @@ PublishCalls::Begun PublishCalls::begin(const ProducerId& producer, std::uint32_
     placed.partition = checked->entity.partition_of(partitions_).value;
     by_partition[placed.partition].push_back(std::move(*checked));
   }
-  for (std::uint16_t p = 0; p < by_partition.size(); ++p) {
+  for (std::uint16_t p = 0; p < partitions_; ++p) {
     auto& items = by_partition[p];
     if (items.empty()) continue;
     call.parts.push_back({{p}, items.front().index});
