@@ -22,7 +22,7 @@ bool is_loopback(const std::string& address) {
 
 // Everything that lives on the thread.
 struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
-  Loop(caf::actor_system& system, const GatewayOptions& options, std::shared_ptr<Inbox> jobs)
+  Loop(caf::actor_system& system, const GatewayOptions& options, const std::shared_ptr<Inbox>& jobs)
       : io(kj::setupAsyncIo()),
         edge(system, options.partitions, options.catalogue, options.limits, options.edge_limits, jobs,
              io.provider->getTimer()),
@@ -85,7 +85,7 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
     auto written = edge.ask<JournalStats>([&](auto answer) { caf::anon_send(journal, AskJournal{std::move(answer)}); });
     return kj::joinPromises(asked.finish())
         .then([this, written = kj::mv(written)](kj::Array<Result<PartitionStats>> answers) mutable {
-          return written.then([this, answers = kj::mv(answers)](Result<JournalStats> journal_stats) {
+          return written.then([this, answers = kj::mv(answers)](Result<JournalStats> journal_stats) mutable {
             NodeStats node;
             node.version = kVersion;
             node.store_id = store_id;

@@ -175,7 +175,7 @@ class Service final : public kj::HttpService {
   }
 
   kj::Promise<void> health(Response& response, bool ready) {
-    return stats_().then([this, ready, &response](NodeStats stats) {
+    return stats_().then([this, ready, &response](const NodeStats& stats) {
       auto problems = stats.problems();
       if (edge_.stopping) problems.emplace_back("the node is stopping");
       JsonWriter json;
@@ -190,7 +190,7 @@ class Service final : public kj::HttpService {
   }
 
   kj::Promise<void> metrics(Response& response) {
-    return stats_().then([this, &response](NodeStats stats) {
+    return stats_().then([this, &response](const NodeStats& stats) {
       return send(response, {200, "OK"}, "text/plain; version=0.0.4", to_prometheus(stats));
     });
   }

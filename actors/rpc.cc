@@ -108,7 +108,7 @@ class GatewayServer final : public wire::Gateway::Server {
                                       item.getSequence()};
     });
     context.releaseParams();
-    return outcome.then([this, context](runtime::PublishOutcome done) mutable {
+    return outcome.then([this, context](const runtime::PublishOutcome& done) mutable {
       auto results = context.getResults(capnp::MessageSize{8 + 32 * done.refusals.size(), 0});
       results.setAccepted(done.accepted);
       results.setDuplicates(done.duplicates);
@@ -183,7 +183,7 @@ class GatewayServer final : public wire::Gateway::Server {
   }
 
   kj::Promise<void> stats(StatsContext context) override {
-    return stats_().then([context](NodeStats node) mutable {
+    return stats_().then([context](const NodeStats& node) mutable {
       auto stats = context.getResults().initStats();
       stats.setVersion(text(node.version));
       stats.setUptimeMs(static_cast<std::uint64_t>(node.uptime.count()));
