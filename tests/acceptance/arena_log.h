@@ -52,7 +52,7 @@ inline std::filesystem::path write_at_length(const std::filesystem::path& log, s
   std::ifstream file(log, std::ios::binary);
   const std::string once((std::istreambuf_iterator<char>(file)), {});
   const auto events = model_of(log).events_of_all_matches();
-  const auto path = directory / log.filename();
+  auto path = directory / log.filename();
   std::ofstream copy(path, std::ios::binary);
   for (std::uint64_t written = 0; events > 0 && written < events_min; written += events) copy << once;
   return path;

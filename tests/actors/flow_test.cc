@@ -129,7 +129,7 @@ constexpr std::size_t kFillerBytes = 400;  // 200,000 of them are more memory th
 // A subscriber on a thread of its own that reads its first notification, and then nothing until it is told to.
 class StubbornSubscriber {
  public:
-  StubbornSubscriber(client::Address address, std::string entity)
+  StubbornSubscriber(const client::Address& address, const std::string& entity)
       : thread_([this, address, entity] { follow(address, entity); }) {}
   ~StubbornSubscriber() {
     given_up_ = true;
@@ -290,7 +290,7 @@ class TirelessProducer {
   static constexpr std::size_t kBatchEvents = 20;
 
   using PayloadOf = std::string (*)(Sequence);
-  TirelessProducer(client::Address address, std::string entity, std::string_view type, PayloadOf payload_of)
+  TirelessProducer(const client::Address& address, std::string entity, std::string_view type, PayloadOf payload_of)
       : entity_(std::move(entity)),
         type_(type),
         payload_of_(payload_of),

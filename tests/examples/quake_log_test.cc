@@ -64,6 +64,7 @@ Replay replay(const std::filesystem::path& path) {
 
 std::vector<std::uint64_t> numbers_of(const std::vector<MalformedLine>& lines) {
   std::vector<std::uint64_t> numbers;
+  numbers.reserve(lines.size());
   for (const MalformedLine& line : lines) numbers.push_back(line.number);
   return numbers;
 }

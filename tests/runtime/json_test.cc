@@ -23,7 +23,7 @@ std::string nested(std::size_t depth) {
 
 // What check_json_object and JsonDocument must agree on.
 Result<void> judge(std::string_view text) {
-  const auto checked = check_json_object(text);
+  auto checked = check_json_object(text);
   JsonDocument document;
   const auto parsed = document.parse(text);
   EXPECT_EQ(checked.ok(), parsed.ok()) << text;
@@ -81,7 +81,7 @@ TEST(Json, RefusesAZeroByteAndWhatFollowsIt) {
 TEST(Json, RefusesNestingBeyondTheLimitWithoutTouchingTheStack) {
   EXPECT_TRUE(judge(nested(kJsonDepthMax)).ok());
   EXPECT_THAT(judge(nested(kJsonDepthMax + 1)).error().message, HasSubstr("64 deep"));
-  EXPECT_FALSE(judge("{\"a\":" + std::string(10'000'000, '[')).ok());
+  EXPECT_FALSE(judge("{\"a\":" + std::string(8'000'000, '[')).ok());
 }
 
 TEST(Json, SaysAtWhichByteTheTextIsWrong) {

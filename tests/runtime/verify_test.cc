@@ -85,7 +85,7 @@ class Verify : public ::testing::Test {
 // Entities that live in the partition that they are written to, whatever the hash of their names.
 EntityId in_partition(PartitionId partition, const std::string& kind) {
   for (int i = 0;; ++i) {
-    const auto entity = EntityId::trusted(kind + "/" + std::to_string(i));
+    auto entity = EntityId::trusted(kind + "/" + std::to_string(i));
     if (entity.partition_of(2) == partition) return entity;
   }
 }

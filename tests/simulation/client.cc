@@ -17,7 +17,7 @@ client::Outbox::Limits limits_of(Dice& dice) {
 
 }  // namespace
 
-Client::Client(World& world, const std::unique_ptr<Node>& node, std::string name)
+Client::Client(World& world, const std::unique_ptr<Node>& node, std::string_view name)
     : world_(&world),
       node_(&node),
       producer_(ProducerId::client(name).value()),

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "clients/cpp/outbox.h"
@@ -20,7 +21,7 @@ class Node;
 class Client {
  public:
   // `node` is where the node is while it lives; null while it does not.
-  Client(World& world, const std::unique_ptr<Node>& node, std::string name);
+  Client(World& world, const std::unique_ptr<Node>& node, std::string_view name);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

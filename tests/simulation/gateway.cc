@@ -53,10 +53,10 @@ void Gateway::handle(Connection& connection, std::uint64_t number, const std::ve
   connection.numbers.emplace(begun.call, number);
   for (auto& [partition, request] : begun.requests)
     node_->publish(partition, std::move(request), lives_[partition.value]);
-  if (begun.finished) finish(connection, std::move(*begun.finished));
+  if (begun.finished) finish(connection, *begun.finished);
 }
 
-void Gateway::finish(Connection& connection, runtime::PublishCalls::Finished finished) {
+void Gateway::finish(Connection& connection, const runtime::PublishCalls::Finished& finished) {
   std::vector<client::Outbox::Refusal> refusals;
   for (const auto& refusal : finished.outcome.refusals) refusals.push_back({refusal.index, refusal.error, kRetryAfter});
   connection.answer(connection.numbers.extract(finished.call).mapped(), std::move(refusals));
@@ -67,7 +67,7 @@ void Gateway::answered(runtime::Published published) {
     const auto found = connections_.find(published.session);
     if (found == connections_.end()) return;
     if (!published.refusals.empty()) world_->count("publish refused as unavailable");
-    if (auto finished = found->second.calls.answered(published)) finish(found->second, std::move(*finished));
+    if (auto finished = found->second.calls.answered(published)) finish(found->second, *finished);
   });
 }
 
@@ -75,7 +75,7 @@ void Gateway::reloaded(PartitionId partition, std::uint64_t life) {
   inbox_->send([this, partition, life] {
     lives_[partition.value] = life;
     for (auto& [id, connection] : connections_)
-      for (auto& finished : connection.calls.reloaded(partition)) finish(connection, std::move(finished));
+      for (const auto& finished : connection.calls.reloaded(partition)) finish(connection, finished);
   });
 }
 

@@ -53,7 +53,7 @@ class Gateway {
   };
 
   void handle(Connection& connection, std::uint64_t number, const std::vector<Letter>& letters);
-  void finish(Connection& connection, runtime::PublishCalls::Finished finished);
+  void finish(Connection& connection, const runtime::PublishCalls::Finished& finished);
 
   World* world_;
   Node* node_;

@@ -72,7 +72,7 @@ Node::Node(World& world, std::unique_ptr<runtime::Store> store)
       partitions_(world.settings.partitions),
       disk_(Inbox::make(world, world.settings.disk_pace)),
       alive_(std::make_shared<bool>(true)) {
-  for (std::uint16_t p = 0; p < partitions_.size(); ++p) {
+  for (std::uint16_t p = 0; p < world.settings.partitions; ++p) {
     partitions_[p].id = {p};
     partitions_[p].inbox = Inbox::make(world, world.settings.partition_pace);
     partitions_[p].reader = Inbox::make(world, world.settings.disk_pace);

@@ -47,6 +47,7 @@ void RunningNode::publish_to_ledger(int events) {
   for (const auto until = noted_ + static_cast<std::uint64_t>(events); noted_ < until;) {
     const auto end = std::min(until, noted_ + kBatchEvents);
     std::vector<std::string> payloads;
+    payloads.reserve(end - noted_);
     for (auto number = noted_ + 1; number <= end; ++number) payloads.push_back(entry(number));
     std::vector<client::Publication> batch;
     for (const auto& payload : payloads) batch.push_back({kLedger, "entry", payload, noted_ + batch.size() + 1});
