@@ -73,7 +73,7 @@ void lose(Self self, const char* why) {
   if (!state.remote) return;
   spdlog::warn("link to {} is down: {}", state.options->peer, why);
   self->demonitor(state.remote->address());
-  for (std::uint16_t p = 0; p < state.seats.size(); ++p) clear_seats(self, p);
+  for (std::size_t p = 0; p < state.seats.size(); ++p) clear_seats(self, static_cast<std::uint16_t>(p));
   state.remote = nullptr;
   state.queue.clear();
   state.queue_bytes = 0;

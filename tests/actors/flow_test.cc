@@ -324,6 +324,8 @@ class TirelessProducer {
   bool publish_batch(client::Session& session) {
     std::vector<std::string> payloads;
     std::vector<client::Publication> batch;
+    payloads.reserve(kBatchEvents);
+    batch.reserve(kBatchEvents);
     for (Sequence i = 1; i <= kBatchEvents; ++i) payloads.push_back(payload_of_(acknowledged_ + i));
     for (const auto& payload : payloads) batch.push_back({entity_, type_, payload, acknowledged_ + batch.size() + 1});
     const auto answer = session.publish(entity_, batch);
