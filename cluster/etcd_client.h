@@ -23,6 +23,10 @@
 #include "cluster/etcd_values.h"
 #include "messages/result.h"
 
+namespace kj {
+class HttpHeaderTable;
+}
+
 namespace carillon::cluster {
 
 class EtcdWatch {
@@ -30,7 +34,8 @@ class EtcdWatch {
   virtual ~EtcdWatch() noexcept(false) = default;
 
   // The next batch, never an empty one unless a reset. Waits as long as it takes: while etcd is away it tries again and
-  // again, with pauses that grow and vary. One at a time; dropping the promise loses nothing.
+  // again, with pauses that grow and vary. One at a time; dropping the promise, which must go before the watch does, loses
+  // nothing.
   virtual kj::Promise<WatchBatch> next() = 0;
 };
 
@@ -86,13 +91,23 @@ class EtcdClient {
   kj::Promise<Result<void>> compact(Revision revision);
 
  private:
+  struct Exchange;
+  class Call;
   class Watch;
+  enum class Repeat { kAtWill, kUnlessSent };
+
+  kj::Promise<void> open(Exchange& exchange, std::size_t endpoint, const char* path);
+  kj::Promise<Result<std::string>> ask(const char* path, std::string body, Repeat repeat);
+  kj::Promise<Result<EtcdRange>> read(std::string request);
+  kj::Promise<WriteOutcome> write(std::string transaction);
+  void leave(std::size_t endpoint);
 
   kj::Network& network_;
   kj::Timer& timer_;
   Timeouts timeouts_;
   std::vector<std::string> endpoints_;
   std::size_t current_ = 0;  // The endpoint in use.
+  kj::Own<kj::HttpHeaderTable> headers_;
 };
 
 }  // namespace carillon::cluster
