@@ -111,6 +111,46 @@ struct DeadLetter {
   # True once an operator has redriven or discarded it: no longer shown, still skipped by every replay (P5).
 }
 
+struct LogEntry {
+  # One entry of a partition's replicated log, under the key with its index.
+
+  epoch @0 :UInt64;
+  # In which it was made.
+
+  writes @1 :Data;
+  # Of its WriteSet, as cluster/entry.h has them.
+}
+
+struct EpochBegin {
+  # Where an epoch begins in a replica's log. The key holds the epoch.
+
+  index @0 :UInt64;
+  # Of the first entry that was made in it.
+}
+
+struct ReplicaState {
+  # How far the log of a replica is applied, and where it begins. One per partition; missing for all zeros.
+
+  applied @0 :UInt64;
+  # The effects of all entries up to this one stand in the other records.
+
+  baseIndex @1 :UInt64;
+  # Of the entry before the first that the log still holds.
+
+  baseEpoch @2 :UInt64;
+  # In which that one was made.
+
+  begun @3 :UInt64;
+  # The highest epoch that this replica began as the primary. It never begins one twice: before a crash it may have sent
+  # entries that its own disk has not got.
+
+  installing @4 :Bool;
+  # A copy of the records is under way: what stands here is worth nothing.
+
+  wholeFrom @5 :UInt64;
+  # The records came from a copy that lasted until this entry: before it is applied they are not of one moment.
+}
+
 struct StoreFormat {
   # One per store, under the key 00 00 "format".
 

@@ -5,6 +5,9 @@
 //     <partition + 1 : 2> w <producer> 00                         windows
 //     <partition + 1 : 2> j <batch number : 8>                    windows moved by recent batches
 //     <partition + 1 : 2> p <batch number : 8>                    witnesses of recent batches
+//     <partition + 1 : 2> l <index : 8>                           replication: entries of the log
+//     <partition + 1 : 2> e <epoch : 8>                           replication: where an epoch begins in the log
+//     <partition + 1 : 2> a                                       replication: what is applied, and where the log begins
 //     00 00 <name>                                                what belongs to the store as a whole
 #pragma once
 
@@ -20,9 +23,12 @@
 namespace carillon::runtime {
 
 enum class Tag : char {
+  kApplied = 'a',
   kCursor = 'c',
   kDeadLetter = 'd',
+  kEpoch = 'e',
   kMovedWindows = 'j',
+  kLog = 'l',
   kMailbox = 'm',
   kProgress = 'p',
   kSnapshot = 's',

@@ -39,6 +39,11 @@ std::optional<std::string_view> value_of_record(std::string_view key, std::strin
 class WriteSet {
  public:
   void put(std::string_view key, std::string_view value);
+  // A record that has its checksum already.
+  void put_record(std::string_view key, std::string_view record) {
+    batch_.Put({key.data(), key.size()}, {record.data(), record.size()});
+    empty_ = false;
+  }
   void erase(std::string_view key) {
     batch_.Delete({key.data(), key.size()});
     empty_ = false;

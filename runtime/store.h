@@ -51,8 +51,8 @@ class Store final : public Storage {
   // As `scan`, but goes on behind what is damaged; the first damage is returned at the end.
   Result<void> scan_past_damage(std::string_view from, std::string_view until, const Visit& visit) const;
 
-  // Durable when it returns ok, or without `sync` once a later synced write is; readable in any case. After a failure every
-  // further write fails.
+  // Readable when it returns ok, and with `sync` durable, together with all that was written before. After a failure
+  // every further write fails.
   Result<void> write(WriteSet& writes, bool sync = true);
   // Tables that no compaction has sorted in yet. LevelDB slows writers down at 8 and stops them at 12.
   std::size_t uncompacted_files() const;

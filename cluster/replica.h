@@ -1,0 +1,231 @@
+// One replica of one partition on one node: the replication protocol of docs/cluster.md.
+//
+// Pure: inputs are calls with the time of a monotonic clock, outputs are what `take` returns, the disk is only read. One
+// owner, one thread. Its owner
+//  - hands `Write`s to the journal in the order of their numbers and answers each with `written` or, once, `write_failed`;
+//    after a failure no further write is carried out (the store is read-only), and no answer is expected for it;
+//  - sends messages over the link to the named node, in order; what it cannot send it drops. Of messages that come in it
+//    calls `received` for those of this partition. A link that breaks is told of with `link_lost`, what was on its way is
+//    lost; `link_up` when it works again. Every node with which there is no link yet counts as lost;
+//  - carries out a `Proposal` as a compare-and-swap in etcd and answers it with `proposal_answered`;
+//  - passes on every state of the partition's record that the watch gives, in order. The first one after `open` must come
+//    from a linearizable read;
+//  - calls `tick` about every 10 ms;
+//  - calls `take` after every input (or several) and performs what it gives.
+//
+// On the primary a runtime::Partition lies above it: see the events. The Partition reads the same storage, where nothing
+// stands but what is committed. After `BrokenInvariant` throw the Replica away, with its Partition, and open it anew once
+// the writes under way have been answered.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "cluster/partition_record.h"
+#include "cluster/peer_message.h"
+#include "messages/entity_id.h"
+#include "messages/result.h"
+#include "runtime/storage.h"
+
+namespace carillon::cluster {
+
+using Instant = std::chrono::microseconds;  // On the monotonic clock of this process; its beginning means nothing.
+using Revision = std::int64_t;              // etcd's mod revision of the partition's record.
+
+struct ReplicaTimeouts {
+  std::chrono::milliseconds heartbeat{40};         // A primary says at least so often that it lives.
+  std::chrono::milliseconds read_lease{150};       // For so long a backup does not nominate itself.
+  std::chrono::milliseconds lease_margin{15};      // The primary counts so much less: clocks may differ by a tenth.
+  std::chrono::milliseconds suspect_after{500};    // Who has said nothing for so long is taken for dead.
+  std::chrono::milliseconds stalled_after{3'000};  // A backup that answers, but has got no entry to disk for so long.
+  std::chrono::milliseconds stagger{30};           // Between the nominations of members, by their place.
+  std::chrono::milliseconds repeat_after{250};     // A proposal or question without an answer is made again.
+  std::chrono::milliseconds hand_over_max{2'000};  // A hand-over that has not come about is given up.
+};
+
+struct ReplicaLimits {
+  // The log that is kept for replicas that were away. Behind it they get a copy of the records.
+  std::uint64_t log_entries_kept = 65'536;
+  std::uint64_t log_bytes_kept = 256ull << 20;
+  // On the way to one backup.
+  std::size_t append_bytes_max = 1u << 20;  // In one message; a larger entry goes alone.
+  std::size_t unanswered_bytes_max = 8u << 20;
+  // A copy of the records.
+  std::size_t chunk_bytes = 256u << 10;
+  std::uint64_t chunks_ahead = 4;  // Credit: sent and not yet written.
+  // In one write.
+  std::size_t apply_bytes_max = 4u << 20;
+  std::size_t erase_keys_max = 4'096;
+  // Entries kept in memory besides those that are not on disk yet.
+  std::size_t cache_bytes = 8u << 20;
+};
+
+// For the journal. With `sync`, `written` says that it is on stable storage; without, that it can be read.
+struct Write {
+  std::uint64_t number = 0;  // From 1 without gaps.
+  runtime::WriteSet writes;
+  bool sync = true;
+};
+
+struct Outgoing {
+  NodeName to;
+  PeerMessage message;
+};
+
+// A compare-and-swap: put `record` if the record's revision still is `based_on`.
+struct Proposal {
+  std::uint64_t number = 0;
+  PartitionRecord record;
+  Revision based_on = 0;
+};
+
+// --- What the owner of a primary has to know, in the order in which it came about.
+
+// This replica is the primary, and everything that it inherited is committed and can be read: open a runtime::Partition
+// on the storage (fold_before_commit must be false) and give its WriteSets to `append`.
+struct BecamePrimary {
+  Epoch epoch = 0;
+};
+// The oldest WriteSet given to `append` and not yet answered is committed, and storage shows it: call
+// Partition::committed. Once for each append.
+struct AppendCommitted {};
+// Not the primary any more, or not able to be: drop the Partition. Of what was appended and not answered nobody knows
+// whether it will be committed; whoever asked for it asks again.
+struct PrimaryLost {};
+// The disk refused a write: call Partition::commit_failed, if there is one. The replica tries to be replaced; until then
+// it stays primary as far as reading goes.
+struct DiskFailed {
+  Error error;
+};
+// What `discard` was asked for is done: nothing of the partition is left. Throw the Replica away.
+struct Discarded {};
+using ReplicaEvent = std::variant<BecamePrimary, AppendCommitted, PrimaryLost, DiskFailed, Discarded>;
+
+struct ReplicaOutputs {
+  std::vector<Write> writes;
+  std::vector<Outgoing> messages;
+  std::optional<Proposal> proposal;  // At most one is unanswered at a time; a new one takes the place of an old one.
+  std::vector<ReplicaEvent> events;
+
+  bool empty() const { return writes.empty() && messages.empty() && !proposal && events.empty(); }
+};
+
+enum class Role {
+  kStranger,  // No copy is wanted here, or nobody has said yet.
+  kJoining,   // Wanted, not in sync.
+  kInSync,    // A backup whose acknowledgement is waited for, and that may become primary.
+  kPrimary,
+};
+std::string_view name_of(Role role);
+
+class Replica {
+ public:
+  struct Options {
+    PartitionId partition;
+    ReplicaId self;
+    std::uint16_t min_in_sync = 1;
+    ReplicaTimeouts timeouts;
+    ReplicaLimits limits;
+  };
+
+  // Reads where the log stands. `storage` outlives the replica. UNAVAILABLE when what is stored is damaged.
+  static Result<std::unique_ptr<Replica>> open(Options options, const runtime::Storage& storage, Instant now);
+  ~Replica();
+
+  // --- Inputs.
+
+  // Nothing when there is no record (any more). Older revisions than the last are passed over.
+  void record_changed(const std::optional<PartitionRecord>& record, Revision revision, Instant now);
+
+  enum class Swap {
+    kWon,
+    kLost,
+    kUnknown,  // No answer: it may or may not have been done, and may yet be.
+  };
+  // `revision` is that of the new record when it was won. An answer to another than the last proposal is passed over.
+  void proposal_answered(std::uint64_t number, Swap outcome, Revision revision, Instant now);
+
+  // Only while `is_ready`. Answered by AppendCommitted, by PrimaryLost or by DiskFailed.
+  void append(const runtime::WriteSet& writes, Instant now);
+
+  void written(std::uint64_t number, Instant now);
+  void write_failed(const Error& error, Instant now);
+
+  // MALFORMED for a message that no replica sends (nothing else has come of it then): the sender's link is not to be
+  // trusted. A message that is old or out of place is passed over and ok.
+  Result<void> received(PeerMessage message, Instant now);
+  void link_up(const NodeName& node, Instant now);
+  void link_lost(const NodeName& node, Instant now);
+
+  void tick(Instant now);
+
+  // Planned: this primary takes no more appends (they wait), has all committed, and names `to` its successor, or when
+  // nothing is named whoever is in sync, wanted and nearest. UNAVAILABLE when this is not the ready primary, or
+  // when there is nobody who could follow. Ends in PrimaryLost, or is given up after `hand_over_max` and the
+  // replica goes on.
+  Result<void> hand_over(const std::optional<ReplicaId>& to, Instant now);
+
+  // Erases all that this replica has, step by step, ending in `Discarded`. Only for a stranger; a record that wants the
+  // replica again ends it early, and it begins with nothing.
+  void discard(Instant now);
+
+  ReplicaOutputs take();
+
+  // --- Questions.
+
+  Role role() const;
+  Epoch epoch() const;                       // The highest that it has heard of.
+  std::optional<ReplicaId> primary() const;  // Of that epoch, if known.
+  const std::optional<PartitionRecord>& record() const;
+  const std::optional<Error>& failed() const;  // The disk's answer to a write.
+
+  // The primary, between BecamePrimary and PrimaryLost.
+  bool is_ready() const;
+  // Ready, not handing over, its disk works, and at least min_in_sync replicas are in sync: publishing may be accepted.
+  bool may_publish() const;
+  // What storage shows is the newest that anybody was told (docs/cluster.md: leases).
+  bool may_read(Instant now) const;
+
+  Index log_end() const;
+  Index commit_index() const;
+  Index applied_index() const;
+
+  struct Backup {
+    ReplicaId id;
+    bool in_sync = false;
+    bool linked = false;
+    bool copying = false;           // The records are being copied.
+    std::uint64_t lag_entries = 0;  // Behind this primary's log; all of it while nothing is known.
+  };
+  // Of the primary: everybody else who is in sync or wanted, as far as they have been heard of.
+  std::vector<Backup> backups() const;
+  // Of the primary: fewer are in sync than are wanted.
+  bool is_under_replicated() const;
+
+  struct Counters {
+    std::uint64_t entries_appended = 0;  // To this log, own or received.
+    std::uint64_t entries_applied = 0;
+    std::uint64_t truncations = 0;
+    std::uint64_t copies_begun = 0;  // As receiver.
+    std::uint64_t copies_sent = 0;   // As primary.
+    std::uint64_t removals = 0;      // Of silent backups, won.
+    std::uint64_t nominations = 0;   // Won.
+    std::uint64_t nominations_lost = 0;
+    std::uint64_t hand_overs = 0;  // Won.
+    std::uint64_t refused = 0;     // Messages of lower epochs.
+  };
+  const Counters& counters() const;
+
+ private:
+  class State;
+  explicit Replica(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace carillon::cluster
