@@ -49,6 +49,7 @@ void write(peer::Message::Builder out, const AppendAnswer& answer) {
   to.setReceived(answer.received);
   to.setLeaseFrom(answer.lease_from);
   to.setAgain(answer.again);
+  to.setInstalling(answer.installing);
 }
 
 void write(peer::Message::Builder out, const AskEpochEnd& ask) {
@@ -77,6 +78,7 @@ void write(peer::Message::Builder out, const CopyBegin& begin) {
 void write(peer::Message::Builder out, const CopyCredit& credit) {
   auto to = out.initCopyCredit();
   to.setCopy(credit.copy);
+  to.setWritten(credit.written);
   to.setChunks(credit.chunks);
 }
 
@@ -96,14 +98,15 @@ void write(peer::Message::Builder out, const DiskFailure&) { out.setFailure(); }
 
 Append read(peer::Append::Reader from) {
   Append append{from.getPreviousIndex(), from.getPreviousEpoch(), {}, from.getCommit(), from.getSentAt()};
-  append.entries.reserve(from.getEntries().size());
-  for (const auto entry : from.getEntries())
+  const auto entries = from.getEntries();
+  append.entries.reserve(entries.size());
+  for (const auto entry : entries)
     append.entries.push_back({entry.getEpoch(), std::make_shared<const std::string>(view(entry.getWrites()))});
   return append;
 }
 
 AppendAnswer read(peer::AppendAnswer::Reader from) {
-  return {from.getDurable(), from.getReceived(), from.getLeaseFrom(), from.getAgain()};
+  return {from.getDurable(), from.getReceived(), from.getLeaseFrom(), from.getAgain(), from.getInstalling()};
 }
 
 AskEpochEnd read(peer::AskEpochEnd::Reader from) {
@@ -116,15 +119,16 @@ EpochEnd read(peer::EpochEnd::Reader from) {
 
 CopyBegin read(peer::CopyBegin::Reader from) { return {from.getCopy(), from.getBaseIndex(), from.getBaseEpoch()}; }
 
-CopyCredit read(peer::CopyCredit::Reader from) { return {from.getCopy(), from.getChunks()}; }
+CopyCredit read(peer::CopyCredit::Reader from) { return {from.getCopy(), from.getWritten(), from.getChunks()}; }
 
 CopyChunk read(peer::CopyChunk::Reader from) {
   return {from.getCopy(), from.getNumber(), std::string(view(from.getRecords())), from.getLast(), from.getThrough()};
 }
 
 Result<PeerMessage> read(peer::Message::Reader from) {
+  const auto sender = from.getFrom();
   PeerMessage message{{from.getPartition()},
-                      {std::string(view(from.getFrom().getNode())), std::string(view(from.getFrom().getStore()))},
+                      {std::string(view(sender.getNode())), std::string(view(sender.getStore()))},
                       from.getEpoch(),
                       {}};
   if (!is_name(message.from.node, kNodeBytesMax)) return malformed("a peer's message comes from no node");

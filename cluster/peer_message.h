@@ -28,6 +28,7 @@ struct AppendAnswer {
   Index received = 0;
   std::uint64_t lease_from = 0;
   bool again = false;
+  bool installing = false;
   bool operator==(const AppendAnswer&) const = default;
 };
 
@@ -56,6 +57,7 @@ struct CopyBegin {
 
 struct CopyCredit {
   std::uint64_t copy = 0;
+  std::uint64_t written = 0;
   std::uint64_t chunks = 0;
   bool operator==(const CopyCredit&) const = default;
 };

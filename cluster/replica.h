@@ -6,7 +6,7 @@
 //    after a failure no further write is carried out (the store is read-only), and no answer is expected for it;
 //  - sends messages over the link to the named node, in order; what it cannot send it drops. Of messages that come in it
 //    calls `received` for those of this partition. A link that breaks is told of with `link_lost`, what was on its way is
-//    lost; `link_up` when it works again. Every node with which there is no link yet counts as lost;
+//    lost; `link_up` when it works again. A node of which neither was said yet is given the time of `suspect_after`;
 //  - carries out a `Proposal` as a compare-and-swap in etcd and answers it with `proposal_answered`;
 //  - passes on every state of the partition's record that the watch gives, in order. The first one after `open` must come
 //    from a linearizable read;
@@ -27,8 +27,10 @@
 #include <variant>
 #include <vector>
 
+#include "cluster/log.h"
 #include "cluster/partition_record.h"
 #include "cluster/peer_message.h"
+#include "cluster/replica_limits.h"
 #include "messages/entity_id.h"
 #include "messages/result.h"
 #include "runtime/storage.h"
@@ -37,41 +39,6 @@ namespace carillon::cluster {
 
 using Instant = std::chrono::microseconds;  // On the monotonic clock of this process; its beginning means nothing.
 using Revision = std::int64_t;              // etcd's mod revision of the partition's record.
-
-struct ReplicaTimeouts {
-  std::chrono::milliseconds heartbeat{40};         // A primary says at least so often that it lives.
-  std::chrono::milliseconds read_lease{150};       // For so long a backup does not nominate itself.
-  std::chrono::milliseconds lease_margin{15};      // The primary counts so much less: clocks may differ by a tenth.
-  std::chrono::milliseconds suspect_after{500};    // Who has said nothing for so long is taken for dead.
-  std::chrono::milliseconds stalled_after{3'000};  // A backup that answers, but has got no entry to disk for so long.
-  std::chrono::milliseconds stagger{30};           // Between the nominations of members, by their place.
-  std::chrono::milliseconds repeat_after{250};     // A proposal or question without an answer is made again.
-  std::chrono::milliseconds hand_over_max{2'000};  // A hand-over that has not come about is given up.
-};
-
-struct ReplicaLimits {
-  // The log that is kept for replicas that were away. Behind it they get a copy of the records.
-  std::uint64_t log_entries_kept = 65'536;
-  std::uint64_t log_bytes_kept = 256ull << 20;
-  // On the way to one backup.
-  std::size_t append_bytes_max = 1u << 20;  // In one message; a larger entry goes alone.
-  std::size_t unanswered_bytes_max = 8u << 20;
-  // A copy of the records.
-  std::size_t chunk_bytes = 256u << 10;
-  std::uint64_t chunks_ahead = 4;  // Credit: sent and not yet written.
-  // In one write.
-  std::size_t apply_bytes_max = 4u << 20;
-  std::size_t erase_keys_max = 4'096;
-  // Entries kept in memory besides those that are not on disk yet.
-  std::size_t cache_bytes = 8u << 20;
-};
-
-// For the journal. With `sync`, `written` says that it is on stable storage; without, that it can be read.
-struct Write {
-  std::uint64_t number = 0;  // From 1 without gaps.
-  runtime::WriteSet writes;
-  bool sync = true;
-};
 
 struct Outgoing {
   NodeName to;
@@ -126,6 +93,8 @@ std::string_view name_of(Role role);
 
 class Replica {
  public:
+  class State;  // Of the files replica_*.cc alone.
+
   struct Options {
     PartitionId partition;
     ReplicaId self;
@@ -151,7 +120,7 @@ class Replica {
   // `revision` is that of the new record when it was won. An answer to another than the last proposal is passed over.
   void proposal_answered(std::uint64_t number, Swap outcome, Revision revision, Instant now);
 
-  // Only while `is_ready`. Answered by AppendCommitted, by PrimaryLost or by DiskFailed.
+  // Between BecamePrimary and PrimaryLost. Answered by AppendCommitted, by PrimaryLost or by DiskFailed.
   void append(const runtime::WriteSet& writes, Instant now);
 
   void written(std::uint64_t number, Instant now);
@@ -196,7 +165,7 @@ class Replica {
   Index commit_index() const;
   Index applied_index() const;
 
-  struct Backup {
+  struct BackupStatus {
     ReplicaId id;
     bool in_sync = false;
     bool linked = false;
@@ -204,13 +173,12 @@ class Replica {
     std::uint64_t lag_entries = 0;  // Behind this primary's log; all of it while nothing is known.
   };
   // Of the primary: everybody else who is in sync or wanted, as far as they have been heard of.
-  std::vector<Backup> backups() const;
+  std::vector<BackupStatus> backups() const;
   // Of the primary: fewer are in sync than are wanted.
   bool is_under_replicated() const;
 
   struct Counters {
     std::uint64_t entries_appended = 0;  // To this log, own or received.
-    std::uint64_t entries_applied = 0;
     std::uint64_t truncations = 0;
     std::uint64_t copies_begun = 0;  // As receiver.
     std::uint64_t copies_sent = 0;   // As primary.
@@ -223,7 +191,6 @@ class Replica {
   const Counters& counters() const;
 
  private:
-  class State;
   explicit Replica(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

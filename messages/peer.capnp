@@ -59,6 +59,9 @@ struct AppendAnswer {
 
   again @3 :Bool;
   # Something is missing behind `received`: what was sent behind it is to be sent again.
+
+  installing @4 :Bool;
+  # A copy of the records is not complete: it has entries, but nothing to apply them to.
 }
 
 struct AskEpochEnd {
@@ -113,8 +116,11 @@ struct CopyCredit {
   copy @0 :UInt64;
   # As in CopyBegin.
 
-  chunks @1 :UInt64;
-  # How many chunks may be sent in all.
+  written @1 :UInt64;
+  # So many chunks stand in the store; of the last one, on stable storage.
+
+  chunks @2 :UInt64;
+  # How many may be sent in all.
 }
 
 struct CopyChunk {

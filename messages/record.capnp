@@ -119,6 +119,9 @@ struct LogEntry {
 
   writes @1 :Data;
   # Of its WriteSet, as cluster/entry.h has them.
+
+  position @2 :UInt64;
+  # The bytes of all entries up to this one, since the log of this replica began.
 }
 
 struct EpochBegin {
@@ -149,6 +152,9 @@ struct ReplicaState {
 
   wholeFrom @5 :UInt64;
   # The records came from a copy that lasted until this entry: before it is applied they are not of one moment.
+
+  basePosition @6 :UInt64;
+  # The `position` of the entry at `baseIndex`.
 }
 
 struct StoreFormat {

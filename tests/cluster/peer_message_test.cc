@@ -16,11 +16,11 @@ std::vector<PeerMessage> one_of_each() {
   const auto add = [&](auto body) { messages.push_back({{7}, {"ant", "0123456789abcdef"}, 12, std::move(body)}); };
   add(Append{41, 11, {entry(11, "some"), entry(12, "writes")}, 40, 123'456'789});
   add(Append{});
-  add(AppendAnswer{43, 44, 123'456'789, true});
+  add(AppendAnswer{43, 44, 123'456'789, true, true});
   add(AskEpochEnd{9, 50, true});
   add(EpochEnd{9, 50, 8, 38, 41});
   add(CopyBegin{3, 38, 8});
-  add(CopyCredit{3, 4});
+  add(CopyCredit{3, 2, 4});
   add(CopyChunk{3, 1, "records", true, 39});
   add(Refusal{});
   add(DiskFailure{});
@@ -33,6 +33,16 @@ TEST(PeerMessage, EveryKindReadsAsItWasWritten) {
     ASSERT_TRUE(read.ok()) << read.error().message;
     EXPECT_EQ(*read, message) << message.body.index();
   }
+}
+
+TEST(PeerMessage, ManyAndLargeEntriesReadAsTheyWereWritten) {
+  PeerMessage message{{7}, {"ant", "s1"}, 12, Append{}};
+  auto& entries = std::get<Append>(message.body).entries;
+  for (std::size_t i = 0; i < 1'000; ++i)
+    entries.push_back({i, std::make_shared<const std::string>(std::string(i * 7 % 5'000, 'x'))});
+  const auto read = decode_peer_message(encode(message));
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(*read, message);
 }
 
 TEST(PeerMessage, WhatIsCutShortIsMalformed) {

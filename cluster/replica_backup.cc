@@ -1,0 +1,206 @@
+// A backup: takes entries, reconciles its log, receives copies, gives leases.
+#include <algorithm>
+#include <utility>
+
+#include "cluster/mutation.h"
+#include "cluster/replica_state.h"
+
+namespace carillon::cluster {
+
+// --- Entries.
+
+// Whatever the primary of this epoch says, it lives.
+void Replica::State::heard_primary() {
+  heard_ = now;
+  suspected_.reset();
+}
+
+Result<void> Replica::State::take_in(const ReplicaId& from, Append append) {
+  if (failed) {
+    if (!mutated(Mutation::kFailedDiskAcknowledges)) {
+      send(from.node, DiskFailure{});
+      return {};
+    }
+  }
+  // A promise, so also to a primary whose entries do not fit yet.
+  if (append.sent_at > lease_from_) lease_from_ = append.sent_at;
+  lease_until_ = std::max(lease_until_, now + options.timeouts.read_lease);
+  if (install_ == Install::kWiping) return {};
+  if (!reconciled_) {
+    if (!asked_at_ || now >= *asked_at_ + options.timeouts.repeat_after) ask_epoch_end();
+    return {};
+  }
+  if (append.previous_index > log.end() && !mutated(Mutation::kSkipPreviousCheck)) {
+    if (again_at_ && now < *again_at_ + options.timeouts.repeat_after) return {};
+    again_at_ = now;
+    answer(true);
+    return {};
+  }
+  const bool lenient =
+      mutated(Mutation::kSkipPreviousCheck) || mutated(Mutation::kTruncateByIndex) || mutated(Mutation::kIgnoreEpoch);
+  const auto previous = append.previous_index;
+  if (!lenient && previous >= log.base() && log.epoch_at(previous) != append.previous_epoch) {
+    reconciled_ = false;
+    ask_epoch_end();
+    return {};
+  }
+  // What is known already comes again after a link was broken.
+  const auto known = std::min<std::uint64_t>(log.end() - std::min(previous, log.end()), append.entries.size());
+  for (std::uint64_t i = 0; i < known && !lenient; ++i)
+    if (previous + i + 1 >= log.base() && log.epoch_at(previous + i + 1) != append.entries[i].epoch)
+      return Error{ErrorCode::MALFORMED, "a primary changes an entry that it has sent before"};
+  std::vector<runtime::WriteSet> writes;
+  auto last_epoch = log.end_epoch();
+  for (auto i = known; i < append.entries.size(); ++i) {
+    const auto& entry = append.entries[i];
+    if (!lenient && (entry.epoch < last_epoch || entry.epoch > epoch))
+      return Error{ErrorCode::MALFORMED, "a primary sends entries whose epochs are not in order"};
+    last_epoch = entry.epoch;
+    auto decoded = decode_writes(options.partition, *entry.bytes);
+    if (!decoded) return decoded.error();
+    writes.push_back(std::move(*decoded));
+  }
+  for (auto i = known; i < append.entries.size(); ++i) {
+    auto& entry = append.entries[i];
+    if (lenient) entry.epoch = std::max(entry.epoch, log.end_epoch());
+    log.append(std::move(entry), std::move(writes[i - known]));
+    ++counters.entries_appended;
+  }
+  again_at_.reset();
+  commit = std::max(commit, std::min(append.commit, log.end()));
+  // With entries the answer comes once they are on disk; until then what is there is said, for the lease.
+  if (append.entries.size() == known || mutated(Mutation::kAcknowledgeBeforeSync)) answer(false);
+  return {};
+}
+
+void Replica::State::answer(bool again) {
+  if (!primary) return;
+  const bool early =
+      mutated(Mutation::kAcknowledgeBeforeSync) || (failed && mutated(Mutation::kFailedDiskAcknowledges));
+  const auto durable = early ? log.end() : log.durable();
+  // Whoever may already have been named primary promises nothing to the old one.
+  const auto lease = nominates_itself() && !mutated(Mutation::kNominateDuringLease) ? 0 : lease_from_;
+  send(primary->node, AppendAnswer{durable, log.end(), lease, again, !log.is_whole()});
+  answered_ = durable;
+}
+
+// --- Reconciling.
+
+void Replica::State::ask_epoch_end() {
+  asked_at_ = now;
+  const bool worthless = log.is_installing() && install_ == Install::kNone;
+  send(primary->node, AskEpochEnd{log.end_epoch(), log.end(), worthless});
+}
+
+Result<void> Replica::State::take_in(EpochEnd end) {
+  if (reconciled_ || install_ == Install::kWiping || (log.is_installing() && install_ == Install::kNone)) return {};
+  if (end.asked_epoch != log.end_epoch() || end.asked_index != log.end()) return {};  // Of an older question.
+  if (end.epoch > end.asked_epoch) return Error{ErrorCode::MALFORMED, "a primary answers with a later epoch"};
+  auto cut = log.end();
+  bool agreed = true;
+  if (mutated(Mutation::kTruncateByIndex)) {
+    cut = std::min(log.end(), end.last_index);
+  } else {
+    // Up to where both have entries of the same epoch, they are the same entries (KIP-279).
+    const auto own = log.end_of(end.epoch);
+    if (!own) {
+      become_worthless();
+      ask_epoch_end();
+      return {};
+    }
+    agreed = own->epoch == end.epoch || own->end == 0;
+    cut = agreed ? std::min(own->end, end.end_index) : own->end;
+  }
+  if (cut < log.applying()) {
+    if (mutated(Mutation::kTruncateByIndex) || mutated(Mutation::kApplyBeforeCommit)) {
+      cut = std::min(log.applying(), log.end());
+    } else {
+      become_worthless();  // What is committed cannot differ; so this is no log of this partition.
+      ask_epoch_end();
+      return {};
+    }
+  }
+  if (cut < log.end()) ++counters.truncations;
+  log.truncate(cut);
+  if (!agreed) {
+    ask_epoch_end();
+    return {};
+  }
+  reconciled_ = true;
+  asked_at_.reset();
+  answer(false);
+  return {};
+}
+
+// --- Copies.
+
+// Nothing that is here is of any use; the next copy begins from nothing.
+void Replica::State::become_worthless() {
+  install_ = Install::kNone;
+  chunk_writes_.clear();
+  reconciled_ = false;
+  log.begin_install(0, 0);
+  commit = 0;
+}
+
+void Replica::State::take_in(const CopyBegin& begin) {
+  if (failed || discarding_) return;
+  // Who is in sync has what is committed; a copy would take it away.
+  if (is_own_record() && record->is_in_sync(options.self)) return;
+  if (install_ != Install::kNone && copy_ == begin.copy) return;
+  ++counters.copies_begun;
+  log.begin_install(begin.base_index, begin.base_epoch);
+  commit = begin.base_index;
+  reconciled_ = false;
+  install_ = Install::kWiping;
+  copy_ = begin.copy;
+  chunks_ = chunks_written_ = 0;
+  chunk_writes_.clear();
+}
+
+void Replica::State::pump_wipe() {
+  if (!log.is_idle()) return;
+  const auto more = log.wipe();
+  if (!more) return fail(more.error());
+  if (*more) return;
+  if (discarding_) {
+    if (!std::exchange(discarded_, true)) {
+      log.forget();
+      return;
+    }
+    discarding_ = false;
+    install_ = Install::kNone;
+    out_.events.push_back(Discarded{});
+    return;
+  }
+  install_ = Install::kReceiving;
+  reconciled_ = true;
+  if (!primary) return;
+  send(primary->node, CopyCredit{copy_, 0, options.limits.chunks_ahead});
+}
+
+Result<void> Replica::State::take_in(const CopyChunk& chunk) {
+  if (failed || install_ != Install::kReceiving || chunk.copy != copy_ || chunk.number != chunks_ + 1) return {};
+  if (chunk.number > chunks_written_ + options.limits.chunks_ahead)
+    return Error{ErrorCode::MALFORMED, "a primary sends more of a copy than it has credit for"};
+  const auto records = decode_writes(options.partition, chunk.records);
+  if (!records) return records.error();
+  if (records->empty() && !chunk.last) return Error{ErrorCode::MALFORMED, "a primary copies nothing"};
+  ++chunks_;
+  log.put_records(*records);
+  if (chunk.last) {
+    log.end_install(chunk.through);
+    install_ = Install::kNone;
+  }
+  chunk_writes_.push_back(log.next_write());
+  return {};
+}
+
+// --- What is due.
+
+void Replica::State::pump_backup() {
+  if (!primary || is_self(*primary) || !reconciled_ || failed) return;
+  if (log.durable() > answered_) answer(false);
+}
+
+}  // namespace carillon::cluster

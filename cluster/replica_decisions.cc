@@ -1,0 +1,242 @@
+// Which compare-and-swap is due: additions, removals, nominations, hand-overs.
+#include <algorithm>
+#include <utility>
+
+#include "cluster/mutation.h"
+#include "cluster/replica_state.h"
+
+namespace carillon::cluster {
+namespace {
+
+// Not more than so many entries behind may be whoever is to be waited for by every commit.
+constexpr Index kSmallLag = 64;
+
+PartitionRecord without(PartitionRecord record, const std::set<ReplicaId>& leaving) {
+  std::erase_if(record.in_sync, [&](const ReplicaId& member) { return leaving.contains(member); });
+  return record;
+}
+
+}  // namespace
+
+// --- Asking etcd.
+
+bool Replica::State::may_propose() const {
+  if (!is_own_record() || discarding_) return false;
+  switch (asked_) {
+    case Asked::kNothing:
+      return true;
+    case Asked::kUnknown:
+      return now >= asked_again_at_;
+    case Asked::kWaiting:
+    case Asked::kLost:
+      return false;  // The watch will tell what came before.
+  }
+  return false;
+}
+
+void Replica::State::propose(PartitionRecord next) {
+  next.epoch = record->epoch + 1;
+  unresolved_.push_back(next);
+  asked_ = Asked::kWaiting;
+  out_.proposal = Proposal{++proposals_, std::move(next), revision_};
+}
+
+void Replica::State::proposal_answered(std::uint64_t number, Swap outcome, Revision revision) {
+  if (number != proposals_ || asked_ != Asked::kWaiting) return;
+  if (mutated(Mutation::kTakeLostForWon) && outcome == Swap::kLost) {
+    outcome = Swap::kWon;
+    revision = revision_ + 1;
+  }
+  switch (outcome) {
+    case Swap::kWon: {
+      const auto won = unresolved_.back();
+      if (is_self(won.primary) && !leading_) ++counters.nominations;
+      if (!is_self(won.primary) && leading_ && !failed) ++counters.hand_overs;
+      if (is_self(won.primary) && leading_ && won.in_sync.size() < record->in_sync.size()) ++counters.removals;
+      record_changed(won, revision);
+      return;
+    }
+    case Swap::kLost:
+      if (!leading_) ++counters.nominations_lost;
+      unresolved_.pop_back();
+      asked_ = Asked::kLost;
+      return;
+    case Swap::kUnknown:
+      asked_ = Asked::kUnknown;
+      asked_again_at_ = now + options.timeouts.repeat_after;
+      return;
+  }
+}
+
+bool Replica::State::nominates_itself() const {
+  return !leading_ && std::ranges::any_of(unresolved_, [&](const auto& proposed) { return is_self(proposed.primary); });
+}
+
+bool Replica::State::gives_itself_up() const {
+  return leading_ && std::ranges::any_of(unresolved_, [&](const auto& proposed) { return !is_self(proposed.primary); });
+}
+
+void Replica::State::decide() {
+  if (hand_over_ && now >= hand_over_->until && !gives_itself_up()) end_hand_over();
+  if (!may_propose()) return;
+  auto next = leading_ || must_raise_ ? next_as_primary() : next_as_backup();
+  if (next) propose(std::move(*next));
+}
+
+// --- As the primary.
+
+std::optional<PartitionRecord> Replica::State::next_as_primary() {
+  if (failed) {
+    // Whoever is in sync has all that is committed.
+    auto to = successor(true);
+    if (!to) to = successor(false);
+    if (!to) return std::nullopt;
+    auto next = without(*record, {options.self});
+    next.primary = *to;
+    return next;
+  }
+  if (must_raise_) return *record;
+  if (auto next = without_silent()) return next;
+  if (!ready) return std::nullopt;
+  if (auto next = handed_over()) return next;
+  if (hand_over_) return std::nullopt;
+  if (auto next = with_caught_up()) return next;
+  return without_unwanted();
+}
+
+bool Replica::State::is_alive(const ReplicaId& id) const {
+  const auto found = backups_.find(id.node);
+  return found != backups_.end() && found->second.id == id && !found->second.disk_failed &&
+         link(id.node) != Link::kLost && now - found->second.heard <= options.timeouts.suspect_after;
+}
+
+std::optional<PartitionRecord> Replica::State::without_silent() {
+  const auto& timeouts = options.timeouts;
+  std::set<ReplicaId> gone;    // There is no doubt.
+  std::set<ReplicaId> silent;  // Perhaps it is this primary that is cut off.
+  for (const auto& member : record->in_sync) {
+    if (is_self(member)) continue;
+    const auto found = backups_.find(member.node);
+    if (found == backups_.end()) {
+      gone.insert(member);  // Another disk of this very node.
+      continue;
+    }
+    auto& backup = found->second;
+    const bool replaced = backup.id && *backup.id != member && !mutated(Mutation::kIgnoreStore);
+    const bool stalled =
+        backup.acknowledged < log.end() && backup.id == member &&
+        now - std::max(backup.progressed, backup.heard - timeouts.stalled_after) > timeouts.stalled_after;
+    if (replaced || backup.disk_failed || backup.useless || stalled) {
+      gone.insert(member);
+      if (stalled) backup.not_before = now + timeouts.stalled_after;
+    } else if (link(member.node) == Link::kLost || now - backup.heard > timeouts.suspect_after) {
+      silent.insert(member);
+    }
+  }
+  if (!silent.empty() && record->in_sync.size() - gone.size() - silent.size() < options.min_in_sync) {
+    // Alone it could not publish. If others are together somewhere they will replace it; they get the time for that.
+    std::erase_if(silent, [&](const ReplicaId& member) {
+      return now - backups_.find(member.node)->second.heard <= 2 * timeouts.suspect_after;
+    });
+  }
+  gone.merge(silent);
+  if (gone.empty()) return std::nullopt;
+  for (const auto& member : gone)
+    if (const auto found = backups_.find(member.node); found != backups_.end()) found->second.useless = false;
+  return without(*record, gone);
+}
+
+std::optional<PartitionRecord> Replica::State::with_caught_up() const {
+  auto next = *record;
+  for (const auto& [node, backup] : backups_) {
+    if (!backup.id || is_in_sync(*backup.id) || !record->is_wanted(node) || backup.disk_failed) continue;
+    const bool trusted = mutated(Mutation::kTrustRemoved);
+    if (!trusted && (!backup.streaming || backup.copy || backup.installing || now < backup.not_before)) continue;
+    if (link(node) == Link::kLost || now - backup.heard > options.timeouts.suspect_after) continue;
+    // It must have all that is committed; what is not will wait for it.
+    if (!trusted && (backup.acknowledged < commit || backup.acknowledged + kSmallLag < log.end())) continue;
+    next.in_sync.push_back(*backup.id);
+  }
+  if (next.in_sync.size() == record->in_sync.size()) return std::nullopt;
+  return next;
+}
+
+std::optional<PartitionRecord> Replica::State::without_unwanted() {
+  if (!record->is_wanted(options.self.node)) {
+    const auto to = successor(true);
+    if (to && !hand_over_) (void)hand_over(to);
+    return std::nullopt;
+  }
+  std::set<ReplicaId> leaving;
+  for (const auto& member : record->in_sync)
+    if (!record->is_wanted(member.node) && record->in_sync.size() - leaving.size() > options.min_in_sync)
+      leaving.insert(member);
+  if (leaving.empty()) return std::nullopt;
+  return without(*record, leaving);
+}
+
+// --- Handing over.
+
+// Alive and in sync, with the longest log.
+std::optional<ReplicaId> Replica::State::successor(bool wanted_only) const {
+  std::optional<ReplicaId> best;
+  for (const auto& member : record->in_sync) {
+    if (!is_alive(member) || (wanted_only && !record->is_wanted(member.node))) continue;
+    if (!best || acknowledged_by(member) > acknowledged_by(*best)) best = member;
+  }
+  return best;
+}
+
+Result<void> Replica::State::hand_over(const std::optional<ReplicaId>& to) {
+  if (!ready || failed) return Error{ErrorCode::UNAVAILABLE, "this is not a primary that could hand over"};
+  if (to && (!is_in_sync(*to) || is_self(*to)))
+    return Error{ErrorCode::UNAVAILABLE, "only another replica that is in sync can become primary"};
+  if (!to && !successor(false)) return Error{ErrorCode::UNAVAILABLE, "no other replica is in sync"};
+  if (!hand_over_) hand_over_ = HandOver{to, now + options.timeouts.hand_over_max};
+  return {};
+}
+
+std::optional<PartitionRecord> Replica::State::handed_over() {
+  if (!hand_over_ || commit < log.end() || !appended_.empty()) return std::nullopt;
+  auto to = hand_over_->to;
+  if (!to) to = successor(true);
+  if (!to) to = successor(false);
+  if (!to || !is_alive(*to) || acknowledged_by(*to) < log.end()) return std::nullopt;
+  auto next = *record;
+  next.primary = *to;
+  return next;
+}
+
+// It did not come about; what waited goes on.
+void Replica::State::end_hand_over() {
+  hand_over_.reset();
+  for (const auto& writes : std::exchange(held_, {})) append_now(writes);
+}
+
+// --- As a backup.
+
+std::optional<PartitionRecord> Replica::State::next_as_backup() {
+  const bool in_sync = is_in_sync(options.self) || mutated(Mutation::kNominateOutOfSync);
+  if (!in_sync || failed || !primary || is_self(*primary)) return std::nullopt;
+  if (log.is_installing() && !mutated(Mutation::kNominateOutOfSync)) return std::nullopt;
+  const auto& timeouts = options.timeouts;
+  if (link(primary->node) != Link::kLost && now - heard_ <= timeouts.suspect_after) {
+    suspected_.reset();
+    return std::nullopt;
+  }
+  if (!suspected_) suspected_ = now;
+  // One after the other, so that they seldom collide.
+  std::int64_t place = 0;
+  for (const auto& member : record->in_sync) {
+    if (is_self(member)) break;
+    place += member != *primary;
+  }
+  const auto free_at = mutated(Mutation::kNominateDuringLease) ? *suspected_ : std::max(*suspected_, lease_until_);
+  if (now < free_at + place * timeouts.stagger) return std::nullopt;
+  auto next = without(*record, {*primary});
+  if (!next.is_in_sync(options.self)) next.in_sync.push_back(options.self);
+  next.primary = options.self;
+  return next;
+}
+
+}  // namespace carillon::cluster

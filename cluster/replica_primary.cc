@@ -1,0 +1,280 @@
+// A primary: sends entries and copies, commits, holds leases.
+#include <algorithm>
+#include <utility>
+
+#include "cluster/mutation.h"
+#include "cluster/replica_state.h"
+
+namespace carillon::cluster {
+namespace {
+
+// A process that leads begins with a new epoch: so numbers of copies made from it never come again.
+constexpr int kCopyBits = 20;
+
+template <class Time>
+std::uint64_t clock_of(Time time) {
+  return static_cast<std::uint64_t>(time.count());
+}
+
+}  // namespace
+
+// --- Leading.
+
+// The record names this replica. It goes on if it led already, with all that was appended.
+void Replica::State::lead() {
+  if (log.is_installing() || failed) return;  // Nobody could have named it; whoever else is in sync takes over.
+  if (log.begun() >= epoch && !mutated(Mutation::kBeginTwice)) {
+    // Before a crash it may have sent entries of this epoch that are not on its own disk.
+    must_raise_ = true;
+    return;
+  }
+  if (!leading_) {
+    leading_ = true;
+    inherited_ = log.end();
+    if (mutated(Mutation::kCommitInherited)) commit = log.end();
+  }
+  if (log.begun() < epoch) log.begin_epoch(epoch);
+  for (auto& [node, backup] : backups_) backup.begin_epoch(now);
+  follow_record();
+}
+
+void Replica::State::stop_leading() {
+  if (ready) out_.events.push_back(PrimaryLost{});
+  ready = leading_ = must_raise_ = false;
+  backups_.clear();
+  appended_.clear();
+  held_.clear();
+  hand_over_.reset();
+}
+
+// Whom there is to talk to.
+void Replica::State::follow_record() {
+  std::set<NodeName> nodes(record->replicas.begin(), record->replicas.end());
+  for (const auto& member : record->in_sync) nodes.insert(member.node);
+  nodes.erase(options.self.node);
+  std::erase_if(backups_, [&](const auto& backup) { return !nodes.contains(backup.first); });
+  for (const auto& node : nodes)
+    if (auto [backup, is_new] = backups_.try_emplace(node); is_new)
+      backup->second.heard = backup->second.progressed = now;
+}
+
+// The backup that says something; another disk than before begins from nothing.
+Backup* Replica::State::backup_of(const ReplicaId& from) {
+  const auto found = backups_.find(from.node);
+  if (found == backups_.end()) return nullptr;
+  auto& backup = found->second;
+  if (backup.id != from) {
+    const auto due = backup.heartbeat_due;
+    backup = {};
+    backup.id = from;
+    backup.heartbeat_due = due;
+    backup.progressed = now;
+  }
+  backup.heard = now;
+  return &backup;
+}
+
+// --- What backups say.
+
+Result<void> Replica::State::take_in(const ReplicaId& from, const AppendAnswer& answer) {
+  auto* backup = backup_of(from);
+  if (backup == nullptr) return {};
+  if (answer.received > log.end() || answer.durable > answer.received) {
+    if (mutated(Mutation::kIgnoreEpoch)) return {};
+    return Error{ErrorCode::MALFORMED, "a backup acknowledges entries that there are not"};
+  }
+  if (answer.lease_from > 0) {
+    const auto lease = Instant(static_cast<Instant::rep>(answer.lease_from)) + options.timeouts.read_lease -
+                       options.timeouts.lease_margin;
+    // It cannot have heard a clock that is still to come.
+    if (answer.lease_from <= clock_of(now)) backup->lease_until = std::max<Instant>(backup->lease_until, lease);
+  }
+  backup->installing = answer.installing;
+  if (backup->copy && backup->copy->credit == 0) return {};  // From before the copy.
+  if (answer.installing && !backup->copy) {
+    begin_copy(from.node, *backup);
+    return {};
+  }
+  if (!backup->streaming || answer.again) backup->stream_from(answer.received);
+  backup->acknowledge(answer.durable, now);
+  backup->next = std::max(backup->next, answer.durable + 1);
+  return {};
+}
+
+Result<void> Replica::State::take_in(const ReplicaId& from, const AskEpochEnd& ask) {
+  auto* backup = backup_of(from);
+  if (backup == nullptr) return {};
+  backup->stop_streaming();
+  const auto ending = ask.worthless ? std::nullopt : log.end_of(ask.last_epoch);
+  if (!ending || std::min(ending->end, ask.last_index) < log.base()) {
+    begin_copy(from.node, *backup);
+    return {};
+  }
+  send(from.node, EpochEnd{ask.last_epoch, ask.last_index, ending->epoch, ending->end, log.end()});
+  return {};
+}
+
+// --- Committing.
+
+void Replica::State::append(const runtime::WriteSet& writes) {
+  if (!ready || failed) return;  // The event that says so is on its way.
+  if (hand_over_)
+    held_.push_back(writes);
+  else
+    append_now(writes);
+}
+
+void Replica::State::append_now(const runtime::WriteSet& writes) {
+  log.append({epoch, std::make_shared<const std::string>(encode(writes))}, writes);
+  appended_.push_back(log.end());
+  ++counters.entries_appended;
+  for (auto& [node, backup] : backups_)
+    if (backup.acknowledged + 1 == log.end()) backup.progressed = now;
+}
+
+Index Replica::State::acknowledged_by(const ReplicaId& id) const {
+  if (is_self(id)) return failed ? 0 : log.durable();
+  const auto found = backups_.find(id.node);
+  if (found == backups_.end() || (found->second.id != id && !mutated(Mutation::kIgnoreStore))) return 0;
+  return found->second.acknowledged;
+}
+
+// The largest set that may be in force (KIP-497).
+std::set<ReplicaId> Replica::State::waited_for() const {
+  std::set<ReplicaId> members(record->in_sync.begin(), record->in_sync.end());
+  if (!mutated(Mutation::kForgetAdded))
+    for (const auto& proposed : unresolved_) members.insert(proposed.in_sync.begin(), proposed.in_sync.end());
+  members.insert(options.self);
+  return members;
+}
+
+void Replica::State::advance_commit() {
+  std::vector<Index> acknowledged;
+  for (const auto& member : waited_for()) acknowledged.push_back(acknowledged_by(member));
+  std::ranges::sort(acknowledged);
+  const auto least =
+      mutated(Mutation::kCommitByMajority) ? acknowledged[(acknowledged.size() - 1) / 2] : acknowledged.front();
+  commit = std::max(commit, std::min(least, log.end()));
+}
+
+// What has come about, for the Partition above.
+void Replica::State::announce() {
+  if (failed) return;
+  const bool inherited = commit >= inherited_ && log.applied() >= std::max(inherited_, log.whole_from());
+  if (!ready && (inherited || mutated(Mutation::kReadyTooEarly))) {
+    ready = true;
+    out_.events.push_back(BecamePrimary{epoch});
+  }
+  while (ready && !appended_.empty() && appended_.front() <= log.applied()) {
+    appended_.pop_front();
+    out_.events.push_back(AppendCommitted{});
+  }
+}
+
+// --- Sending.
+
+void Replica::State::heartbeat(const NodeName& node, Backup& backup) {
+  if (now < backup.heartbeat_due) return;
+  backup.heartbeat_due = now + options.timeouts.heartbeat;
+  // It claims nothing but that the primary lives, so it may name any entry that both have.
+  const auto known = std::max(log.base(), std::min(backup.streaming ? backup.next - 1 : log.end(), log.end()));
+  send(node, Append{known, log.epoch_at(known), {}, commit, clock_of(now)});
+}
+
+void Replica::State::send_entries(const NodeName& node, Backup& backup) {
+  if (!backup.streaming) return;
+  if (backup.next <= log.base()) return begin_copy(node, backup);
+  while (backup.next <= log.end() &&
+         (backup.unanswered.empty() || backup.unanswered_bytes < options.limits.unanswered_bytes_max)) {
+    auto entries = log.read(backup.next, options.limits.append_bytes_max);
+    if (!entries) return fail(entries.error());
+    const auto previous = backup.next - 1;
+    for (const auto& entry : *entries) backup.sent(backup.next, entry.size());
+    backup.heartbeat_due = now + options.timeouts.heartbeat;
+    send(node, Append{previous, log.epoch_at(previous), std::move(*entries), commit, clock_of(now)});
+  }
+}
+
+void Replica::State::begin_copy(const NodeName& node, Backup& backup) {
+  if (backup.id && is_in_sync(*backup.id)) {
+    backup.useless = true;  // First it has to leave the in-sync set.
+    return;
+  }
+  ++counters.copies_sent;
+  backup.stop_streaming();
+  backup.acknowledged = 0;
+  const auto base = log.applied();
+  copies_ = std::max(copies_, epoch << kCopyBits) + 1;
+  backup.copy.emplace(Backup::Copy{copies_, base, RecordCopy(options.partition, *storage_)});
+  send(node, CopyBegin{copies_, base, log.epoch_at(base)});
+}
+
+void Replica::State::take_in(const ReplicaId& from, const CopyCredit& credit) {
+  auto* backup = backup_of(from);
+  if (backup == nullptr || !backup->copy || backup->copy->number != credit.copy) return;
+  auto& copy = *backup->copy;
+  if (copy.credit == 0) backup->stream_from(copy.base);
+  copy.credit = std::max(copy.credit, credit.chunks);
+  copy.written = std::max(copy.written, credit.written);
+  if (copy.records.is_complete() && copy.written == copy.sent) backup->copy.reset();
+}
+
+void Replica::State::send_copy(const NodeName& node, Backup& backup) {
+  if (!backup.copy) return;
+  auto& copy = *backup.copy;
+  while (copy.sent < copy.credit && !copy.records.is_complete()) {
+    const auto records = copy.records.next(options.limits.chunk_bytes);
+    if (!records) return fail(records.error());
+    ++copy.sent;
+    // Storage may show already what is only being written.
+    send(node, CopyChunk{copy.number, copy.sent, encode(*records), copy.records.is_complete(), log.applying()});
+  }
+}
+
+void Replica::State::pump_primary() {
+  if (!failed && !log.is_begun_durable() && !mutated(Mutation::kSendBeforeBegin)) return;
+  if (!failed) advance_commit();
+  announce();
+  for (auto& [node, backup] : backups_) {
+    if (link(node) == Link::kLost) continue;
+    if (!failed) {
+      send_entries(node, backup);
+      send_copy(node, backup);
+    }
+    heartbeat(node, backup);
+  }
+}
+
+// --- Questions.
+
+bool Replica::State::may_publish() const {
+  return ready && !failed && !hand_over_ && record->in_sync.size() >= options.min_in_sync;
+}
+
+bool Replica::State::may_read(Instant at) const {
+  if (!ready) return false;
+  if (mutated(Mutation::kReadWithoutLease)) return true;
+  if (gives_itself_up() && !mutated(Mutation::kReadDuringHandOver)) return false;
+  return std::ranges::all_of(waited_for(), [&](const ReplicaId& member) {
+    if (is_self(member)) return true;
+    const auto backup = backups_.find(member.node);
+    return backup != backups_.end() && (backup->second.id == member || mutated(Mutation::kIgnoreStore)) &&
+           at < backup->second.lease_until;
+  });
+}
+
+std::vector<Replica::BackupStatus> Replica::State::backups() const {
+  std::vector<BackupStatus> all;
+  for (const auto& [node, backup] : backups_) {
+    const auto acknowledged = std::min(backup.acknowledged, log.end());
+    all.push_back({backup.id.value_or(ReplicaId{node, {}}), backup.id && is_in_sync(*backup.id),
+                   link(node) != Link::kLost, backup.copy.has_value(), log.end() - acknowledged});
+  }
+  return all;
+}
+
+bool Replica::State::is_under_replicated() const {
+  return leading_ && record->in_sync.size() < record->replicas.size();
+}
+
+}  // namespace carillon::cluster

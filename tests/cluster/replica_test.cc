@@ -1,0 +1,559 @@
+#include "cluster/replica.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "runtime/key.h"
+#include "tests/cluster/replica_group.h"
+
+namespace carillon::cluster {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ReplicaGroup;
+
+const std::vector<std::string> kThree = {"ant", "bee", "cat"};
+
+template <class Body>
+std::size_t count_of(const ReplicaGroup& group) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      group.sent, [](const Outgoing& outgoing) { return std::holds_alternative<Body>(outgoing.message.body); }));
+}
+
+// --- Committing.
+
+TEST(Replica, P1CommitsOnlyWhatTheWholeInSyncSetHasOnDisk) {
+  // Given three in sync, one of which is slow to write.
+  ReplicaGroup group(kThree);
+  group["cat"].journal_held = true;
+  // When the primary appends.
+  group.put("ant", "x", "1");
+  group.pass(100ms);
+  // Then nothing is committed, and nothing can be read, before the slow one has it.
+  EXPECT_EQ(group["ant"].committed, 0u);
+  EXPECT_EQ(group.value("ant", "x"), "");
+  group["cat"].journal_held = false;
+  group.settle();
+  EXPECT_EQ(group["ant"].committed, 1u);
+  EXPECT_EQ(group.value("ant", "x"), "1");
+  // And the backups apply it as soon as they hear that it is committed.
+  group.pass(100ms);
+  EXPECT_EQ(group.value("cat", "x"), "1");
+}
+
+TEST(Replica, P1CommitsOnlyWhatIsOnThePrimarysOwnDisk) {
+  ReplicaGroup group(kThree);
+  group["ant"].journal_held = true;
+  group.put("ant", "x", "1");
+  group.pass(100ms);
+  EXPECT_EQ(group["ant"].committed, 0u);
+  group["ant"].journal_held = false;
+  group.settle();
+  EXPECT_EQ(group["ant"].committed, 1u);
+}
+
+TEST(Replica, P1WaitsForWhomItIsAdding) {
+  // Given a third replica that has caught up, and a swap that adds it of which no answer comes.
+  ReplicaGroup group(kThree);
+  group.kill("cat");
+  ASSERT_TRUE(group.until([&] { return !group.is_in_sync("cat"); }));
+  group.start("cat");
+  group["ant"].etcd_cut = true;  // The swap is on its way, and may be done at any time.
+  group.pass(200ms);
+  ASSERT_FALSE(group.is_in_sync("cat"));
+  // When it does not get an entry to disk.
+  group["cat"].journal_held = true;
+  group.put("ant", "x", "1");
+  group.pass(100ms);
+  // Then the entry is not committed: the replica may be in sync already, and become primary.
+  EXPECT_EQ(group["ant"].committed, 0u);
+  group["cat"].journal_held = false;
+  group.settle();
+  EXPECT_EQ(group["ant"].committed, 1u);
+}
+
+TEST(Replica, P1ReadsNothingOnABackupThatIsNotCommitted) {
+  ReplicaGroup group(kThree);
+  group["ant"].journal_held = true;
+  group.put("ant", "x", "1");
+  group.pass(100ms);
+  EXPECT_EQ(group.replica("bee").log_end(), 1u);
+  EXPECT_EQ(group.value("bee", "x"), "");
+}
+
+// --- Epochs.
+
+TEST(Replica, P8RefusesALowerEpochAndSaysWhichIsHigher) {
+  ReplicaGroup group(kThree);
+  const auto epoch = group.record().epoch;
+  group.sent.clear();
+  // When a primary of former times sends an entry.
+  group.inject("bee", {group.kPartition, group["ant"].id(), epoch - 1, Append{0, 0, {}, 0, 1}});
+  // Then it is answered with the epoch of now.
+  ASSERT_EQ(count_of<Refusal>(group), 1u);
+  const auto refusal = std::ranges::find_if(
+      group.sent, [](const Outgoing& outgoing) { return std::holds_alternative<Refusal>(outgoing.message.body); });
+  EXPECT_EQ(refusal->message.epoch, epoch);
+  EXPECT_EQ(group.replica("bee").counters().refused, 1u);
+}
+
+TEST(Replica, P8APrimaryThatWasCutOffCommitsNothingAndFollowsItsSuccessor) {
+  // Given a primary that nothing reaches any more, and that does not notice.
+  ReplicaGroup group(kThree);
+  group.isolate("ant", false);
+  group.put("ant", "x", "of the old one");
+  // When another one takes over.
+  ASSERT_TRUE(group.until([&] { return !group.primary().empty() && group.primary() != "ant"; }));
+  group.put(group.primary(), "x", "of the new one");
+  group.pass(1s);
+  EXPECT_EQ(group["ant"].committed, 0u);
+  EXPECT_FALSE(group.replica("ant").may_read(group.now()));
+  // Then the old one gives up when it is back, and has what the others have.
+  group.rejoin("ant");
+  ASSERT_TRUE(group.until([&] { return group.is_in_sync("ant"); }));
+  group.pass(100ms);
+  EXPECT_EQ(group["ant"].lost, 1u);
+  EXPECT_EQ(group["ant"].committed, 0u);
+  EXPECT_EQ(group.records("ant"), group.records(group.primary()));
+}
+
+TEST(Replica, P8APrimaryThatStartsAgainRaisesTheEpoch) {
+  // Given a primary whose entry reached a backup, but not its own disk.
+  ReplicaGroup group({"ant", "bee"});
+  group["ant"].journal_held = true;
+  group.put("ant", "x", "1");
+  ASSERT_EQ(group.replica("bee").log_end(), 1u);
+  const auto epoch = group.record().epoch;
+  // When it starts again before anybody takes over.
+  group.kill("ant");
+  group["ant"].journal_held = false;
+  group.start("ant");
+  ASSERT_TRUE(group.until([&] { return !group.primary().empty(); }));
+  // Then it does not go on in that epoch, where the same index would mean two entries.
+  EXPECT_GT(group.record().epoch, epoch);
+  group.put(group.primary(), "y", "2");
+  group.pass(500ms);
+  EXPECT_EQ(group.records("ant"), group.records("bee"));
+  EXPECT_EQ(group.value("bee", "y"), "2");
+}
+
+// --- Truncation.
+
+// KIP-101: two replicas whose logs are equally long, and differ.
+TEST(Replica, P1TruncatesByTheHistoryOfEpochsWhereLengthsAgree) {
+  ReplicaGroup group(kThree);
+  group.put("ant", "a", "1");
+  // Given an entry that only the old primary has.
+  group.isolate("ant", false);
+  group.put("ant", "x", "of the old one");
+  ASSERT_EQ(group.replica("ant").log_end(), 2u);
+  // And another one with the same index, committed by its successor.
+  ASSERT_TRUE(group.until([&] { return group.primary() == "bee" || group.primary() == "cat"; }));
+  const auto successor = group.primary();
+  group.put(successor, "y", "of the new one");
+  ASSERT_TRUE(group.until([&] { return group[successor].committed == 1; }));
+  ASSERT_EQ(group.replica(successor).log_end(), 2u);
+  // When the old one is back.
+  group.rejoin("ant");
+  ASSERT_TRUE(group.until([&] { return group.is_in_sync("ant"); }));
+  group.pass(100ms);
+  // Then its own entry is gone, and the committed one is there.
+  EXPECT_EQ(group.value("ant", "x"), "");
+  EXPECT_EQ(group.value("ant", "y"), "of the new one");
+  EXPECT_EQ(group.replica("ant").counters().truncations, 1u);
+  EXPECT_EQ(group.records("ant"), group.records(successor));
+}
+
+TEST(Replica, P1ANewPrimaryCommitsWhatItInherited) {
+  // Given an entry that the backups have, and of whose commit nobody has heard.
+  ReplicaGroup group(kThree);
+  group["ant"].journal_held = true;
+  group.put("ant", "x", "1");
+  // When the primary dies.
+  group.kill("ant");
+  ASSERT_TRUE(group.until([&] { return !group.primary().empty(); }));
+  // Then the entry is committed before anything else may be done.
+  EXPECT_EQ(group.value(group.primary(), "x"), "1");
+}
+
+// --- Removal and nomination.
+
+TEST(Replica, ASilentBackupIsRemovedAndThenNotWaitedFor) {
+  ReplicaGroup group(kThree);
+  group.stop("cat");
+  group.put("ant", "x", "1");
+  EXPECT_EQ(group["ant"].committed, 0u);
+  ASSERT_TRUE(group.until([&] { return !group.is_in_sync("cat"); }));
+  group.settle();
+  EXPECT_EQ(group["ant"].committed, 1u);
+  EXPECT_TRUE(group.is_in_sync("bee"));
+  EXPECT_TRUE(group.replica("ant").is_under_replicated());
+  EXPECT_EQ(group["ant"].lost, 0u);
+  // And comes back by itself.
+  group.resume("cat");
+  ASSERT_TRUE(group.until([&] { return group.is_in_sync("cat"); }));
+  EXPECT_FALSE(group.replica("ant").is_under_replicated());
+}
+
+TEST(Replica, P8NobodyNominatesItselfWithinTheLeaseThatItGave) {
+  ReplicaGroup group(kThree);
+  group.pass(100ms);
+  // When the link to the primary is gone, although the primary lives.
+  const auto epoch = group.record().epoch;
+  group.isolate("ant");
+  group.pass(ReplicaTimeouts{}.read_lease - 45ms);
+  // Then it may read as long as nobody else can be primary, and not longer.
+  EXPECT_EQ(group.record().epoch, epoch);
+  EXPECT_TRUE(group.until([&] { return group.record().epoch > epoch; }));
+  EXPECT_FALSE(group.replica("ant").may_read(group.now()));
+}
+
+TEST(Replica, AFailoverTakesLessThanThreeHundredMilliseconds) {
+  ReplicaGroup group(kThree);
+  group.pass(100ms);
+  const auto begin = group.now();
+  group.kill("ant");
+  ASSERT_TRUE(group.until([&] { return !group.primary().empty(); }));
+  EXPECT_LE(group.now() - begin, 300ms);
+}
+
+TEST(Replica, MembersNominateThemselvesOneAfterTheOther) {
+  ReplicaGroup group(kThree);
+  group.pass(100ms);
+  group.kill("ant");
+  ASSERT_TRUE(group.until([&] { return !group.primary().empty(); }));
+  EXPECT_EQ(group.primary(), group.record().in_sync.front().node);
+  for (const auto* name : {"bee", "cat"}) EXPECT_EQ(group.replica(name).counters().nominations_lost, 0u) << name;
+}
+
+TEST(Replica, P1WhoIsNotInSyncNeverBecomesPrimary) {
+  ReplicaGroup group(kThree);
+  group.isolate("cat");
+  ASSERT_TRUE(group.until([&] { return !group.is_in_sync("cat"); }));
+  group.put("ant", "x", "1");
+  group.kill("ant");
+  group.kill("bee");
+  group["cat"].etcd_cut = false;
+  group.pass(5s);
+  EXPECT_EQ(group.primary(), "");
+  group.start("bee");
+  for (const auto* name : {"bee", "cat"}) {
+    group.mend("cat", name == std::string("cat") ? "bee" : name);
+    group.mend("bee", "cat");
+  }
+  ASSERT_TRUE(group.until([&] { return group.primary() == "bee" && group.is_in_sync("cat"); }));
+  group.pass(100ms);
+  EXPECT_EQ(group.value("cat", "x"), "1");
+}
+
+// --- Coming back.
+
+TEST(Replica, WhoWasAwayCatchesUpFromTheLog) {
+  ReplicaGroup group(kThree);
+  group.kill("cat");
+  for (int i = 0; i < 50; ++i) group.put("ant", std::to_string(i), "value");
+  group.start("cat");
+  ASSERT_TRUE(group.until([&] { return group.is_in_sync("cat"); }));
+  group.pass(100ms);
+  EXPECT_EQ(group.records("cat"), group.records("ant"));
+  EXPECT_EQ(group.replica("ant").counters().copies_sent, 0u);
+}
+
+ReplicaLimits short_log() {
+  ReplicaLimits limits;
+  limits.log_entries_kept = 8;
+  limits.chunk_bytes = 200;
+  limits.chunks_ahead = 2;
+  limits.erase_keys_max = 3;
+  limits.apply_bytes_max = 300;
+  limits.append_bytes_max = 500;
+  limits.cache_bytes = 300;
+  return limits;
+}
+
+TEST(Replica, WhoWasAwayForTooLongGetsACopyWhileEntriesGoOn) {
+  ReplicaGroup group(kThree, short_log());
+  for (int i = 0; i < 20; ++i) group.put("ant", "early" + std::to_string(i), "value");
+  group.pass(100ms);
+  group.kill("cat");
+  for (int i = 0; i < 100; ++i) group.put("ant", std::to_string(i), "value");
+  // When it comes back, and the records change with every message of the copy.
+  int more = 0;
+  group.passes = [&](const std::string&, const PeerMessage& message) {
+    if (std::holds_alternative<CopyChunk>(message.body) && more < 60) {
+      runtime::WriteSet writes;
+      writes.put(runtime::entity_key({0}, runtime::Tag::kCursor, EntityId::trusted("thing/" + std::to_string(more))),
+                 "later");
+      writes.erase(runtime::entity_key({0}, runtime::Tag::kCursor,
+                                       EntityId::trusted("thing/early" + std::to_string(more++ % 20))));
+      group.replica("ant").append(writes, group.now());
+    }
+    return true;
+  };
+  group.start("cat");
+  ASSERT_TRUE(group.until([&] { return group.is_in_sync("cat"); }));
+  group.pass(200ms);
+  EXPECT_GE(more, 10);
+  EXPECT_GE(group.replica("ant").counters().copies_sent, 1u);
+  EXPECT_EQ(group.records("cat"), group.records("ant"));
+}
+
+TEST(Replica, P1ACopyThatDidNotEndBeginsAgain) {
+  ReplicaGroup group(kThree, short_log());
+  for (int i = 0; i < 50; ++i) group.put("ant", std::to_string(i), "value");
+  group.kill("cat");
+  group["cat"].disk.records.clear();
+  // Given a copy that is cut short by a crash, again and again.
+  for (int chunks = 0; chunks < 12; ++chunks) {
+    int left = chunks;
+    group.passes = [&](const std::string&, const PeerMessage& message) {
+      return !std::holds_alternative<CopyChunk>(message.body) || --left >= 0;
+    };
+    group.wipe("cat");
+    group.pass(20ms);
+    group.kill("cat");
+  }
+  // When it starts once more.
+  group.passes = nullptr;
+  group.start("cat");
+  // Then it ends up with everything.
+  ASSERT_TRUE(group.until([&] { return group.is_in_sync("cat"); }));
+  group.pass(100ms);
+  EXPECT_EQ(group.records("cat"), group.records("ant"));
+}
+
+TEST(Replica, P1ANodeWithAnotherDiskIsAStranger) {
+  ReplicaGroup group(kThree);
+  group.put("ant", "x", "1");
+  group.kill("cat");
+  // When it comes back at once, empty, before anybody has missed it.
+  const auto old = group["cat"].id();
+  group.wipe("cat");
+  EXPECT_EQ(group.replica("cat").role(), Role::kJoining);
+  // Then its old self leaves the in-sync set, and it comes in with all that is committed.
+  ASSERT_TRUE(group.until([&] { return group.is_in_sync("cat"); }));
+  EXPECT_FALSE(group.record().is_in_sync(old));
+  group.pass(100ms);
+  EXPECT_EQ(group.value("cat", "x"), "1");
+}
+
+TEST(Replica, P1AnEmptyDiskDoesNotBecomePrimaryUnderItsOldName) {
+  ReplicaGroup group({"ant", "bee"});
+  group.put("ant", "x", "1");
+  group.kill("bee");
+  group.kill("ant");
+  group.wipe("bee");
+  group.pass(3s);
+  EXPECT_EQ(group.primary(), "");
+  group.start("ant");
+  ASSERT_TRUE(group.until([&] { return group.primary() == "ant" && group.is_in_sync("bee"); }));
+  group.pass(100ms);
+  EXPECT_EQ(group.value("bee", "x"), "1");
+}
+
+TEST(Replica, EverythingThatWasLostOnTheWayIsSentAgain) {
+  ReplicaGroup group(kThree);
+  int seen = 0;
+  group.passes = [&](const std::string&, const PeerMessage&) { return ++seen % 3 != 0; };
+  for (int i = 0; i < 30; ++i) {
+    group.put("ant", std::to_string(i), "value");
+    group.pass(50ms);
+  }
+  group.passes = nullptr;
+  ASSERT_TRUE(group.until([&] { return group.record().in_sync.size() == 3; }));
+  group.pass(500ms);
+  EXPECT_EQ(group["ant"].committed, 30u);
+  EXPECT_EQ(group.records("bee"), group.records("ant"));
+  EXPECT_EQ(group.records("cat"), group.records("ant"));
+}
+
+// --- Placement.
+
+TEST(Replica, WithFewerThanMinInSyncPublishingIsRefusedAndReadingGoesOn) {
+  ReplicaGroup group({"ant", "bee"}, {}, false);
+  group.min_in_sync = 2;
+  group.kill("ant");
+  group.kill("bee");
+  group.start("ant");
+  group.start("bee");
+  ASSERT_TRUE(group.until([&] { return group.is_in_sync("bee") && group.primary() == "ant"; }));
+  EXPECT_TRUE(group.replica("ant").may_publish());
+  group.kill("bee");
+  ASSERT_TRUE(group.until([&] { return !group.is_in_sync("bee"); }));
+  EXPECT_FALSE(group.replica("ant").may_publish());
+  EXPECT_TRUE(group.replica("ant").is_ready());
+  EXPECT_TRUE(group.replica("ant").may_read(group.now()));
+}
+
+TEST(Replica, AHandOverNamesASuccessorThatHasEverything) {
+  ReplicaGroup group(kThree);
+  group["cat"].journal_held = true;
+  group.put("ant", "x", "1");
+  ASSERT_TRUE(group.replica("ant").hand_over(group["bee"].id(), group.now()).ok());
+  group.put("ant", "y", "waits");
+  group.pass(100ms);
+  // Given something uncommitted, it goes on being primary, takes nothing in, and waits.
+  EXPECT_EQ(group.record().primary.node, "ant");
+  EXPECT_FALSE(group.replica("ant").may_publish());
+  group["cat"].journal_held = false;
+  group.settle();
+  // When that is committed, the other one is primary, and nobody has left the in-sync set.
+  EXPECT_EQ(group["ant"].committed, 1u);
+  ASSERT_TRUE(group.until([&] { return group.primary() == "bee"; }));
+  EXPECT_EQ(group.record().in_sync.size(), 3u);
+  EXPECT_EQ(group["ant"].lost, 1u);
+  EXPECT_EQ(group.value("bee", "x"), "1");
+  EXPECT_EQ(group.value("bee", "y"), "");
+}
+
+TEST(Replica, AHandOverThatDoesNotComeAboutIsGivenUp) {
+  ReplicaGroup group(kThree);
+  group["bee"].journal_held = true;
+  group.put("ant", "x", "1");
+  ASSERT_TRUE(group.replica("ant").hand_over(std::nullopt, group.now()).ok());
+  group.put("ant", "y", "2");
+  group.pass(ReplicaTimeouts{}.hand_over_max + 50ms);
+  EXPECT_TRUE(group.replica("ant").may_publish());
+  group["bee"].journal_held = false;
+  group.settle();
+  EXPECT_EQ(group["ant"].committed, 2u);
+  EXPECT_EQ(group.primary(), "ant");
+}
+
+TEST(Replica, P8APrimaryThatNamesItsSuccessorReadsNothingBeforeTheAnswer) {
+  ReplicaGroup group(kThree);
+  group.pass(100ms);
+  ASSERT_TRUE(group.replica("ant").may_read(group.now()));
+  group["ant"].etcd_cut = true;
+  ASSERT_TRUE(group.replica("ant").hand_over(group["bee"].id(), group.now()).ok());
+  group.pass(20ms);
+  EXPECT_FALSE(group.replica("ant").may_read(group.now()));
+}
+
+TEST(Replica, APrimaryThatIsNotWantedHandsOverAndLeaves) {
+  ReplicaGroup group({"ant", "bee", "cat"});
+  group.put("ant", "x", "1");
+  group.set_replicas({"bee", "cat"});
+  ASSERT_TRUE(group.until([&] { return !group.is_in_sync("ant") && !group.primary().empty(); }));
+  EXPECT_EQ(group.replica("ant").role(), Role::kStranger);
+  group.replica("ant").discard(group.now());
+  group.settle();
+  EXPECT_EQ(group["ant"].discarded, 1u);
+  EXPECT_TRUE(group["ant"].disk.records.empty());
+  EXPECT_EQ(group.value(group.primary(), "x"), "1");
+}
+
+// --- Leases.
+
+TEST(Replica, P8APrimaryThatSleptReadsNothingUntilItHasHeardOfTheOthers) {
+  ReplicaGroup group(kThree);
+  group.pass(100ms);
+  EXPECT_TRUE(group.replica("ant").may_read(group.now()));
+  group.stop("ant");
+  group.pass(200ms);
+  EXPECT_FALSE(group.replica("ant").may_read(group.now()));
+}
+
+TEST(Replica, P8APrimaryReadsOnlyWithTheLeaseOfEveryMember) {
+  ReplicaGroup group(kThree);
+  group.pass(100ms);
+  group.cut("cat", "ant", false);  // What cat says does not arrive.
+  group.pass(ReplicaTimeouts{}.read_lease + 10ms);
+  EXPECT_FALSE(group.replica("ant").may_read(group.now()));
+  // And again once it is no member.
+  ASSERT_TRUE(group.until([&] { return !group.is_in_sync("cat"); }));
+  EXPECT_TRUE(group.replica("ant").may_read(group.now()));
+}
+
+TEST(Replica, AloneInSyncAPrimaryNeedsNobodysLease) {
+  ReplicaGroup group({"ant"});
+  group.put("ant", "x", "1");
+  EXPECT_EQ(group["ant"].committed, 1u);
+  EXPECT_TRUE(group.replica("ant").may_read(group.now()));
+}
+
+// --- Disks.
+
+TEST(Replica, P1ABackupWhoseDiskFailedLeavesTheInSyncSet) {
+  ReplicaGroup group(kThree);
+  group["cat"].disk_broken = true;
+  group.put("ant", "x", "1");
+  EXPECT_FALSE(group.is_in_sync("cat"));
+  EXPECT_EQ(group["ant"].committed, 1u);
+  group.pass(5s);
+  EXPECT_FALSE(group.is_in_sync("cat"));
+}
+
+TEST(Replica, P1APrimaryWhoseDiskFailedIsReplaced) {
+  ReplicaGroup group(kThree);
+  group.pass(100ms);
+  group["ant"].disk_broken = true;
+  group.put("ant", "x", "1");
+  ASSERT_TRUE(group.until([&] { return !group.primary().empty() && group.primary() != "ant"; }));
+  EXPECT_EQ(group["ant"].disk_failures, 1u);
+  EXPECT_EQ(group["ant"].committed, 0u);
+  EXPECT_FALSE(group.is_in_sync("ant"));
+  group.put(group.primary(), "y", "2");
+  EXPECT_EQ(group[group.primary()].committed, 1u);
+}
+
+TEST(Replica, ADiskThatFailsWithNobodyElseLeavesAPrimaryThatReads) {
+  ReplicaGroup group({"ant"});
+  group.put("ant", "x", "1");
+  group["ant"].disk_broken = true;
+  group.put("ant", "x", "2");
+  EXPECT_EQ(group["ant"].disk_failures, 1u);
+  EXPECT_FALSE(group.replica("ant").may_publish());
+  EXPECT_TRUE(group.replica("ant").may_read(group.now()));
+  EXPECT_EQ(group.value("ant", "x"), "1");
+}
+
+// --- etcd.
+
+TEST(Replica, WithoutEtcdEverythingGoesOnThatNeedsNoChange) {
+  ReplicaGroup group(kThree);
+  for (const auto& name : kThree) group[name].etcd_cut = true;
+  group.pass(60s);
+  group.put("ant", "x", "1");
+  EXPECT_EQ(group["ant"].committed, 1u);
+  EXPECT_TRUE(group.replica("ant").may_read(group.now()));
+}
+
+TEST(Replica, ASwapWithoutAnAnswerIsSeenInTheWatch) {
+  ReplicaGroup group(kThree);
+  group.etcd_is_silent = true;
+  group.kill("cat");
+  group.pass(200ms);
+  EXPECT_FALSE(group.is_in_sync("cat"));
+  group.put("ant", "x", "1");
+  EXPECT_EQ(group["ant"].committed, 1u);
+  EXPECT_EQ(group["ant"].lost, 0u);
+}
+
+// --- Bad input.
+
+TEST(Replica, WhatNoReplicaSendsIsMalformed) {
+  ReplicaGroup group(kThree);
+  group.put("ant", "x", "1");
+  auto& bee = group.replica("bee");
+  const auto epoch = group.record().epoch;
+  const auto from_primary = [&](auto body) {
+    return bee.received({group.kPartition, group["ant"].id(), epoch, std::move(body)}, group.now());
+  };
+  const auto garbage = std::make_shared<const std::string>("garbage");
+  EXPECT_FALSE(from_primary(Append{1, epoch, {{epoch, garbage}}, 1, 1}).ok());
+  EXPECT_FALSE(from_primary(Append{0, 0, {{epoch - 1, garbage}}, 1, 1}).ok());  // Another entry than the known one.
+  EXPECT_FALSE(bee.received({group.kPartition, group["cat"].id(), epoch, Append{}}, group.now()).ok());
+  EXPECT_FALSE(bee.received({{1}, group["ant"].id(), epoch, Append{}}, group.now()).ok());
+  EXPECT_FALSE(bee.received({group.kPartition, group["bee"].id(), epoch, Append{}}, group.now()).ok());
+  EXPECT_FALSE(
+      group.replica("ant")
+          .received({group.kPartition, group["bee"].id(), epoch, AppendAnswer{99, 99, 0, false, false}}, group.now())
+          .ok());
+  group.settle();
+  group.put("ant", "y", "2");
+  EXPECT_EQ(group["ant"].committed, 2u);
+}
+
+}  // namespace
+}  // namespace carillon::cluster
