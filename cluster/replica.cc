@@ -296,7 +296,7 @@ const std::optional<PartitionRecord>& Replica::record() const { return state_->r
 const std::optional<Error>& Replica::failed() const { return state_->failed; }
 bool Replica::is_ready() const { return state_->ready; }
 bool Replica::may_publish() const { return state_->may_publish(); }
-bool Replica::may_read(Instant now) const { return state_->may_read(now); }
+Instant Replica::readable_until() const { return state_->readable_until(); }
 Index Replica::log_end() const { return state_->log.end(); }
 Index Replica::commit_index() const { return state_->commit; }
 Index Replica::applied_index() const { return state_->log.applied(); }

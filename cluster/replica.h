@@ -159,7 +159,9 @@ class Replica {
   // Ready, not handing over, its disk works, and at least min_in_sync replicas are in sync: publishing may be accepted.
   bool may_publish() const;
   // What storage shows is the newest that anybody was told (docs/cluster.md: leases).
-  bool may_read(Instant now) const;
+  bool may_read(Instant now) const { return now < readable_until(); }
+  // Until when that holds if nothing else comes in: the first lease to end. Instant() when it does not hold at all.
+  Instant readable_until() const;
 
   Index log_end() const;
   Index commit_index() const;

@@ -251,16 +251,18 @@ bool Replica::State::may_publish() const {
   return ready && !failed && !hand_over_ && record->in_sync.size() >= options.min_in_sync;
 }
 
-bool Replica::State::may_read(Instant at) const {
-  if (!ready) return false;
-  if (mutated(Mutation::kReadWithoutLease)) return true;
-  if (gives_itself_up() && !mutated(Mutation::kReadDuringHandOver)) return false;
-  return std::ranges::all_of(waited_for(), [&](const ReplicaId& member) {
-    if (is_self(member)) return true;
+Instant Replica::State::readable_until() const {
+  if (!ready) return Instant{};
+  if (mutated(Mutation::kReadWithoutLease)) return Instant::max();
+  if (gives_itself_up() && !mutated(Mutation::kReadDuringHandOver)) return Instant{};
+  auto until = Instant::max();
+  for (const auto& member : waited_for()) {
+    if (is_self(member)) continue;
     const auto backup = backups_.find(member.node);
-    return backup != backups_.end() && (backup->second.id == member || mutated(Mutation::kIgnoreStore)) &&
-           at < backup->second.lease_until;
-  });
+    const bool known = backup != backups_.end() && (backup->second.id == member || mutated(Mutation::kIgnoreStore));
+    until = std::min(until, known ? backup->second.lease_until : Instant{});
+  }
+  return until;
 }
 
 std::vector<Replica::BackupStatus> Replica::State::backups() const {

@@ -36,7 +36,7 @@ class Replica::State {
 
   Role role() const;
   bool may_publish() const;
-  bool may_read(Instant at) const;
+  Instant readable_until() const;
   std::vector<BackupStatus> backups() const;
   bool is_under_replicated() const;
 

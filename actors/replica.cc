@@ -1,0 +1,283 @@
+#include "actors/replica.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+namespace carillon::actors {
+namespace {
+
+using Self = caf::stateful_actor<ReplicaState>*;
+using cluster::Instant;
+
+constexpr std::chrono::milliseconds kTick{10};
+
+caf::actor address(Self self) { return caf::actor_cast<caf::actor>(self); }
+
+Instant instant_of(Clock::time_point at) { return std::chrono::duration_cast<Instant>(at.time_since_epoch()); }
+Instant instant_now() { return instant_of(Clock::now()); }
+
+PartitionId id_of(const ReplicaState& state) { return state.options->replica.partition; }
+
+void perform(Self self);
+
+// --- The partition above.
+
+void tell_serving(Self self) {
+  auto& state = self->state;
+  state.serving.epoch = state.replica ? state.replica->epoch() : 0;
+  self->send((*state.routes)[id_of(state).value], state.serving);
+  for (const auto& [node, link] : state.links) self->send(link, state.serving);
+}
+
+void begin_to_serve(Self self) {
+  auto& state = self->state;
+  auto options = state.options->partition;
+  options.partition.fold_before_commit = false;
+  // Hubs of an earlier partition actor must not be taken for those of this one.
+  options.partition.life = ++state.partitions_spawned << 16;
+  options.journal = address(self);
+  options.reloaded = [me = address(self)](PartitionId, std::uint64_t life) { caf::anon_send(me, PartitionLife{life}); };
+  state.partition = self->spawn(partition, std::move(options));
+  self->send(state.partition, Peers{state.routes});
+  spdlog::info("partition {}: primary in epoch {}", id_of(state).value, state.replica->epoch());
+  state.serving = {id_of(state), state.partition, 0, 0};
+  tell_serving(self);
+}
+
+void end_serving(Self self) {
+  auto& state = self->state;
+  if (!state.partition) return;
+  spdlog::info("partition {}: no longer primary here", id_of(state).value);
+  self->send(std::exchange(state.partition, nullptr), Stop{});
+  state.serving = {id_of(state), nullptr, 0, 0};
+  tell_serving(self);
+}
+
+// --- Carrying out.
+
+struct Carry {
+  Self self;
+
+  ReplicaState& state() const { return self->state; }
+  void operator()(const cluster::BecamePrimary&) const { begin_to_serve(self); }
+  void operator()(const cluster::AppendCommitted&) const {
+    if (state().partition) self->send(state().partition, Committed{});
+  }
+  void operator()(const cluster::PrimaryLost&) const { end_serving(self); }
+  void operator()(const cluster::DiskFailed& failed) const {
+    spdlog::critical("partition {}: {}", id_of(state()).value, failed.error.message);
+    if (state().partition) self->send(state().partition, CommitFailed{failed.error});
+  }
+  void operator()(const cluster::Discarded&) const {
+    spdlog::info("partition {}: nothing of it is kept here any more", id_of(state()).value);
+    state().reopen_wanted = true;
+  }
+};
+
+void note_standing(const ReplicaState& state) {
+  auto& standing = *(*state.options->standings)[id_of(state).value];
+  const auto until = state.replica ? state.replica->readable_until() : Instant{};
+  const auto at = until == Instant::max() ? Clock::time_point::max()
+                                          : Clock::time_point(std::chrono::duration_cast<Clock::duration>(until));
+  standing.read_lease_until.store(at.time_since_epoch().count(), std::memory_order_relaxed);
+  standing.may_publish.store(state.replica && state.replica->may_publish(), std::memory_order_relaxed);
+}
+
+void open(Self self) {
+  auto& state = self->state;
+  if (!state.writes.empty()) return;  // They must be readable first.
+  state.reopen_wanted = false;
+  auto opened = cluster::Replica::open(state.options->replica, *state.options->partition.store, instant_now());
+  if (!opened) {
+    spdlog::error("partition {}: its copy here is of no use: {}", id_of(state).value, opened.error().message);
+    return note_standing(state);
+  }
+  state.replica = std::move(*opened);
+  for (const auto& [node, up] : state.up) {
+    if (up)
+      state.replica->link_up(node, instant_now());
+    else
+      state.replica->link_lost(node, instant_now());
+  }
+  if (state.record) state.replica->record_changed(state.record->record, state.record->revision, instant_now());
+  perform(self);
+}
+
+void throw_away(Self self) {
+  auto& state = self->state;
+  end_serving(self);
+  state.replica.reset();
+  note_standing(state);
+  for (auto& number : state.writes) number = 0;
+  state.reopen_wanted = true;
+  open(self);
+}
+
+void perform(Self self) {
+  auto& state = self->state;
+  if (!state.replica) return;
+  auto outputs = state.replica->take();
+  for (auto& write : outputs.writes) {
+    state.writes.push_back(write.number);
+    self->send(state.options->journal, Commit{id_of(state), address(self), std::move(write.writes), write.sync});
+  }
+  note_standing(state);
+  for (const auto& outgoing : outputs.messages) {
+    const auto link = state.links.find(outgoing.to);
+    if (link != state.links.end())
+      self->send(link->second, SendParcel{{id_of(state), ReplicationParcel{encode(outgoing.message)}}});
+  }
+  if (outputs.proposal) state.options->propose(id_of(state), std::move(*outputs.proposal));
+  for (const auto& event : outputs.events) std::visit(Carry{self}, event);
+  if (state.reopen_wanted) throw_away(self);
+}
+
+// Runs `input` on the replica. A broken invariant ends it, not the process.
+template <class Input>
+void run(Self self, Input&& input) {
+  auto& state = self->state;
+  if (!state.replica) return;
+  try {
+    input(*state.replica);
+    perform(self);
+  } catch (const std::exception& broken) {
+    spdlog::critical("partition {}: its replica met a bug and is loaded anew from disk: {}", id_of(state).value,
+                     broken.what());
+    throw_away(self);
+  }
+}
+
+// --- Inputs.
+
+void written(Self self, const Error* failed) {
+  auto& state = self->state;
+  const auto number = state.writes.front();
+  state.writes.pop_front();
+  if (number == 0) {
+    if (state.reopen_wanted) open(self);
+    return;
+  }
+  run(self, [&](auto& replica) {
+    if (failed == nullptr)
+      replica.written(number, instant_now());
+    else if (!replica.failed())
+      replica.write_failed(*failed, instant_now());
+  });
+}
+
+void replication_arrived(Self self, const ReplicationArrived& arrived) {
+  auto message = cluster::decode_peer_message(arrived.bytes);
+  if (!message) {
+    spdlog::warn("node {} says what no replica says: {}", arrived.from, message.error().message);
+    return;
+  }
+  if (message->from.node != arrived.from) {
+    spdlog::warn("node {} speaks in the name of {}", arrived.from, message->from.node);
+    return;
+  }
+  run(self, [&](auto& replica) {
+    if (auto taken = replica.received(std::move(*message), instant_now()); !taken)
+      spdlog::warn("node {}: {}", arrived.from, taken.error().message);
+  });
+}
+
+void record_changed(Self self, const RecordChanged& news) {
+  auto& state = self->state;
+  state.record = news;
+  const auto epoch = state.replica ? state.replica->epoch() : 0;
+  run(self, [&](auto& replica) { replica.record_changed(news.record, news.revision, instant_now()); });
+  if (state.replica && state.replica->epoch() != epoch) tell_serving(self);
+}
+
+// What is not wanted here goes.
+void discard_if_stranger(Self self) {
+  auto& state = self->state;
+  if (!state.replica || !state.record || !state.record->record) return;
+  const auto& self_id = state.options->replica.self;
+  const auto& record = *state.record->record;
+  if (state.replica->role() != cluster::Role::kStranger || state.replica->log_end() == 0) return;
+  if (record.is_wanted(self_id.node) || record.is_in_sync(self_id)) return;
+  run(self, [](auto& replica) { replica.discard(instant_now()); });
+}
+
+ReplicaStats stats(const ReplicaState& state) {
+  ReplicaStats stats;
+  stats.partition = id_of(state);
+  if (!state.replica) return stats;
+  stats.role = state.replica->role();
+  stats.epoch = state.replica->epoch();
+  stats.log_end = state.replica->log_end();
+  stats.commit = state.replica->commit_index();
+  stats.applied = state.replica->applied_index();
+  stats.ready = state.replica->is_ready();
+  stats.under_replicated = state.replica->is_under_replicated();
+  stats.backups = state.replica->backups();
+  stats.counters = state.replica->counters();
+  return stats;
+}
+
+}  // namespace
+
+caf::behavior replica(Self self, ReplicaOptions options) {
+  self->state.options.emplace(std::move(options));
+  self->state.serving.partition = id_of(self->state);
+  self->set_default_handler(caf::skip);
+  return {[=](const Peers& peers) {
+    self->state.routes = peers.partitions;
+    self->set_default_handler(caf::print_and_drop);
+    self->become(caf::behavior{
+        [=](Commit& commit) {
+          auto& state = self->state;
+          if (commit.reply_to != state.partition || !state.replica || !state.replica->is_ready()) return;
+          run(self, [&](auto& replica) { replica.append(commit.writes, instant_now()); });
+        },
+        [=](Committed) { written(self, nullptr); },
+        [=](const CommitFailed& failed) { written(self, &failed.error); },
+        [=](const ReplicationArrived& arrived) { replication_arrived(self, arrived); },
+        [=](const RecordChanged& news) { record_changed(self, news); },
+        [=](const ProposalAnswered& answered) {
+          run(self, [&](auto& replica) {
+            replica.proposal_answered(answered.number, answered.outcome, answered.revision, instant_now());
+          });
+        },
+        [=](const PeerKnown& peer) {
+          self->state.links[peer.node] = peer.link;
+          self->send(peer.link, self->state.serving);
+        },
+        [=](const LinkUp& news) {
+          self->state.up[news.node] = true;
+          run(self, [&](auto& replica) { replica.link_up(news.node, instant_now()); });
+        },
+        [=](const LinkLost& news) {
+          self->state.up[news.node] = false;
+          run(self, [&](auto& replica) { replica.link_lost(news.node, instant_now()); });
+        },
+        [=](const PartitionLife& life) {
+          if (!self->state.partition) return;
+          self->state.serving.life = life.life;
+          tell_serving(self);
+        },
+        [=](const HandOver& order) {
+          run(self, [&](auto& replica) {
+            if (auto begun = replica.hand_over(order.to, instant_now()); !begun)
+              spdlog::debug("partition {}: no hand-over: {}", id_of(self->state).value, begun.error().message);
+          });
+        },
+        [=](TickDue) {
+          run(self, [](auto& replica) { replica.tick(instant_now()); });
+          discard_if_stranger(self);
+          self->delayed_send(self, kTick, TickDue{});
+        },
+        [=](const AskReplica& ask) { ask.answer(stats(self->state)); },
+        [=](Stop) {
+          end_serving(self);
+          self->quit();
+        },
+    });
+    open(self);
+    self->send(self, TickDue{});
+  }};
+}
+
+}  // namespace carillon::actors
