@@ -85,6 +85,8 @@ class ClusterView {
   bool is_present(const ReplicaId& replica) const;
 
  private:
+  // This one, knowing nothing.
+  ClusterView forgotten(ClusterChanges& changes) const;
   void put(const EtcdEntry& entry, ClusterChanges& changes);
   void erase(const std::string& key, Revision at, ClusterChanges& changes);
 
