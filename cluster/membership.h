@@ -70,21 +70,28 @@ class Membership {
   // Marks `node`, which may be another one, as draining, or no longer.
   kj::Promise<Result<void>> set_draining(NodeName node, std::optional<Drain> drain);
 
-  // Takes the controller's key if nobody has it. True if this node has it, as far as is known, under its present lease.
+  // Takes the controller's key if nobody has it; as for swap(), OnChange is not called for it. True if this node has it, as far as is known, under its present lease.
   kj::Promise<bool> become_controller();
   bool is_controller() const;
 
-  // For health: did etcd answer lately, and is this node registered?
+  // For health: did etcd answer when it was last asked (three times in a lease's life, at least)?
   bool etcd_reachable() const { return reachable_; }
   // Sentences for a person; empty when all is well.
   std::vector<std::string> problems() const;
 
  private:
+  enum class Registration { kDone, kAway, kTaken };
+  static constexpr int kWaitForOldLeaseSeconds = 2;  // Beyond a lease's time: etcd takes a moment to end one.
+
   kj::Promise<Result<ClusterFormat>> agree_on_format();
-  kj::Promise<Result<void>> register_self();
+  kj::Promise<Result<void>> register_patiently();
+  kj::Promise<Registration> register_self();
+  kj::Promise<Registration> take_name(LeaseId lease, Revision expected);
   kj::Promise<void> stay_registered();
   kj::Promise<void> follow_view();
   Result<void> judge(const ClusterFormat& format) const;
+  // Is the cluster in etcd still the one that was joined?
+  bool belongs_here() const;
   void note(const Error* trouble);
   void tell(const ClusterChanges& changes);
 
@@ -95,6 +102,7 @@ class Membership {
   ClusterView view_;
   LeaseId lease_ = 0;
   bool reachable_ = false;
+  kj::TimePoint register_until_ = kj::origin<kj::TimePoint>();
   std::string etcd_trouble_;          // While not reachable.
   std::string registration_trouble_;  // Why this node is not registered.
   kj::Own<EtcdWatch> watch_;

@@ -1,0 +1,64 @@
+#include "cluster/controller.h"
+
+#include <utility>
+
+namespace carillon::cluster {
+namespace {
+
+kj::Duration duration_of(std::chrono::milliseconds time) { return time.count() * kj::MILLISECONDS; }
+
+}  // namespace
+
+Controller::Controller(Membership& membership, kj::Timer& timer, Options options, OnStep on_step)
+    : membership_(membership), timer_(timer), options_(options), on_step_(kj::mv(on_step)) {}
+
+void Controller::start() { running_ = run().eagerlyEvaluate(nullptr); }
+
+kj::Promise<void> Controller::run() {
+  return membership_.become_controller()
+      .then([this](bool is_controller) -> kj::Promise<void> {
+        if (!is_controller) {
+          controller_since_.reset();
+          away_since_.clear();
+          return kj::READY_NOW;
+        }
+        if (!controller_since_) controller_since_ = timer_.now();
+        return make_steps();
+      })
+      .then([this] { return timer_.afterDelay(duration_of(options_.look_every)); })
+      .then([this] { return run(); });
+}
+
+// Until there is nothing to do, or to wait for.
+kj::Promise<void> Controller::make_steps() {
+  if (!membership_.is_controller()) return kj::READY_NOW;
+  const bool may_found_small = timer_.now() - *controller_since_ >= duration_of(options_.found_small_after);
+  auto step = next_step(membership_.view(), nodes_gone(), may_found_small, options_.placement);
+  if (!step) return kj::READY_NOW;
+  return membership_.swap(step->partition, step->expected, step->record)
+      .then([this, step = std::move(*step)](const SwapOutcome& outcome) -> kj::Promise<void> {
+        if (outcome.kind == WriteOutcome::Kind::kUnknown) return kj::READY_NOW;  // The view will tell.
+        if (outcome.kind == WriteOutcome::Kind::kDone) {
+          ++steps_;
+          on_step_(step);
+        }
+        return make_steps();
+      });
+}
+
+std::set<NodeName> Controller::nodes_gone() {
+  const auto& view = membership_.view();
+  std::set<NodeName> away;
+  for (const auto& [partition, record] : view.partitions())
+    for (const auto& node : record.value.replicas)
+      if (view.find_member(node) == nullptr) away.insert(node);
+  std::erase_if(away_since_, [&](const auto& one) { return !away.contains(one.first); });
+  std::set<NodeName> gone;
+  for (const auto& node : away) {
+    const auto since = away_since_.emplace(node, timer_.now()).first->second;
+    if (timer_.now() - since >= duration_of(options_.replace_after)) gone.insert(node);
+  }
+  return gone;
+}
+
+}  // namespace carillon::cluster
