@@ -22,7 +22,7 @@ struct PeerKnown {  // A member of the cluster, and the link to it. Comes again 
 };
 struct RecordChanged {
   std::optional<cluster::PartitionRecord> record;  // Nothing: there is none.
-  std::int64_t revision = 0;                       // Of etcd; for compare-and-swap.
+  std::uint64_t revision = 0;                       // Of etcd; for compare-and-swap.
 };
 
 // --- link -> routes, replicas

@@ -32,7 +32,7 @@ struct ReplicaOptions {
 struct ProposalAnswered {
   std::uint64_t number = 0;
   cluster::Replica::Swap outcome = cluster::Replica::Swap::kUnknown;
-  std::int64_t revision = 0;
+  std::uint64_t revision = 0;
 };
 struct HandOver {
   std::optional<cluster::ReplicaId> to;

@@ -27,6 +27,7 @@
 #include <variant>
 #include <vector>
 
+#include "cluster/etcd_values.h"
 #include "cluster/log.h"
 #include "cluster/partition_record.h"
 #include "cluster/peer_message.h"
@@ -38,7 +39,6 @@
 namespace carillon::cluster {
 
 using Instant = std::chrono::microseconds;  // On the monotonic clock of this process; its beginning means nothing.
-using Revision = std::int64_t;              // etcd's mod revision of the partition's record.
 
 struct Outgoing {
   NodeName to;
