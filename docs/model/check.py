@@ -57,7 +57,7 @@ CHANGES = {
 }
 ONLY_FOR_CHANGES = {
     "added": "EPOCHS=3 EVENTS=1 RESTARTS=0 FIRST_IN_SYNC=3",
-    "inherited": "EPOCHS=3 EVENTS=2 RESTARTS=0 FIRST_IN_SYNC=3",
+    "inherited": "EPOCHS=3 EVENTS=2 RESTARTS=0 WIPES=1",
     "silent": "EPOCHS=3 EVENTS=1 RESTARTS=0 SWAPS_TAKE_TIME",
 }
 MEMORY_MIB = 1900  # For each run; two run at a time.
@@ -88,8 +88,8 @@ def check(directory, change, configuration, promises):
     def command(*words):
         return subprocess.run(words, cwd=place, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
 
-    # A change is looked for in breadth, so that its counterexample is a shortest one.
-    search = ["-O1", "-DBFS"] if change else ["-O2"]
+    # A change is looked for in breadth, so that its counterexample is a shortest one; where that is too wide, in depth.
+    search = ["-O1", "-DBFS"] if change and configuration != "inherited" else ["-O2"]
     memory = MEMORY_MIB
     for words in (["spin", "-a", *switches(change, configuration), "partition.pml"],
                   ["gcc", "-w", "-DSAFETY", "-DNOCLAIM", "-DNOREDUCE", f"-DMEMLIM={memory}", *search, "-o", "pan",
