@@ -174,6 +174,7 @@ TEST_F(Abandoned, P7TenThousandConnections) {
 TEST_F(Abandoned, P7MoreConnectionsThanAllowedAreClosedAtOnceAndSilentOnesSoon) {
   restart_with({"--connections-max", "50", "--first-call-within", "500", "--request-within", "500"});
   std::vector<RawSocket> sockets;
+  sockets.reserve(500);
   for (int i = 0; i < 500; ++i) sockets.emplace_back(ports()[static_cast<std::size_t>(i) % 2]);
   EXPECT_TRUE(sockets.back().closed_within(5s));
   ASSERT_TRUE(node.publish("player/ada", "{}").ok()) << "who was connected is served";
@@ -192,6 +193,7 @@ TEST_F(Abandoned, P7ConnectionsLeaveFilesToTheStore) {
   node.start();
   process = node.process().process();
   std::vector<RawSocket> sockets;
+  sockets.reserve(1'000);
   for (int i = 0; i < 1'000; ++i) sockets.emplace_back(ports()[static_cast<std::size_t>(i) % 2]);
   // Enough for new logs and tables.
   const std::string payload = "{\"a\":\"" + std::string(60'000, 'x') + "\"}";

@@ -199,6 +199,7 @@ class DamagedStore : public ::testing::Test {
   }
   static std::vector<std::string> payloads(int player, int rounds) {
     std::vector<std::string> all;
+    all.reserve(static_cast<std::size_t>(rounds));
     for (int round = 0; round < rounds; ++round) all.push_back(payload(player, round));
     return all;
   }
