@@ -478,14 +478,14 @@ kj::Promise<Result<EtcdRange>> EtcdClient::read(std::string request) {
       });
 }
 
-kj::Promise<Result<EtcdRange>> EtcdClient::get(std::string key) {
+kj::Promise<Result<EtcdRange>> EtcdClient::get(std::string_view key) {
   JsonWriter json;
   return read(json.begin_object().field("key", base64(key)).end_object().take());
 }
 
-kj::Promise<Result<EtcdRange>> EtcdClient::range(std::string prefix) {
+kj::Promise<Result<EtcdRange>> EtcdClient::range(std::string_view prefix) {
   JsonWriter json;
-  json.begin_object().field("key", base64(prefix)).field("range_end", base64(end_of(prefix))).end_object();
+  json.begin_object().field("key", base64(prefix)).field("range_end", base64(end_of(std::string(prefix)))).end_object();
   return read(json.take());
 }
 
@@ -509,23 +509,24 @@ kj::Promise<WriteOutcome> EtcdClient::write(std::string transaction) {
       });
 }
 
-kj::Promise<WriteOutcome> EtcdClient::put(std::string key, std::string value, LeaseId lease) {
+kj::Promise<WriteOutcome> EtcdClient::put(std::string_view key, std::string_view value, LeaseId lease) {
   return write(transaction(key, std::nullopt, put_request(key, value, lease)));
 }
 
-kj::Promise<WriteOutcome> EtcdClient::create(std::string key, std::string value, LeaseId lease) {
-  return swap(std::move(key), 0, std::move(value), lease);
+kj::Promise<WriteOutcome> EtcdClient::create(std::string_view key, std::string_view value, LeaseId lease) {
+  return swap(key, 0, value, lease);
 }
 
-kj::Promise<WriteOutcome> EtcdClient::swap(std::string key, Revision expected, std::string value, LeaseId lease) {
+kj::Promise<WriteOutcome> EtcdClient::swap(std::string_view key, Revision expected, std::string_view value,
+                                           LeaseId lease) {
   return write(transaction(key, expected, put_request(key, value, lease)));
 }
 
-kj::Promise<WriteOutcome> EtcdClient::erase(std::string key) {
+kj::Promise<WriteOutcome> EtcdClient::erase(std::string_view key) {
   return write(transaction(key, std::nullopt, erase_request(key)));
 }
 
-kj::Promise<WriteOutcome> EtcdClient::erase_if(std::string key, Revision expected) {
+kj::Promise<WriteOutcome> EtcdClient::erase_if(std::string_view key, Revision expected) {
   return write(transaction(key, expected, erase_request(key)));
 }
 

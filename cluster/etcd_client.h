@@ -62,19 +62,19 @@ class EtcdClient {
   KJ_DISALLOW_COPY(EtcdClient);
 
   // At most one entry.
-  kj::Promise<Result<EtcdRange>> get(std::string key);
+  kj::Promise<Result<EtcdRange>> get(std::string_view key);
   // Every key that begins with `prefix`. Not empty.
-  kj::Promise<Result<EtcdRange>> range(std::string prefix);
+  kj::Promise<Result<EtcdRange>> range(std::string_view prefix);
 
   // Never kLost. With a lease, the entry goes when that ends; a lease that has ended already is kUnknown.
-  kj::Promise<WriteOutcome> put(std::string key, std::string value, LeaseId lease = 0);
+  kj::Promise<WriteOutcome> put(std::string_view key, std::string_view value, LeaseId lease = 0);
   // Only if there is no such key.
-  kj::Promise<WriteOutcome> create(std::string key, std::string value, LeaseId lease = 0);
+  kj::Promise<WriteOutcome> create(std::string_view key, std::string_view value, LeaseId lease = 0);
   // Only if the key was last modified at `expected`; 0: if there is none.
-  kj::Promise<WriteOutcome> swap(std::string key, Revision expected, std::string value, LeaseId lease = 0);
+  kj::Promise<WriteOutcome> swap(std::string_view key, Revision expected, std::string_view value, LeaseId lease = 0);
   // Never kLost; done also if there was none.
-  kj::Promise<WriteOutcome> erase(std::string key);
-  kj::Promise<WriteOutcome> erase_if(std::string key, Revision expected);
+  kj::Promise<WriteOutcome> erase(std::string_view key);
+  kj::Promise<WriteOutcome> erase_if(std::string_view key, Revision expected);
 
   kj::Promise<Result<LeaseId>> grant_lease(std::chrono::seconds time_to_live);
   // True: it lasts for its whole time from now. False: it has ended.

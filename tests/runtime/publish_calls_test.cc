@@ -35,7 +35,7 @@ class OversizedCall : public ::testing::Test {
     return codes;
   }
 
-  const Catalogue catalogue;
+  const Catalogue catalogue{};
   const Limits limits = two_events_a_call();
   PublishCalls calls{1, 4, catalogue, limits};
 };
