@@ -17,7 +17,6 @@ namespace carillon::actors {
 
 using cluster::ClusterChanges;
 
-
 namespace {
 
 constexpr auto kLookEvery = 250 * kj::MILLISECONDS;
@@ -140,12 +139,13 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
   // --- What is asked.
 
   void propose(PartitionId partition, cluster::Proposal proposal) {
+    if (!replicas) return;  // The node ends.
     const auto number = proposal.number;
     tasks.add(membership.swap(partition, proposal.based_on, std::move(proposal.record))
                   .then([this, partition, number](const cluster::SwapOutcome& outcome) {
-                    caf::anon_send(
-                        (*replicas)[partition.value],
-                        ProposalAnswered{number, swap_of(outcome.kind), outcome.revision});
+                    if (!replicas) return;
+                    caf::anon_send((*replicas)[partition.value],
+                                   ProposalAnswered{number, swap_of(outcome.kind), outcome.revision});
                     tell_of(partition);
                   }));
   }
@@ -267,11 +267,22 @@ void Coordinator::attach(caf::actor_system& system, Partitions routes, Partition
   });
 }
 
+void Coordinator::stop_links() {
+  inbox_->push([loop = loop_] {
+    loop->routes.reset();
+    loop->replicas.reset();
+    for (const auto& [node, link] : loop->links) caf::anon_send(link.actor, Stop{});
+    loop->links.clear();
+    loop->reception = nullptr;
+  });
+}
+
 void Coordinator::propose(PartitionId partition, cluster::Proposal proposal) {
   inbox_->push([loop = loop_, partition, proposal = std::move(proposal)] { loop->propose(partition, proposal); });
 }
 
-void Coordinator::set_draining(NodeName node, std::optional<cluster::Drain> drain, std::function<void(Result<void>)> answer) {
+void Coordinator::set_draining(NodeName node, std::optional<cluster::Drain> drain,
+                               std::function<void(Result<void>)> answer) {
   inbox_->push([loop = loop_, node = std::move(node), drain, answer = std::move(answer)] {
     loop->set_draining(node, drain, answer);
   });

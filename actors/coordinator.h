@@ -70,6 +70,9 @@ class Coordinator {
   void attach(caf::actor_system& system, Partitions routes, Partitions replicas, caf::actor reception,
               Standings standings, LinkSetting links);
 
+  // No more links, no more steps; what is asked is still answered.
+  void stop_links();
+
   void propose(PartitionId partition, cluster::Proposal proposal);
   // UNAVAILABLE when etcd could not be reached.
   void set_draining(NodeName node, std::optional<cluster::Drain> drain, std::function<void(Result<void>)> answer);

@@ -3,19 +3,9 @@
 #include <caf/all.hpp>
 
 #include "actors/partition.h"
+#include "actors/system_config.h"
 
 namespace carillon::actors {
-
-class Node::Config : public caf::actor_system_config {
- public:
-  explicit Config(std::size_t threads) {
-    set("scheduler.max-threads", threads);
-    // A worker without work waits to be woken. By default it would first look about every 50 us, for as long as 25 ms,
-    // and then be as late for what comes.
-    set("work-stealing.moderate-poll-attempts", std::size_t{0});
-    set("logger.verbosity", caf::atom("quiet"));
-  }
-};
 
 Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
   auto opened = runtime::Store::open(options.store);
@@ -24,7 +14,7 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
   node->store_ = std::move(*opened);
   node->reloaded_ =
       std::make_shared<std::function<void(PartitionId, std::uint64_t)>>([](PartitionId, std::uint64_t) {});
-  node->config_ = std::make_unique<Config>(options.threads);
+  node->config_ = std::make_unique<SystemConfig>(options.threads);
   node->system_ = std::make_unique<caf::actor_system>(*node->config_);
   node->journal_ = node->system_->spawn<caf::detached>(actors::journal, node->store_, options.journal);
 

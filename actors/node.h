@@ -40,10 +40,9 @@ class Node {
   bool drain(std::chrono::milliseconds patience);
 
  private:
-  class Config;
   Node() = default;
 
-  std::unique_ptr<Config> config_;
+  std::unique_ptr<class SystemConfig> config_;
   std::unique_ptr<caf::actor_system> system_;
   std::shared_ptr<runtime::Store> store_;
   std::shared_ptr<std::function<void(PartitionId, std::uint64_t)>> reloaded_;

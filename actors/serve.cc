@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kDrainPatience{3'500};  // Of the 5 s that a stop may take.
 
+constexpr std::chrono::milliseconds kFailOverRetry{40};
 constexpr std::size_t kOtherFiles = 64;  // Logs, listeners, event loops.
 
 // Shares the files that the process may open between store and connections: a log that cannot be opened would make the
@@ -61,30 +62,31 @@ Result<void> write_ready_file(const std::filesystem::path& file, const Gateway& 
   return {};
 }
 
-}  // namespace
+// What a node needs beside its actors, whether it is alone or not.
+struct Running {
+  caf::actor_system& system;
+  Partitions partitions;
+  caf::actor journal;
+  std::string store_id;
+};
 
-int serve(const ServeOptions& options) {
-  if (!spdlog::get("carillon")) spdlog::set_default_logger(spdlog::stderr_color_mt("carillon"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
-  const auto signals = hold_back_stop_signals();
-  const auto fail = [](const Error& error) {
-    spdlog::critical("cannot start: {}", error.message);
-    return 1;
-  };
+Result<std::unique_ptr<Gateway>> start_gateway(const ServeOptions& options, const EdgeLimits& edge_limits,
+                                               const Running& node) {
+  return Gateway::start(node.system, {options.listen, options.http, node.partitions, node.journal, options.catalogue,
+                                      options.limits, edge_limits, node.store_id});
+}
 
-  NodeOptions node_options;
-  node_options.store.directory = options.data;
-  node_options.store.partitions = options.partitions;
-  auto edge_limits = options.edge_limits;
-  share_files(node_options.store, edge_limits);
-  node_options.limits = options.limits;
-  node_options.catalogue = options.catalogue;
+int fail(const Error& error) {
+  spdlog::critical("cannot start: {}", error.message);
+  return 1;
+}
+
+int serve_alone(const ServeOptions& options, NodeOptions node_options, const EdgeLimits& edge_limits,
+                const sigset_t& signals) {
   auto node = Node::start(std::move(node_options));
   if (!node) return fail(node.error());
-
-  GatewayOptions gateway_options{options.listen,    options.http,   (*node)->partitions(), (*node)->journal(),
-                                 options.catalogue, options.limits, edge_limits,           (*node)->format().store_id};
-  auto gateway = Gateway::start((*node)->system(), std::move(gateway_options));
+  auto gateway = start_gateway(
+      options, edge_limits, {(*node)->system(), (*node)->partitions(), (*node)->journal(), (*node)->format().store_id});
   if (!gateway) return fail(gateway.error());
   (*node)->on_reload([&gateway = **gateway](PartitionId partition, std::uint64_t life) {
     gateway.partition_reloaded(partition, life);
@@ -104,6 +106,64 @@ int serve(const ServeOptions& options) {
   (*node).reset();
   spdlog::info("stopped");
   return 0;
+}
+
+// SIGTERM while the node still waits for etcd.
+bool stop_is_wanted(const sigset_t& signals) {
+  sigset_t pending;
+  sigpending(&pending);
+  return (sigismember(&signals, SIGTERM) == 1 && sigismember(&pending, SIGTERM) == 1) ||
+         (sigismember(&signals, SIGINT) == 1 && sigismember(&pending, SIGINT) == 1);
+}
+
+int serve_in_cluster(const ServeOptions& options, NodeOptions node_options, EdgeLimits edge_limits,
+                     const sigset_t& signals) {
+  // A fail-over takes a fraction of a second: who was refused meanwhile should not wait longer than that.
+  edge_limits.unavailable_retry = std::min(edge_limits.unavailable_retry, kFailOverRetry);
+  auto node =
+      ClusterNode::start(std::move(node_options), *options.cluster, [&signals] { return stop_is_wanted(signals); });
+  if (!node) return fail(node.error());
+  auto gateway = start_gateway(
+      options, edge_limits, {(*node)->system(), (*node)->partitions(), (*node)->journal(), (*node)->format().store_id});
+  if (!gateway) return fail(gateway.error());
+  (*node)->on_reload([&gateway = **gateway](PartitionId partition, std::uint64_t life) {
+    gateway.partition_reloaded(partition, life);
+  });
+  if (auto joined = (*node)->join((*gateway)->rpc_address(), (*gateway)->http_address()); !joined)
+    return fail(joined.error());
+  spdlog::info("ready: node {} of {}, rpc {}, http {}, peer {}, data {}, {} partitions", options.cluster->node,
+               options.cluster->cluster, (*gateway)->rpc_address(), (*gateway)->http_address(), (*node)->peer_address(),
+               options.data.string(), (*node)->format().partitions);
+  if (!options.ready_file.empty())
+    if (auto written = write_ready_file(options.ready_file, **gateway); !written) return fail(written.error());
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("stopping: what this node is the primary of is handed over");
+  const bool drained = (*node)->drain(kDrainPatience);
+  if (!drained) spdlog::warn("some partitions have nobody who could follow; they wait for this node");
+  (*gateway)->stop_accepting();
+  (*gateway).reset();
+  (*node).reset();
+  spdlog::info("stopped");
+  return 0;
+}
+
+}  // namespace
+
+int serve(const ServeOptions& options) {
+  if (!spdlog::get("carillon")) spdlog::set_default_logger(spdlog::stderr_color_mt("carillon"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
+  const auto signals = hold_back_stop_signals();
+  NodeOptions node_options;
+  node_options.store.directory = options.data;
+  node_options.store.partitions = options.partitions;
+  auto edge_limits = options.edge_limits;
+  share_files(node_options.store, edge_limits);
+  node_options.limits = options.limits;
+  node_options.catalogue = options.catalogue;
+  if (options.cluster) return serve_in_cluster(options, std::move(node_options), edge_limits, signals);
+  return serve_alone(options, std::move(node_options), edge_limits, signals);
 }
 
 }  // namespace carillon::actors

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
+#include "actors/cluster_node.h"
 #include "actors/edge.h"
 #include "runtime/behaviour.h"
 #include "runtime/limits.h"
@@ -20,6 +22,7 @@ struct ServeOptions {
   runtime::Limits limits;
   EdgeLimits edge_limits;
   Catalogue catalogue;
+  std::optional<ClusterOptions> cluster;  // Nothing: one node alone.
 };
 
 // The exit code: 0 after a stop, 1 when the node cannot start.

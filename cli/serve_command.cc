@@ -1,9 +1,13 @@
 #include "cli/serve_command.h"
 
 #include <chrono>
+#include <fstream>
 #include <string>
 
 #include "actors/serve.h"
+#include "cli/exit_code.h"
+#include "cli/terminal.h"
+#include "cluster/etcd_client.h"
 
 namespace carillon::cli {
 namespace {
@@ -37,10 +41,79 @@ void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& 
   add_time("--request-within", edge.request_within, "how long the header or body of an HTTP request may take");
 }
 
+struct ServeCommand {
+  actors::ServeOptions serve;
+  actors::ClusterOptions cluster;
+  bool in_cluster = false;
+  std::string etcd = "http://127.0.0.1:2379";
+  std::string secret_file;
+};
+
+void add_cluster_options(CLI::App& command, ServeCommand& options) {
+  auto& cluster = options.cluster;
+  const auto group = "Cluster";
+  auto* const in_cluster =
+      command.add_flag("--cluster", options.in_cluster, "be one of several nodes that share an etcd")->group(group);
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return command.add_option(name, value, help)->capture_default_str()->needs(in_cluster)->group(group);
+  };
+  add("--etcd", options.etcd, "etcd's endpoints, with commas in between")->type_name("URL");
+  add("--cluster-name", cluster.cluster, "the cluster's name in etcd")->type_name("NAME");
+  add("--node", cluster.node, "this node's name, unique in the cluster")->type_name("NAME");
+  add("--peer", cluster.peer, "where other nodes reach this one; port 0 picks a free one")->type_name("HOST:PORT");
+  add("--secret-file", options.secret_file, "a file with what all nodes know and nobody else; needed beyond loopback")
+      ->type_name("FILE");
+  add("--replicas", cluster.replicas, "copies of every partition, when this node founds the cluster")
+      ->check(CLI::Range(1, 7));
+  add("--min-in-sync", cluster.min_in_sync, "of them so many must be in sync to accept anything")
+      ->check(CLI::Range(1, 7));
+  command
+      .add_option_function<std::uint32_t>(
+          "--replace-after",
+          [&cluster](std::uint32_t seconds) { cluster.replace_after = std::chrono::seconds(seconds); },
+          "what a node held that has been away for so long is copied elsewhere")
+      ->type_name("SECONDS")
+      ->default_str("60")
+      ->needs(in_cluster)
+      ->group(group);
+}
+
+int run(const ServeCommand& command) {
+  auto options = command.serve;
+  if (!command.in_cluster) return actors::serve(options);
+  auto cluster = command.cluster;
+  auto endpoints = cluster::EtcdClient::parse_endpoints(command.etcd);
+  if (!endpoints) {
+    complain("--etcd: " + endpoints.error().message);
+    return kUsage;
+  }
+  cluster.etcd = std::move(*endpoints);
+  if (cluster.node.empty()) {
+    complain("a node of a cluster needs a name: --node NAME");
+    return kUsage;
+  }
+  if (cluster.min_in_sync > cluster.replicas) {
+    complain("--min-in-sync is at most --replicas");
+    return kUsage;
+  }
+  if (!command.secret_file.empty()) {
+    std::ifstream file(command.secret_file);
+    std::getline(file, cluster.secret);
+    constexpr std::size_t kSecretBytesMin = 16;
+    if (cluster.secret.size() < kSecretBytesMin) {
+      complain("--secret-file: the first line of " + command.secret_file + " must have at least 16 bytes");
+      return kUsage;
+    }
+  }
+  options.cluster = std::move(cluster);
+  return actors::serve(options);
+}
+
 }  // namespace
 
 void add_serve_command(CLI::App& app, Action& action, Catalogue catalogue) {
-  auto options = std::make_shared<actors::ServeOptions>();
+  auto serve_command = std::make_shared<ServeCommand>();
+  auto* const options = &serve_command->serve;
   options->catalogue = std::move(catalogue);
   CLI::App& command = *app.add_subcommand("serve", "run a node; SIGTERM drains and stops it");
   command.add_option("--data", options->data, "the data directory; made if it is not there")
@@ -59,12 +132,13 @@ void add_serve_command(CLI::App& app, Action& action, Catalogue catalogue) {
   command.add_option("--partitions", options->partitions, "slices of a new store; an existing store keeps its own")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  add_cluster_options(command, *serve_command);
   add_limits(command, options->limits, options->edge_limits);
-  add_examples(
-      command,
-      "  carillon serve --data ./data\n"
-      "  carillon serve --data /var/lib/carillon --listen 127.0.0.1:0 --http 127.0.0.1:0 --ready-file ready\n");
-  run_with(command, action, std::move(options), &actors::serve);
+  add_examples(command,
+               "  carillon serve --data ./data\n"
+               "  carillon serve --data /var/lib/carillon --listen 127.0.0.1:0 --http 127.0.0.1:0 --ready-file ready\n"
+               "  carillon serve --data ./ant --cluster --etcd http://127.0.0.1:2379 --node ant\n");
+  run_with(command, action, std::move(serve_command), &run);
 }
 
 }  // namespace carillon::cli

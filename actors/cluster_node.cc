@@ -1,0 +1,162 @@
+#include "actors/cluster_node.h"
+
+#include <spdlog/spdlog.h>
+
+#include <future>
+
+#include "actors/gateway.h"
+#include "actors/system_config.h"
+#include "runtime/key.h"
+
+namespace carillon::actors {
+namespace {
+
+constexpr std::string_view kClusterKey = "cluster";  // Which one the store belongs to.
+constexpr std::chrono::seconds kAskFormatFor{10};
+
+Result<std::uint16_t> listen(caf::actor_system& system, const caf::actor& reception, const std::string& address) {
+  const auto colon = address.rfind(':');
+  const auto host = address.substr(0, colon);
+  const auto wanted = static_cast<std::uint16_t>(std::strtoul(address.c_str() + colon + 1, nullptr, 10));
+  auto port = system.middleman().publish(reception, wanted, host.c_str());
+  if (port) return *port;
+  return Error{ErrorCode::UNAVAILABLE, "cannot listen for other nodes on " + address + ": " +
+                                           system.render(port.error()) + " (is the address free, and this machine's?)"};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ClusterNode>> ClusterNode::start(NodeOptions node_options, ClusterOptions options,
+                                                        std::function<bool()> stopped) {
+  if (options.peer.rfind(':') == std::string::npos)
+    return Error{ErrorCode::MALFORMED, "the peer address is HOST:PORT, not " + options.peer};
+  if (options.secret.empty() && !is_loopback(options.peer))
+    return Error{ErrorCode::MALFORMED, options.peer +
+                                           " is beyond loopback: give all nodes the same --secret-file, or listen on "
+                                           "127.0.0.1"};
+  std::unique_ptr<ClusterNode> node(new ClusterNode());
+  // A new store has as many partitions as the cluster that it joins.
+  auto known = read_cluster_format(options.etcd, options.cluster, kAskFormatFor);
+  if (!known) return known.error();
+  if (*known) node_options.store.partitions = (*known)->partitions;
+  auto opened = runtime::Store::open(node_options.store);
+  if (!opened) return opened.error();
+  node->store_ = std::move(*opened);
+  auto cluster_id = node->store_->get(runtime::store_key(kClusterKey));
+  if (!cluster_id) return cluster_id.error();
+  node->cluster_id_ = cluster_id->value_or("");
+  node->reloaded_ =
+      std::make_shared<std::function<void(PartitionId, std::uint64_t)>>([](PartitionId, std::uint64_t) {});
+  node->node_options_ = std::move(node_options);
+  node->options_ = std::move(options);
+  node->stopped_ = std::move(stopped);
+
+  node->config_ = std::make_unique<SystemConfig>(node->node_options_.threads);
+  node->config_->load_links();
+  node->system_ = std::make_unique<caf::actor_system>(*node->config_);
+  auto& system = *node->system_;
+  node->journal_ = system.spawn<caf::detached>(actors::journal, node->store_, node->node_options_.journal);
+  node->reception_ = system.spawn(reception);
+  const auto port = listen(system, node->reception_, node->options_.peer);
+  if (!port) return port.error();
+  node->peer_address_ = node->options_.peer.substr(0, node->options_.peer.rfind(':') + 1) + std::to_string(*port);
+
+  const auto partitions = node->store_->format().partitions;
+  auto standings = std::make_shared<std::vector<std::unique_ptr<Standing>>>();
+  for (std::uint16_t p = 0; p < partitions; ++p) standings->push_back(std::make_unique<Standing>());
+  node->standings_ = standings;
+  auto routes = std::make_shared<std::vector<caf::actor>>();
+  for (std::uint16_t p = 0; p < partitions; ++p)
+    routes->push_back(system.spawn(
+        route,
+        RouteOptions{{p},
+                     node->options_.node,
+                     node->options_.routes,
+                     node->standings_,
+                     [reloaded = node->reloaded_](PartitionId id, std::uint64_t life) { (*reloaded)(id, life); }}));
+  node->routes_ = routes;
+  for (const auto& actor : *routes) caf::anon_send(actor, Peers{node->routes_});
+  return node;
+}
+
+Result<void> ClusterNode::join(const std::string& rpc, const std::string& http) {
+  const auto& format = store_->format();
+  auto joined = Coordinator::join({.etcd = options_.etcd,
+                                   .cluster = options_.cluster,
+                                   .self = {options_.node, format.store_id, peer_address_, rpc, http},
+                                   .cluster_id = cluster_id_,
+                                   .founding = {.cluster_id = {},
+                                                .partitions = format.partitions,
+                                                .replicas = options_.replicas,
+                                                .min_in_sync = options_.min_in_sync},
+                                   .replace_after = options_.replace_after,
+                                   .stopped = stopped_});
+  if (!joined) return joined.error();
+  coordinator_ = std::move(*joined);
+  const auto& cluster_format = coordinator_->format();
+  if (cluster_id_.empty()) {
+    // Before anything else is written: what follows belongs to this cluster only.
+    runtime::WriteSet writes;
+    writes.put(runtime::store_key(kClusterKey), cluster_format.cluster_id);
+    std::promise<Result<void>> written;
+    auto done = written.get_future();
+    caf::scoped_actor self{*system_};
+    self->send(journal_, Commit{{}, caf::actor_cast<caf::actor>(self), std::move(writes), true});
+    Result<void> outcome;
+    self->receive([](Committed) {}, [&](const CommitFailed& failed) { outcome = failed.error; });
+    if (!outcome) return outcome;
+    cluster_id_ = cluster_format.cluster_id;
+  }
+  auto replicas = std::make_shared<std::vector<caf::actor>>();
+  for (std::uint16_t p = 0; p < format.partitions; ++p) {
+    cluster::Replica::Options replica_options{
+        {p}, {options_.node, format.store_id}, cluster_format.min_in_sync, options_.timeouts, options_.replica_limits};
+    PartitionOptions partition_options{
+        {{p}, format.partitions, node_options_.catalogue, node_options_.limits, false}, store_, journal_, {}};
+    replicas->push_back(system_->spawn(
+        replica, ReplicaOptions{std::move(replica_options), std::move(partition_options), journal_, standings_,
+                                [coordinator = coordinator_.get()](PartitionId id, cluster::Proposal proposal) {
+                                  coordinator->propose(id, std::move(proposal));
+                                }}));
+  }
+  replicas_ = replicas;
+  for (const auto& actor : *replicas_) caf::anon_send(actor, Peers{routes_});
+  coordinator_->attach(*system_, routes_, replicas_, reception_, standings_, {options_.secret, options_.links});
+  // It was for the restart that is over now.
+  coordinator_->set_draining(options_.node, std::nullopt, [](const Result<void>&) {});
+  return {};
+}
+
+ClusterNode::~ClusterNode() {
+  // First nobody proposes any more, then nobody answers.
+  for (const auto& actors : {replicas_, routes_})
+    if (actors)
+      for (const auto& actor : *actors) caf::anon_send(actor, Stop{});
+  if (coordinator_) coordinator_->stop_links();
+  if (reception_) caf::anon_send(reception_, Stop{});
+  if (journal_) caf::anon_send_exit(journal_, caf::exit_reason::user_shutdown);
+  routes_.reset();
+  replicas_.reset();
+  journal_ = nullptr;
+  reception_ = nullptr;
+  coordinator_.reset();
+  // Waits for all actors: the thread of a detached one ends only when nobody refers to it any more.
+  system_.reset();
+}
+
+void ClusterNode::on_reload(std::function<void(PartitionId, std::uint64_t life)> reloaded) {
+  *reloaded_ = std::move(reloaded);
+}
+
+bool ClusterNode::drain(std::chrono::milliseconds patience) {
+  if (!coordinator_) return true;
+  const auto drained = std::make_shared<std::promise<void>>();
+  auto done = drained->get_future();
+  coordinator_->set_draining(options_.node, cluster::Drain::kPrimaries, [](const Result<void>&) {});
+  coordinator_->hand_over_all([drained](bool all) {
+    if (all) drained->set_value();
+  });
+  return done.wait_for(patience) == std::future_status::ready;
+}
+
+}  // namespace carillon::actors

@@ -1,0 +1,30 @@
+// How CAF is set up in a node.
+#pragma once
+
+#include <caf/all.hpp>
+#include <caf/io/all.hpp>
+
+#include <cstddef>
+
+namespace carillon::actors {
+
+class SystemConfig : public caf::actor_system_config {
+ public:
+  explicit SystemConfig(std::size_t threads) {
+    set("scheduler.max-threads", threads);
+    // A worker without work waits to be woken. By default it would first look about every 50 us, for as long as 25 ms,
+    // and then be as late for what comes.
+    set("work-stealing.moderate-poll-attempts", std::size_t{0});
+    set("logger.verbosity", caf::atom("quiet"));
+  }
+
+  // With links to other nodes.
+  void load_links() {
+    load<caf::io::middleman>();
+    // Only with these does CAF notice a connection of which nothing is left but its sockets.
+    set("middleman.heartbeat-interval", caf::timespan(std::chrono::milliseconds(500)));
+    set("middleman.connection-timeout", caf::timespan(std::chrono::seconds(3)));
+  }
+};
+
+}  // namespace carillon::actors
