@@ -81,12 +81,8 @@ bool Fold::outstanding(PartitionId target) const {
 }
 
 void Fold::settle() {
-  while (!unsettled_.empty()) {
-    const auto& last = unsettled_.front().last;
-    if (!std::ranges::all_of(last, [&](const auto& sent) { return targets_[sent.first].acknowledged >= sent.second; }))
-      break;
+  while (!unsettled_.empty() && targets_[unsettled_.front().target].acknowledged >= unsettled_.front().last)
     unsettled_.pop_front();
-  }
 }
 
 Offset Fold::cursor() const { return unsettled_.empty() ? folded_ : unsettled_.front().offset - 1; }
@@ -172,7 +168,7 @@ std::optional<Fold::Failure> Fold::fold_one(const Event& event, Offset offset) {
 }
 
 void Fold::number(Effects effects, Offset offset) {
-  Unsettled unsettled{offset, {}};
+  const auto before = unsettled_.size();
   const bool known = offset <= known_acknowledged_;
   for (auto& effect : std::move(effects).list()) {
     const auto target = effect.target.partition_of(options_.partitions).value;
@@ -187,13 +183,13 @@ void Fold::number(Effects effects, Offset offset) {
                         .payload = std::move(effect.payload),
                         .producer = producer_,
                         .sequence = sequence}});
-    const auto found = std::ranges::find(unsettled.last, target, &std::pair<std::uint16_t, Sequence>::first);
-    if (found == unsettled.last.end())
-      unsettled.last.emplace_back(target, sequence);
+    const auto mine = unsettled_.begin() + static_cast<std::ptrdiff_t>(before);
+    const auto found = std::find_if(mine, unsettled_.end(), [&](const auto& some) { return some.target == target; });
+    if (found == unsettled_.end())
+      unsettled_.push_back({offset, target, sequence});
     else
-      found->second = sequence;
+      found->last = sequence;
   }
-  if (!unsettled.last.empty()) unsettled_.push_back(std::move(unsettled));
 }
 
 void Fold::send_what_may_go(Outcome& outcome) {

@@ -90,9 +90,10 @@ class Fold {
     Sequence numbered = 0;
     Sequence acknowledged = 0;
   };
-  struct Unsettled {  // An event some of whose emissions are not acknowledged.
+  struct Unsettled {  // Emissions of an event to one target, not all acknowledged.
     Offset offset;
-    std::vector<std::pair<std::uint16_t, Sequence>> last;  // Per target, its last emission there.
+    std::uint16_t target;
+    Sequence last;
   };
 
   Fold(Options options, const Behaviour& behaviour, const Storage& storage);
@@ -122,8 +123,8 @@ class Fold {
   std::deque<EventSlice> handed_;  // What follows, in memory.
   EventSlice page_;                // What was read and is not folded yet; `page_.events` may be empty.
 
-  std::deque<Emission> outbox_;  // Numbered and not yet sent: a target has too many unacknowledged.
-  std::deque<Unsettled> unsettled_;
+  std::deque<Emission> outbox_;               // Numbered and not yet sent: a target has too many unacknowledged.
+  std::deque<Unsettled> unsettled_;           // In the order of the events.
   Offset snapshot_offset_ = 0;                // Of the last snapshot that was given out.
   std::optional<Snapshot> pending_snapshot_;  // Waits until its emissions are acknowledged.
 };

@@ -1,6 +1,7 @@
 #include "runtime/mailbox.h"
 
 #include <optional>
+#include <vector>
 
 #include "runtime/key.h"
 #include "runtime/record.h"
@@ -9,15 +10,18 @@ namespace carillon::runtime {
 
 EventSlice EventSlice::from(Offset offset) const {
   CHECK(offset >= first && offset <= last());
-  return {offset, {events.begin() + static_cast<std::ptrdiff_t>(offset - first), events.end()}, owner};
+  return {offset, events.subspan(offset - first), owner};
 }
 
 EventSlice slice_of(EventRun run) {
-  auto owner = std::make_shared<const EventRun>(std::move(run));
-  EventSlice slice{owner->first, {}, owner};
-  slice.events.reserve(owner->events.size());
-  for (const auto& event : owner->events) slice.events.push_back(&event);
-  return slice;
+  struct Owned {
+    EventRun run;
+    std::vector<const Event*> events;
+  };
+  const auto owned = std::make_shared<Owned>(std::move(run));
+  owned->events.reserve(owned->run.events.size());
+  for (const auto& event : owned->run.events) owned->events.push_back(&event);
+  return {owned->run.first, owned->events, owned};
 }
 
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <memory>
-#include <vector>
+#include <span>
 
 #include "messages/event.h"
 #include "runtime/storage.h"
@@ -12,7 +12,7 @@ namespace carillon::runtime {
 // Consecutive events of one mailbox, shared and immutable. Cheap to copy.
 struct EventSlice {
   Offset first = 1;
-  std::vector<const Event*> events;  // At least one; they live as long as `owner`.
+  std::span<const Event* const> events;  // At least one; they and the list of them live as long as `owner`.
   std::shared_ptr<const void> owner;
 
   Offset last() const { return first + events.size() - 1; }

@@ -17,6 +17,7 @@ constexpr std::size_t kUnsavedWindowsMax = 1'024;
 constexpr UnixMs kSaveIntervalMs = 10'000;  // Also of what is worth no commit of its own, as cursors.
 
 constexpr std::size_t kActivationsPerScan = 64;
+constexpr std::size_t kStagedKept = 64;  // Room for so many events stays with a mailbox between batches.
 constexpr std::size_t kSweepStep = 64;
 constexpr UnixMs kSweepIntervalMs = 1'000;
 constexpr UnixMs kUnreadableRetryMs = 2'000;
@@ -139,6 +140,7 @@ Offset Partition::stage(Mailbox& mailbox, const Event& event) {
     }
   }
   mailbox.staged.push_back(&event);
+  ++open_->staged;
   open_->worth_a_commit = true;
   return ++mailbox.last;
 }
@@ -241,13 +243,17 @@ void Partition::seal() {
 
   WriteSet writes = std::move(batch.writes);
   batch.appended.reserve(batch.touched.size());
+  batch.events.reserve(batch.staged);  // Slices point into it.
   // In the order of their keys, which LevelDB's memtable takes in faster.
   std::ranges::sort(batch.touched, {}, [](const Mailbox* mailbox) -> const std::string& { return mailbox->id.text(); });
   for (auto* mailbox : batch.touched) {
     const Offset first = mailbox->last - mailbox->staged.size() + 1;
     writes.put(entity_key(id(), Tag::kMailbox, mailbox->id, first), encode_mailbox_record(mailbox->staged));
-    batch.appended.emplace_back(mailbox, EventSlice{first, std::move(mailbox->staged), in_flight_});
+    const auto* const begin = batch.events.data() + batch.events.size();
+    batch.events.insert(batch.events.end(), mailbox->staged.begin(), mailbox->staged.end());
+    batch.appended.emplace_back(mailbox, EventSlice{first, {begin, mailbox->staged.size()}, in_flight_});
     mailbox->staged.clear();
+    if (mailbox->staged.capacity() > kStagedKept) mailbox->staged = {};
     mailbox->sealed = mailbox->last;
   }
   ++batch_number_;

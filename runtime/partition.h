@@ -254,6 +254,8 @@ class Partition {
 
     WriteSet writes;  // Markers, snapshots, cursors, dead letters.
     std::vector<Mailbox*> touched;
+    std::size_t staged = 0;            // Events.
+    std::vector<const Event*> events;  // Of all mailboxes, one after the other; filled when the batch is sealed.
     std::vector<std::pair<Mailbox*, EventSlice>> appended;           // Filled when the batch is sealed.
     std::vector<std::pair<const ProducerId*, WindowSlot*>> windows;  // Moved.
     std::vector<WindowSlot*> saved;                                  // Under their own keys.
