@@ -1,38 +1,9 @@
 @0x9e3b5f6c1d7a4f03;
-# What LevelDB values hold. Keys are in runtime/key.h.
+# What LevelDB values hold, but for mailbox records (runtime/mailbox_record.h). Keys are in runtime/key.h.
 # Fields are never renumbered or reused: a retired one is renamed `obsolete…` and stays.
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("carillon::record");
-
-struct MailboxEntry {
-  # One accepted event; its place in the mailbox is the key's offset plus its index in the record.
-
-  producer @0 :Text;
-  # ProducerId as stored. With `sequence`, the event's identity (P2).
-
-  sequence @1 :UInt64;
-  # From 1, counted by the producer.
-
-  type @2 :Text;
-  # Names the shape of the payload.
-
-  payload @3 :Text;
-  # A JSON object.
-
-  acceptedAtMs @4 :Int64;
-  # Unix milliseconds at the primary: the handler's now(), never the order.
-
-  redriveOf @5 :UInt64;
-  # The offset of the dead letter that this event repeats; 0 for all others.
-}
-
-struct MailboxRecord {
-  # What one commit appended to one mailbox. The key holds the offset of the first entry.
-
-  entries @0 :List(MailboxEntry);
-  # At least one.
-}
 
 struct Window {
   # What a partition has seen of one producer (P2).

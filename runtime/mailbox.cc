@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "runtime/key.h"
-#include "runtime/record.h"
+#include "runtime/mailbox_record.h"
 
 namespace carillon::runtime {
 

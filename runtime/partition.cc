@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/key.h"
+#include "runtime/mailbox_record.h"
 #include "runtime/mutation.h"
 
 namespace carillon::runtime {

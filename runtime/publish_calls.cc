@@ -11,6 +11,7 @@ PublishCalls::Begun PublishCalls::begin(const ProducerId& producer, std::uint32_
   Begun begun{.call = ++last_call_, .requests = {}, .finished = {}};
   Call call{.producer = producer, .outcome = {}, .parts = {}, .items = std::vector<Placed>(count)};
   std::vector<std::vector<PublishItem>> by_partition(partitions_);
+  const auto share = std::min<std::size_t>(count, limits_->batch_events_max) / partitions_;
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto view = item(i);
     auto& placed = call.items[i];
@@ -40,7 +41,9 @@ PublishCalls::Begun PublishCalls::begin(const ProducerId& producer, std::uint32_
     }
     call.bytes += bytes;
     placed.partition = checked->entity.partition_of(partitions_).value;
-    by_partition[placed.partition].push_back(std::move(*checked));
+    auto& items = by_partition[placed.partition];
+    if (items.empty()) items.reserve(share + share / 2 + 1);  // Moving them later would cost more than some room.
+    items.push_back(std::move(*checked));
   }
   for (std::uint16_t p = 0; p < partitions_; ++p) {
     auto& items = by_partition[p];

@@ -68,63 +68,6 @@ Result<T> decode(std::string_view bytes, const char* what, Read&& read) {
   }
 }
 
-}  // namespace
-
-std::string_view encode_mailbox_record(std::span<const Event* const> events) {
-  std::size_t words = 8;
-  for (const auto* event : events)
-    words += 6 + (event->payload.size() + event->type.size() + event->producer.stored().size()) / 8 + 3;
-  capnp::word on_stack[kScratchWords];
-  kj::Array<capnp::word> on_heap;
-  auto scratch = kj::arrayPtr(on_stack, kScratchWords);
-  if (words > kScratchWords) {
-    on_heap = kj::heapArray<capnp::word>(words);
-    scratch = on_heap;
-  }
-  std::memset(static_cast<void*>(scratch.begin()), 0, std::min(words, scratch.size()) * sizeof(capnp::word));
-  capnp::MallocMessageBuilder message(scratch.slice(0, std::min(words, scratch.size())));
-  auto entries = message.initRoot<record::MailboxRecord>().initEntries(static_cast<unsigned>(events.size()));
-  for (unsigned i = 0; i < events.size(); ++i) {
-    const Event& event = *events[i];
-    auto entry = entries[i];
-    entry.setProducer(text(event.producer.stored()));
-    entry.setSequence(event.sequence);
-    entry.setType(text(event.type));
-    entry.setPayload(text(event.payload));
-    entry.setAcceptedAtMs(event.accepted_at_ms);
-    entry.setRedriveOf(event.redrive_of);
-  }
-  return flatten(message);
-}
-
-Result<std::vector<Event>> decode_mailbox_record(std::string_view bytes) {
-  return decode<record::MailboxRecord, std::vector<Event>>(
-      bytes, "mailbox record", [](record::MailboxRecord::Reader stored) -> Result<std::vector<Event>> {
-        std::vector<Event> events;
-        events.reserve(stored.getEntries().size());
-        for (const auto entry : stored.getEntries())
-          events.push_back({.type = std::string(view(entry.getType())),
-                            .payload = std::string(view(entry.getPayload())),
-                            .producer = ProducerId::trusted(view(entry.getProducer())),
-                            .sequence = entry.getSequence(),
-                            .accepted_at_ms = entry.getAcceptedAtMs(),
-                            .redrive_of = entry.getRedriveOf()});
-        if (events.empty()) return damaged("mailbox record");
-        return events;
-      });
-}
-
-Result<std::size_t> count_of_mailbox_record(std::string_view bytes) {
-  return decode<record::MailboxRecord, std::size_t>(bytes, "mailbox record",
-                                                    [](record::MailboxRecord::Reader stored) -> Result<std::size_t> {
-                                                      if (stored.getEntries().size() == 0)
-                                                        return damaged("mailbox record");
-                                                      return static_cast<std::size_t>(stored.getEntries().size());
-                                                    });
-}
-
-namespace {
-
 void write(record::Window::Builder out, const Window& window, UnixMs moved_at_ms) {
   out.setHighest(window.highest());
   const auto bits = window.seen_below();

@@ -1,4 +1,4 @@
-// Encodes and decodes the values of the store (record.capnp). Pure. Decoding what is damaged is a failure, never a crash.
+// Encodes and decodes the values of the store (record.capnp) but for mailbox records. Pure. Decoding what is damaged is a failure, never a crash.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,6 @@
 #include "runtime/window.h"
 
 namespace carillon::runtime {
-
-// `events` become the value of one mailbox record. The view is valid until the next call from this thread.
-std::string_view encode_mailbox_record(std::span<const Event* const> events);
-Result<std::vector<Event>> decode_mailbox_record(std::string_view bytes);
-// How many events a record holds, without decoding them.
-Result<std::size_t> count_of_mailbox_record(std::string_view bytes);
 
 struct StoredWindow {
   Window window;

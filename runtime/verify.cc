@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "runtime/key.h"
+#include "runtime/mailbox_record.h"
 #include "runtime/record.h"
 #include "runtime/store.h"
 

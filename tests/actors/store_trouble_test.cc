@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "runtime/key.h"
+#include "runtime/mailbox_record.h"
 #include "runtime/record.h"
 #include "runtime/store.h"
 #include "tests/support/damage.h"

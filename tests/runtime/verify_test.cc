@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "runtime/key.h"
+#include "runtime/mailbox_record.h"
 #include "runtime/record.h"
 #include "runtime/store.h"
 #include "tests/support/damage.h"
