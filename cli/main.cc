@@ -7,6 +7,7 @@
 #include "cli/bench_command.h"
 #include "cli/deadletters_command.h"
 #include "cli/exit_code.h"
+#include "cli/huge_pages.h"
 #include "cli/inspect_command.h"
 #include "cli/publish_command.h"
 #include "cli/replay_command.h"
@@ -70,6 +71,9 @@ int run(int argc, char** argv) {
 }  // namespace carillon::cli
 
 int main(int argc, char** argv) {
+#ifdef CARILLON_TCMALLOC
+  carillon::cli::take_memory_in_huge_pages();
+#endif
   std::signal(SIGPIPE, SIG_IGN);  // A closed pipe or socket is an error to be handled, not the end.
   try {
     return carillon::cli::run(argc, argv);
