@@ -51,8 +51,9 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
                     .store_partitions = options.founding.partitions},
                    [this](const ClusterChanges& changes) { changed(changes); }),
         controller(membership, timer, {.replace_after = options.replace_after},
-                   [](const cluster::PlacementStep& step) {
+                   [this](const cluster::PlacementStep& step) {
                      spdlog::info("partition {}: {}", step.partition.value, step.reason);
+                     tell_of(step.partition);  // The membership does not call back for swaps of this node.
                    }),
         tasks(*this) {
     auto stop = kj::newPromiseAndFulfiller<void>();
