@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "actors/latency.h"
+#include "actors/time_slice.h"
 
 namespace carillon::actors {
 namespace {
@@ -41,6 +42,8 @@ Result<runtime::Fold::Outcome> step_of(HubActorState& state) {
 void work(Self self) {
   auto& state = self->state;
   if (!state.fold) return;
+  if (state.options->aside && !std::exchange(state.aside, true))
+    let_others_go_first();  // The thread is this actor's own.
   state.busy_since_rest_due = true;
   auto step = step_of(state);
   if (!step) return give_up(self, step.error());

@@ -17,6 +17,7 @@ struct HubOptions {
   runtime::Fold::Options fold;
   Behaviour behaviour;
   std::uint64_t incarnation = 0;
+  bool aside = false;                     // Has a thread of its own, which others go before.
   std::chrono::microseconds step{1'000};  // About as long it works before others get their turn.
   std::size_t events_per_step_max = 128;
 };
@@ -31,6 +32,7 @@ struct HubActorState {
   bool continuing = false;           // A ContinueDue is on its way.
   bool busy_since_rest_due = true;
   bool rest_soon = false;
+  bool aside = false;
 };
 
 caf::behavior hub(caf::stateful_actor<HubActorState>* self, HubOptions options,

@@ -44,9 +44,11 @@ void activate(Self self, const runtime::Outputs::Activation& activation) {
     spdlog::warn("hub {} has events, but no behaviour is installed for its kind", activation.hub.text());
     return;
   }
-  HubOptions hub_options{{activation.hub, options.partitions, options.limits}, *behaviour, activation.incarnation};
-  const auto actor = self->spawn(hub, std::move(hub_options),
-                                 std::shared_ptr<const runtime::Storage>(state.options->store), address(self));
+  HubOptions hub_options{
+      {activation.hub, options.partitions, options.limits}, *behaviour, activation.incarnation, activation.aside};
+  const std::shared_ptr<const runtime::Storage> storage = state.options->store;
+  const auto actor = activation.aside ? self->spawn<caf::detached>(hub, std::move(hub_options), storage, address(self))
+                                      : self->spawn(hub, std::move(hub_options), storage, address(self));
   self->monitor(actor);
   state.hub_addresses.emplace(actor.address(), activation.hub);
   state.hubs[activation.hub] = {actor, activation.incarnation, Clock::now()};

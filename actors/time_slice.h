@@ -8,4 +8,7 @@ namespace carillon::actors {
 // since Linux 6.12). Needs no privilege; an older kernel leaves everything as it was.
 void ask_for_short_time_slices();
 
+// The calling thread gets a processor when hardly anybody else wants it (nice 19), from now on.
+void let_others_go_first();
+
 }  // namespace carillon::actors

@@ -370,7 +370,7 @@ void Partition::activate(Mailbox& mailbox) {
   hub.handed = mailbox.committed;
   hub.folded = 0;
   ++counters_.active_hubs;
-  outputs_.activations.push_back({mailbox.id, hub.incarnation});
+  outputs_.activations.push_back({mailbox.id, hub.incarnation, hub.aside});
   outputs_.feeds.push_back({mailbox.id, mailbox.committed, {}});
 }
 
@@ -403,6 +403,19 @@ void Partition::feed(Mailbox& mailbox) {
   }
   outputs_.feeds.push_back({mailbox.id, 0, {slice->from(hub.handed + 1)}});
   hub.handed = until;
+}
+
+// A hub with a long backlog is started anew aside; once it has nearly caught up, back among the others.
+bool Partition::moves(Mailbox& mailbox) {
+  constexpr std::uint64_t kNearly = 16;  // A part of what it takes to go aside, so that it does not go to and fro.
+  auto& hub = mailbox.hub;
+  const auto behind = mailbox.committed - std::min(hub.folded, mailbox.committed);
+  const auto limit = options_.limits.events_aside;
+  if (hub.aside ? behind > limit / kNearly : behind <= limit) return false;
+  hub.aside = !hub.aside;
+  end_fold(mailbox);
+  activate(mailbox);
+  return true;
 }
 
 void Partition::activate_waiting() {
@@ -463,7 +476,7 @@ void Partition::report(HubReport report, UnixMs now) {
       retry_later(*box, now + options_.limits.retry_pause.count());
     return;
   }
-  feed(*box);
+  if (!moves(*box)) feed(*box);
 }
 
 void Partition::save_snapshot(const EntityId& hub, const Snapshot& snapshot) {

@@ -101,6 +101,7 @@ struct Outputs {
   struct Activation {
     EntityId hub;
     std::uint64_t incarnation;
+    bool aside = false;  // It has a long backlog: it should work where it takes nothing from the others.
   };
   std::vector<Activation> activations;  // Start a fold; reports carry the incarnation.
 
@@ -207,6 +208,7 @@ class Partition {
     std::uint64_t incarnation = 0;
     bool active = false;
     bool lagging = false;  // Reads from disk until it has caught up.
+    bool aside = false;    // Has a long backlog, and was activated to work it off aside.
     Offset handed = 0;     // The last event that the fold was told of.
     Offset folded = 0;     // As last reported.
     Offset cursor = 0;
@@ -284,6 +286,7 @@ class Partition {
 
   void feed(Mailbox& mailbox);
   void activate(Mailbox& mailbox);
+  bool moves(Mailbox& mailbox);
   void activate_waiting();
   void end_fold(Mailbox& mailbox);
   void retry_later(Mailbox& mailbox, UnixMs due);
