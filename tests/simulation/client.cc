@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "runtime/behaviour.h"
-#include "tests/simulation/node.h"
 #include "tests/simulation/towns.h"
 
 namespace carillon::simulation {
@@ -17,9 +16,9 @@ client::Outbox::Limits limits_of(Dice& dice) {
 
 }  // namespace
 
-Client::Client(World& world, const std::unique_ptr<Node>& node, std::string_view name)
+Client::Client(World& world, FindEntrance find_entrance, std::string_view name)
     : world_(&world),
-      node_(&node),
+      find_entrance_(std::move(find_entrance)),
       producer_(ProducerId::client(name).value()),
       outbox_(limits_of(world.dice)),
       write_every_(world.settings.faults_until / static_cast<Micros>(world.settings.client_events)) {
@@ -31,7 +30,8 @@ Client::~Client() { disconnected(); }
 void Client::live() {
   world_->schedule.after(world_->calm ? 1'000 : world_->dice.between(0, 2 * write_every_), [this] {
     live();
-    if (!wire_ && *node_) connect();
+    if (!wire_)
+      if (auto* at = find_entrance_()) connect(*at);
     write_some();
     // A call seems lost: it is made again while the first one is still under way.
     if (!world_->calm && !calls_.empty() && world_->dice.chance(0.02)) {
@@ -52,11 +52,11 @@ void Client::live() {
   });
 }
 
-void Client::connect() {
-  wire_.emplace(Wire{Inbox::make(*world_, world_->settings.network_pace),
+void Client::connect(Entrance& at) {
+  wire_.emplace(Wire{&at, Inbox::make(*world_, world_->settings.network_pace),
                      Inbox::make(*world_, world_->settings.network_pace), 0});
   const auto number = ++wires_;
-  wire_->id = (*node_)->gateway().connect(
+  wire_->id = at.gateway().connect(
       producer_, [this, number, down = std::weak_ptr(wire_->down)](std::uint64_t call, auto refusals) {
         if (const auto still = down.lock())
           still->send([this, number, call, refusals = std::move(refusals)] {
@@ -77,18 +77,19 @@ void Client::disconnected() {
   outbox_.disconnected();
 }
 
-void Client::node_died() {
+void Client::node_died(const Entrance& node) {
+  if (!wire_ || wire_->at != &node) return;
   // What the node had sent may still arrive.
-  if (wire_ && world_->dice.chance(0.5)) std::shared_ptr(wire_->down)->flush();
+  if (world_->dice.chance(0.5)) std::shared_ptr(wire_->down)->flush();
   disconnected();
 }
 
 void Client::break_connection() {
-  if (!wire_ || !*node_) return;
+  if (!wire_) return;
   world_->count("publisher disconnected");
   // What was sent may still arrive, before what comes by the next connection.
   if (world_->dice.chance(0.5)) std::shared_ptr(wire_->up)->flush();
-  (*node_)->gateway().disconnect(wire_->id);
+  wire_->at->gateway().disconnect(wire_->id);
   disconnected();
 }
 
@@ -142,7 +143,7 @@ void Client::pump() {
 }
 
 void Client::send(std::uint64_t call, std::vector<Letter> letters) {
-  wire_->up->send([node = node_->get(), connection = wire_->id, call, letters = std::move(letters)] {
+  wire_->up->send([node = wire_->at, connection = wire_->id, call, letters = std::move(letters)] {
     node->gateway().publish(connection, call, letters);
   });
 }

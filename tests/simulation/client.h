@@ -16,17 +16,14 @@
 
 namespace carillon::simulation {
 
-class Node;
-
 class Client {
  public:
-  // `node` is where the node is while it lives; null while it does not.
-  Client(World& world, const std::unique_ptr<Node>& node, std::string_view name);
+  Client(World& world, FindEntrance find_entrance, std::string_view name);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  void node_died();
+  void node_died(const Entrance& node);
   void break_connection();
   // Nothing is under way and everything sent so far is acknowledged.
   bool quiet() const { return outbox_.empty() && strays_under_way_ == 0; }
@@ -41,12 +38,13 @@ class Client {
 
  private:
   struct Wire {
+    Entrance* at = nullptr;
     std::shared_ptr<Inbox> up, down;
     ConnectionId id = 0;
   };
 
   void live();
-  void connect();
+  void connect(Entrance& at);
   void disconnected();
   void write_some();
   Letter next_letter();
@@ -57,7 +55,7 @@ class Client {
   void send_stray(const Letter& letter);
 
   World* world_;
-  const std::unique_ptr<Node>* node_;
+  FindEntrance find_entrance_;
   ProducerId producer_;
   client::Outbox outbox_;
   std::optional<Wire> wire_;

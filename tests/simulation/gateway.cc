@@ -3,7 +3,6 @@
 #include <optional>
 #include <utility>
 
-#include "tests/simulation/node.h"
 #include "tests/simulation/towns.h"
 
 namespace carillon::simulation {
@@ -13,12 +12,13 @@ constexpr std::chrono::milliseconds kRetryAfter{5};
 
 }  // namespace
 
-Gateway::Gateway(World& world, Node& node)
+Gateway::Gateway(World& world, Entrance& entrance, ConnectionId first_session)
     : world_(&world),
-      node_(&node),
+      node_(&entrance),
       catalogue_(catalogue_of_towns()),
       inbox_(Inbox::make(world, 10)),
-      lives_(world.settings.partitions) {}
+      lives_(world.settings.partitions),
+      last_session_(first_session) {}
 
 ConnectionId Gateway::connect(ProducerId producer, Answer answer) {
   const auto id = new_session();

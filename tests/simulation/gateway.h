@@ -12,11 +12,10 @@
 #include "clients/cpp/outbox.h"
 #include "messages/producer_id.h"
 #include "runtime/publish_calls.h"
+#include "tests/simulation/entrance.h"
 #include "tests/simulation/inbox.h"
 
 namespace carillon::simulation {
-
-class Node;
 
 // An event as a client sends it.
 struct Letter {
@@ -30,7 +29,8 @@ class Gateway {
  public:
   using Answer = std::function<void(std::uint64_t call, std::vector<client::Outbox::Refusal>)>;
 
-  Gateway(World& world, Node& node);
+  // Of the node that `entrance` is. Numbers of its connections and sessions begin behind `first_session`.
+  Gateway(World& world, Entrance& entrance, ConnectionId first_session = 0);
 
   // `answer` is called on the gateway's thread.
   ConnectionId connect(ProducerId producer, Answer answer);
@@ -56,11 +56,11 @@ class Gateway {
   void finish(Connection& connection, const runtime::PublishCalls::Finished& finished);
 
   World* world_;
-  Node* node_;
+  Entrance* node_;
   Catalogue catalogue_;
   std::shared_ptr<Inbox> inbox_;
   std::vector<std::uint64_t> lives_;
-  ConnectionId last_session_ = 0;
+  ConnectionId last_session_;
   std::map<ConnectionId, Connection> connections_;
 };
 

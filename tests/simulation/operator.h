@@ -8,15 +8,14 @@
 
 #include "messages/entity_id.h"
 #include "messages/event.h"
+#include "tests/simulation/entrance.h"
 #include "tests/simulation/world.h"
 
 namespace carillon::simulation {
 
-class Node;
-
 class Operator {
  public:
-  Operator(World& world, const std::unique_ptr<Node>& node);
+  Operator(World& world, FindEntrance find_entrance);
 
   using DeadLetterId = std::pair<EntityId, Offset>;
   // Done for sure: where each redriven event stands now.
@@ -27,10 +26,10 @@ class Operator {
   static constexpr int kOperationsMax = 20;
 
   void live();
-  void operate(const EntityId& entity, Offset offset, bool redrive);
+  void operate(Entrance& at, const EntityId& entity, Offset offset, bool redrive);
 
   World* world_;
-  const std::unique_ptr<Node>* node_;
+  FindEntrance find_entrance_;
   int operations_ = 0;
   std::map<DeadLetterId, Offset> redriven_;
   std::set<DeadLetterId> discarded_;

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "tests/simulation/node.h"
-
 namespace carillon::simulation {
 namespace {
 
@@ -17,7 +15,7 @@ Result<void> check_start(Offset from, const runtime::Extent& extent) {
 
 }  // namespace
 
-Session::Session(World& world, Node& node, runtime::SessionId id, Client client)
+Session::Session(World& world, Entrance& node, runtime::SessionId id, Client client)
     : world_(&world), node_(&node), id_(id), client_(std::move(client)), inbox_(Inbox::make(world, 20)) {}
 
 void Session::pass_on(std::uint32_t follow, runtime::EventSlice events) {
@@ -68,7 +66,8 @@ void Session::following(std::uint32_t index, Result<runtime::Extent> extent) {
   inbox_->send([this, index, extent = std::move(extent)] {
     auto& follow = follows_.at(index);
     if (follow.subscription) {  // Asked again after a reload.
-      if (extent) follow.subscription->reaches(extent->last);
+      if (!extent) return client_.refused(index, extent.error());
+      follow.subscription->reaches(extent->last);
       queue_if_lagging(index);
       return read_some();
     }

@@ -9,11 +9,10 @@
 
 #include "runtime/partition.h"
 #include "runtime/subscription.h"
+#include "tests/simulation/entrance.h"
 #include "tests/simulation/inbox.h"
 
 namespace carillon::simulation {
-
-class Node;
 
 class Session {
  public:
@@ -22,7 +21,7 @@ class Session {
     std::function<void(std::uint32_t follow, const Error&)> refused;  // The follow begins nowhere, or ended.
   };
 
-  Session(World& world, Node& node, runtime::SessionId id, Client client);
+  Session(World& world, Entrance& node, runtime::SessionId id, Client client);
   ~Session() { inbox_->close(); }
 
   runtime::SessionId id() const { return id_; }
@@ -51,7 +50,7 @@ class Session {
   void page_read(std::uint32_t index, Result<EventRun> run);
 
   World* world_;
-  Node* node_;
+  Entrance* node_;
   runtime::SessionId id_;
   Client client_;
   std::shared_ptr<Inbox> inbox_;

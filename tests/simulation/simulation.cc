@@ -30,11 +30,12 @@ class Simulation {
 
   void run() {
     start_node();
+    const FindEntrance entrance = [this] { return node_.get(); };
     for (std::size_t i = 0; i < world_.settings.clients; ++i)
-      clients_.push_back(std::make_unique<Client>(world_, node_, "client" + std::to_string(i)));
+      clients_.push_back(std::make_unique<Client>(world_, entrance, "client" + std::to_string(i)));
     for (std::size_t i = 0; i < world_.settings.subscribers; ++i)
-      subscribers_.push_back(std::make_unique<Subscriber>(world_, node_, "subscriber" + std::to_string(i)));
-    operator_.emplace(world_, node_);
+      subscribers_.push_back(std::make_unique<Subscriber>(world_, entrance, "subscriber" + std::to_string(i)));
+    operator_.emplace(world_, entrance);
     if (world_.settings.fault_every > 0) next_fault();
     look_after_node();
     world_.schedule.after(world_.settings.faults_until, [this] { calm_down(); });
@@ -77,8 +78,8 @@ class Simulation {
 
   void end_node() {
     if (!node_) return;
-    for (const auto& client : clients_) client->node_died();
-    for (const auto& subscriber : subscribers_) subscriber->node_died();
+    for (const auto& client : clients_) client->node_died(*node_);
+    for (const auto& subscriber : subscribers_) subscriber->node_died(*node_);
     node_.reset();
     if (world_.settings.clock_jumps && world_.dice.chance(0.3)) {
       world_.count("clock steps back over a restart");
@@ -232,7 +233,7 @@ class Simulation {
     world_.env.power_cut();
     end_node();
     world_.env.after_restart();
-    auto store = open_store(world_);
+    auto store = open_store(world_, world_.env);
     if (!store) world_.broken("P1: what is durable can be read", store.error().message);
     const Luck always([] { return false; });
     check(world_, **store, clients_, subscribers_, *operator_);

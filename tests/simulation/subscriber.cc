@@ -4,13 +4,12 @@
 #include <utility>
 
 #include "tests/simulation/gateway.h"
-#include "tests/simulation/node.h"
 #include "tests/simulation/session.h"
 
 namespace carillon::simulation {
 
-Subscriber::Subscriber(World& world, const std::unique_ptr<Node>& node, std::string name)
-    : world_(&world), node_(&node), name_(std::move(name)) {
+Subscriber::Subscriber(World& world, FindEntrance find_entrance, std::string name)
+    : world_(&world), find_entrance_(std::move(find_entrance)), name_(std::move(name)) {
   auto& dice = world.dice;
   pace_ = dice.pick<Micros>({20, 500, 500, 30'000});
   for (auto count = dice.between(1, 3); count > 0; --count) {
@@ -25,16 +24,16 @@ Subscriber::Subscriber(World& world, const std::unique_ptr<Node>& node, std::str
 void Subscriber::live() {
   world_->schedule.after(world_->dice.between(1'000, 60'000), [this] {
     live();
-    if (!wire_ && *node_) connect();
+    if (!wire_)
+      if (auto* at = find_entrance_()) connect(*at);
   });
 }
 
-void Subscriber::connect() {
-  auto& node = **node_;
+void Subscriber::connect(Entrance& node) {
   const auto number = ++wires_;
   const auto pace = world_->calm ? Micros{20} : pace_;
   if (pace > 1'000) world_->count("slow subscriber");
-  wire_.emplace(Wire{Inbox::make(*world_, world_->settings.network_pace), Inbox::make(*world_, pace), nullptr});
+  wire_.emplace(Wire{&node, Inbox::make(*world_, world_->settings.network_pace), Inbox::make(*world_, pace), nullptr});
   const std::weak_ptr down = wire_->down;
   wire_->session =
       std::make_shared<Session>(*world_, node, node.gateway().new_session(),
@@ -64,16 +63,17 @@ void Subscriber::disconnected() {
   ++wires_;
 }
 
-void Subscriber::node_died() {
+void Subscriber::node_died(const Entrance& node) {
+  if (!wire_ || wire_->at != &node) return;
   // What the node had sent may still arrive.
-  if (wire_ && world_->dice.chance(0.5)) std::shared_ptr(wire_->down)->flush();
+  if (world_->dice.chance(0.5)) std::shared_ptr(wire_->down)->flush();
   disconnected();
 }
 
 void Subscriber::break_connection() {
-  if (!wire_ || !*node_) return;
+  if (!wire_) return;
   world_->count("subscriber disconnected");
-  (*node_)->close_session(wire_->session->id());
+  wire_->at->close_session(wire_->session->id());
   disconnected();
 }
 
@@ -94,7 +94,7 @@ void Subscriber::refused(std::uint32_t follow, const Error& error) {
       world_->broken("P4: resumable", "retention says " + std::to_string(error.first_offset) + " comes after " +
                                           std::to_string(stream.next) + " in " + stream.entity.text());
     stream.next = error.first_offset;
-  } else {
+  } else if (error.code != ErrorCode::UNAVAILABLE) {
     world_->broken("P4: resumable", name_ + " cannot follow " + stream.entity.text() + " from " +
                                         std::to_string(stream.next) + ": " + to_string(error));
   }

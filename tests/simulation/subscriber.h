@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "runtime/mailbox.h"
+#include "tests/simulation/entrance.h"
 #include "tests/simulation/inbox.h"
 
 namespace carillon::simulation {
 
-class Node;
 class Session;
 
 class Subscriber {
@@ -23,12 +23,12 @@ class Subscriber {
     std::map<Offset, Event> seen;
   };
 
-  Subscriber(World& world, const std::unique_ptr<Node>& node, std::string name);
+  Subscriber(World& world, FindEntrance find_entrance, std::string name);
   ~Subscriber() { disconnected(); }
   Subscriber(const Subscriber&) = delete;
   Subscriber& operator=(const Subscriber&) = delete;
 
-  void node_died();
+  void node_died(const Entrance& node);
   void break_connection();
 
   const std::string& name() const { return name_; }
@@ -36,18 +36,19 @@ class Subscriber {
 
  private:
   struct Wire {
+    Entrance* at = nullptr;
     std::shared_ptr<Inbox> up, down;
     std::shared_ptr<Session> session;
   };
 
   void live();
-  void connect();
+  void connect(Entrance& node);
   void disconnected();
   void take(std::uint32_t follow, const runtime::EventSlice& events);
   void refused(std::uint32_t follow, const Error& error);
 
   World* world_;
-  const std::unique_ptr<Node>* node_;
+  FindEntrance find_entrance_;
   std::string name_;
   std::vector<Stream> streams_;
   std::optional<Wire> wire_;
