@@ -44,6 +44,9 @@ Result<void> Log::load() {
     state_ = {state->applied,    state->base_index, state->base_epoch,   state->begun,
               state->installing, state->whole_from, state->base_position};
   }
+  end_ = durable_ = applied_ = state_.applied;
+  end_position_ = state_.base_position;
+  if (state_.installing) return {};  // Whatever else is there is worth nothing, and may have holes.
   std::optional<Error> wrong;
   auto scanned =
       storage_->scan(tag_prefix(partition_, Tag::kEpoch), tag_end(partition_, Tag::kEpoch), [&](auto key, auto value) {
@@ -56,8 +59,6 @@ Result<void> Log::load() {
       });
   if (!scanned) return scanned;
   // What is applied is not looked at before somebody wants it; what is not must be there without a hole.
-  end_ = state_.applied;
-  end_position_ = state_.base_position;
   scanned = storage_->scan(batch_key(partition_, Tag::kLog, state_.applied), tag_end(partition_, Tag::kLog),
                            [&](auto key, auto value) {
                              const auto index = runtime::batch_of(key);
@@ -74,7 +75,6 @@ Result<void> Log::load() {
   if (!scanned) return scanned;
   if (wrong) return *wrong;
   durable_ = end_;
-  applied_ = state_.applied;
   return {};
 }
 

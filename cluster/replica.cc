@@ -105,6 +105,14 @@ Result<void> Replica::State::received(PeerMessage message) {
   const bool of_primary =
       std::holds_alternative<Append>(message.body) || std::holds_alternative<EpochEnd>(message.body) ||
       std::holds_alternative<CopyBegin>(message.body) || std::holds_alternative<CopyChunk>(message.body);
+  // A copy belongs to a life of a primary, not to an epoch: it goes on while that one changes the in-sync set.
+  if (const auto* chunk = std::get_if<CopyChunk>(&message.body))
+    if (install_ == Install::kReceiving && primary == message.from && chunk->copy == copy_) return take_in(*chunk);
+  if (const auto* credit = std::get_if<CopyCredit>(&message.body))
+    if (leading_ && message.epoch != epoch) {
+      take_in(message.from, *credit);
+      return {};
+    }
   if (mutated(Mutation::kIgnoreEpoch)) message.epoch = epoch;
   if (message.epoch < epoch) {
     ++counters.refused;

@@ -61,7 +61,9 @@ struct BecamePrimary {
 };
 // The oldest WriteSet given to `append` and not yet answered is committed, and storage shows it: call
 // Partition::committed. Once for each append.
-struct AppendCommitted {};
+struct AppendCommitted {
+  Index index = 0;  // Its place in the log.
+};
 // Not the primary any more, or not able to be: drop the Partition. Of what was appended and not answered nobody knows
 // whether it will be committed; whoever asked for it asks again.
 struct PrimaryLost {};

@@ -89,6 +89,7 @@ Result<void> Replica::State::take_in(const ReplicaId& from, const AppendAnswer& 
     // It cannot have heard a clock that is still to come.
     if (answer.lease_from <= clock_of(now)) backup->lease_until = std::max<Instant>(backup->lease_until, lease);
   }
+  backup->disk_failed = false;  // It has started again.
   backup->installing = answer.installing;
   if (backup->copy && backup->copy->credit == 0) return {};  // From before the copy.
   if (answer.installing && !backup->copy) {
@@ -166,8 +167,8 @@ void Replica::State::announce() {
     out_.events.push_back(BecamePrimary{epoch});
   }
   while (ready && !appended_.empty() && appended_.front() <= log.applied()) {
+    out_.events.push_back(AppendCommitted{appended_.front()});
     appended_.pop_front();
-    out_.events.push_back(AppendCommitted{});
   }
 }
 

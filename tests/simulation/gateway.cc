@@ -12,11 +12,12 @@ constexpr std::chrono::milliseconds kRetryAfter{5};
 
 }  // namespace
 
-Gateway::Gateway(World& world, Entrance& entrance, ConnectionId first_session)
+Gateway::Gateway(World& world, Entrance& entrance, ConnectionId first_session,
+                 std::shared_ptr<const Micros> asleep_until)
     : world_(&world),
       node_(&entrance),
       catalogue_(catalogue_of_towns()),
-      inbox_(Inbox::make(world, 10)),
+      inbox_(Inbox::make(world, 10, std::move(asleep_until))),
       lives_(world.settings.partitions),
       last_session_(first_session) {}
 

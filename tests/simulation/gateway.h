@@ -30,7 +30,8 @@ class Gateway {
   using Answer = std::function<void(std::uint64_t call, std::vector<client::Outbox::Refusal>)>;
 
   // Of the node that `entrance` is. Numbers of its connections and sessions begin behind `first_session`.
-  Gateway(World& world, Entrance& entrance, ConnectionId first_session = 0);
+  Gateway(World& world, Entrance& entrance, ConnectionId first_session = 0,
+          std::shared_ptr<const Micros> asleep_until = nullptr);
 
   // `answer` is called on the gateway's thread.
   ConnectionId connect(ProducerId producer, Answer answer);

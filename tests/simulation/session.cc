@@ -125,8 +125,7 @@ void Session::taken(std::size_t events) {
 void Session::partition_reloaded(PartitionId partition) {
   inbox_->send([this, partition] {
     for (std::uint32_t i = 0; i < follows_.size(); ++i)
-      if (follows_[i].subscription && node_->partition_of(follows_[i].entity) == partition)
-        node_->follow(follows_[i].entity, {id_, i});
+      if (node_->partition_of(follows_[i].entity) == partition) node_->follow(follows_[i].entity, {id_, i});
   });
 }
 

@@ -16,7 +16,9 @@
 #include <string_view>
 #include <utility>
 
+#include "cluster/mutation.h"
 #include "runtime/mutation.h"
+#include "tests/simulation/cluster_simulation.h"
 #include "tests/simulation/simulation.h"
 
 namespace {
@@ -39,7 +41,13 @@ struct Options {
   std::uint64_t from = 1;
   double seconds_max = 0;  // 0 for no limit.
   bool verbose = false;
+  bool cluster = false;
 };
+
+Outcome simulate(const Options& options, std::uint64_t seed) {
+  return options.cluster ? carillon::simulation::simulate_cluster(seed, options.verbose)
+                         : carillon::simulation::simulate(seed, options.verbose);
+}
 
 int run_seeds(const Options& options, const std::string& program) {
   const auto begin = Clock::now();
@@ -48,7 +56,7 @@ int run_seeds(const Options& options, const std::string& program) {
   std::uint64_t done = 0;
   for (; done < options.seeds; ++done) {
     if (options.seconds_max > 0 && seconds_since(begin) >= options.seconds_max) break;
-    const auto outcome = carillon::simulation::simulate(options.from + done, options.verbose);
+    const auto outcome = simulate(options, options.from + done);
     for (const auto& [kind, count] : outcome.counts) counts[kind] += count;
     if (outcome.broken) {
       if (terminal) std::fputs("\r\x1b[K", stderr);
@@ -93,15 +101,44 @@ constexpr std::array<std::pair<std::string_view, Mutation>, 20> kMutations = {{
     {"trim-one-too-many", Mutation::kTrimOneTooMany},
 }};
 
-int run_all_mutations(const Options& options) {
+using ClusterMutation = carillon::cluster::Mutation;
+constexpr std::array<std::pair<std::string_view, ClusterMutation>, 21> kClusterMutations = {{
+    {"commit-by-majority", ClusterMutation::kCommitByMajority},
+    {"forget-added", ClusterMutation::kForgetAdded},
+    {"ignore-epoch", ClusterMutation::kIgnoreEpoch},
+    {"truncate-by-index", ClusterMutation::kTruncateByIndex},
+    {"read-without-lease", ClusterMutation::kReadWithoutLease},
+    {"ignore-store", ClusterMutation::kIgnoreStore},
+    {"apply-before-commit", ClusterMutation::kApplyBeforeCommit},
+    {"acknowledge-before-sync", ClusterMutation::kAcknowledgeBeforeSync},
+    {"nominate-out-of-sync", ClusterMutation::kNominateOutOfSync},
+    {"trust-removed", ClusterMutation::kTrustRemoved},
+    {"nominate-during-lease", ClusterMutation::kNominateDuringLease},
+    {"copy-without-replay", ClusterMutation::kCopyWithoutReplay},
+    {"forget-installing", ClusterMutation::kForgetInstalling},
+    {"commit-inherited", ClusterMutation::kCommitInherited},
+    {"take-lost-for-won", ClusterMutation::kTakeLostForWon},
+    {"begin-twice", ClusterMutation::kBeginTwice},
+    {"ready-too-early", ClusterMutation::kReadyTooEarly},
+    {"send-before-begin", ClusterMutation::kSendBeforeBegin},
+    {"failed-disk-acknowledges", ClusterMutation::kFailedDiskAcknowledges},
+    {"read-during-hand-over", ClusterMutation::kReadDuringHandOver},
+    {"skip-previous-check", ClusterMutation::kSkipPreviousCheck},
+}};
+
+void plant(Mutation mutation) { carillon::runtime::planted_mutation = mutation; }
+void plant(ClusterMutation mutation) { carillon::cluster::planted_mutation = mutation; }
+
+template <class Mutations>
+int run_all_mutations(const Options& options, const Mutations& mutations) {
   int survived = 0;
   std::printf("%-26s %6s  %s\n", "planted bug", "seed", "what breaks");
-  for (const auto& [name, mutation] : kMutations) {
-    carillon::runtime::planted_mutation = mutation;
+  for (const auto& [name, mutation] : mutations) {
+    plant(mutation);
     std::optional<Outcome> caught;
     std::uint64_t seed = options.from;
     for (; seed < options.from + options.seeds && !caught; ++seed) {
-      auto outcome = carillon::simulation::simulate(seed, false);
+      auto outcome = simulate(options, seed);
       if (outcome.broken) caught = std::move(outcome);
     }
     if (caught) {
@@ -114,7 +151,7 @@ int run_all_mutations(const Options& options) {
     }
     std::fflush(stdout);
   }
-  std::printf("%zu planted bugs, %d of them not found\n", kMutations.size(), survived);
+  std::printf("%zu planted bugs, %d of them not found\n", mutations.size(), survived);
   return survived == 0 ? 0 : 1;
 }
 #endif
@@ -122,31 +159,41 @@ int run_all_mutations(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Simulated lives of a node, with faults, each checked against a model");
+  CLI::App app("Simulated lives of a node or a cluster, with faults, each checked against a model");
   Options options;
   app.add_option("--seeds", options.seeds, "How many lives")->capture_default_str();
   app.add_option("--from", options.from, "The first seed")->capture_default_str();
   app.add_option("--seconds", options.seconds_max, "Stop after that long; 0 for never")->capture_default_str();
   app.add_flag("--verbose", options.verbose, "Tell what happens, on stderr");
+  app.add_flag("--cluster", options.cluster, "Lives of whole clusters instead of a single node");
   std::string program = "./dev simulate";
 #ifdef CARILLON_MUTATIONS
   std::map<std::string, Mutation> by_name;
   for (const auto& [name, mutation] : kMutations) by_name.emplace(name, mutation);
-  Mutation mutation = Mutation::kNone;
+  std::map<std::string, ClusterMutation> cluster_by_name;
+  for (const auto& [name, mutation] : kClusterMutations) cluster_by_name.emplace(name, mutation);
   bool all = false;
   std::string name;
-  app.add_option("--mutation", name, "Plant this bug")->check(CLI::IsMember(by_name));
+  app.add_option("--mutation", name, "Plant this bug");
   app.add_flag("--all", all, "Plant each bug in turn; every one must be found");
 #endif
   CLI11_PARSE(app, argc, argv);
 #ifdef CARILLON_MUTATIONS
-  if (all) return run_all_mutations(options);
+  if (all)
+    return options.cluster ? run_all_mutations(options, kClusterMutations) : run_all_mutations(options, kMutations);
   program = argv[0];
   if (!name.empty()) {
-    mutation = by_name.at(name);
     program += " --mutation " + name;
+    if (!(options.cluster ? cluster_by_name.contains(name) : by_name.contains(name))) {
+      std::fprintf(stderr, "no planted bug is called '%s'\n", name.c_str());
+      return 2;
+    }
+    if (options.cluster)
+      plant(cluster_by_name.at(name));
+    else
+      plant(by_name.at(name));
   }
-  carillon::runtime::planted_mutation = mutation;
 #endif
+  if (options.cluster) program += " --cluster";
   return run_seeds(options, program);
 }
