@@ -22,6 +22,7 @@ struct Backup {
     std::uint64_t sent = 0;
     std::uint64_t written = 0;
     std::uint64_t credit = 0;  // 0 until the backup is ready for it; entries wait as well.
+    Instant begun{};
   };
 
   std::optional<ReplicaId> id;  // As it said itself; nothing before its first message.

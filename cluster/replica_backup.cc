@@ -26,6 +26,12 @@ Result<void> Replica::State::take_in(const ReplicaId& from, Append append) {
   if (append.sent_at > lease_from_) lease_from_ = append.sent_at;
   lease_until_ = std::max(lease_until_, now + options.timeouts.read_lease);
   if (install_ == Install::kWiping) return {};
+  if (install_ == Install::kReceiving && now - chunk_at_ > 4 * options.timeouts.repeat_after) {
+    // Something of the copy was lost on the way.
+    chunk_at_ = now;
+    send(from.node, AskEpochEnd{log.end_epoch(), log.end(), true});
+    return {};
+  }
   if (!reconciled_) {
     if (!asked_at_ || now >= *asked_at_ + options.timeouts.repeat_after) ask_epoch_end();
     return {};
@@ -174,6 +180,7 @@ void Replica::State::pump_wipe() {
     return;
   }
   install_ = Install::kReceiving;
+  chunk_at_ = now;
   reconciled_ = true;
   if (!primary) return;
   send(primary->node, CopyCredit{copy_, 0, options.limits.chunks_ahead});
@@ -187,6 +194,7 @@ Result<void> Replica::State::take_in(const CopyChunk& chunk) {
   if (!records) return records.error();
   if (records->empty() && !chunk.last) return Error{ErrorCode::MALFORMED, "a primary copies nothing"};
   ++chunks_;
+  chunk_at_ = now;
   log.put_records(*records);
   if (chunk.last) {
     log.end_install(chunk.through);

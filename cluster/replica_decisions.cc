@@ -34,8 +34,8 @@ bool Replica::State::may_propose() const {
   return false;
 }
 
+// With a new epoch, unless nothing changes.
 void Replica::State::propose(PartitionRecord next) {
-  next.epoch = record->epoch + 1;
   unresolved_.push_back(next);
   asked_ = Asked::kWaiting;
   out_.proposal = Proposal{++proposals_, std::move(next), revision_};
@@ -80,7 +80,14 @@ void Replica::State::decide() {
   if (hand_over_ && now >= hand_over_->until && !gives_itself_up()) end_hand_over();
   if (!may_propose()) return;
   auto next = leading_ || must_raise_ ? next_as_primary() : next_as_backup();
-  if (next) propose(std::move(*next));
+  if (next) {
+    next->epoch = record->epoch + 1;
+    propose(std::move(*next));
+  } else if (asked_ == Asked::kUnknown) {
+    // Nothing is wanted any more, but what was asked for may yet be done: leases are withheld for it, and commits wait.
+    // Once the record has another revision it can not.
+    propose(*record);
+  }
 }
 
 // --- As the primary.

@@ -91,7 +91,15 @@ Result<void> Replica::State::take_in(const ReplicaId& from, const AppendAnswer& 
   }
   backup->disk_failed = false;  // It has started again.
   backup->installing = answer.installing;
-  if (backup->copy && backup->copy->credit == 0) return {};  // From before the copy.
+  if (backup->copy && !answer.installing) {
+    if (backup->copy->credit == 0) {
+      // From before the copy, if not its beginning was lost.
+      if (now - backup->copy->begun > 4 * options.timeouts.repeat_after) begin_copy(from.node, *backup);
+      return {};
+    }
+    backup->copy.reset();  // All of it is there.
+  }
+  if (backup->copy && backup->copy->credit == 0) return {};
   if (answer.installing && !backup->copy) {
     begin_copy(from.node, *backup);
     return {};
@@ -206,7 +214,7 @@ void Replica::State::begin_copy(const NodeName& node, Backup& backup) {
   backup.acknowledged = 0;
   const auto base = log.applied();
   copies_ = std::max(copies_, epoch << kCopyBits) + 1;
-  backup.copy.emplace(Backup::Copy{copies_, base, RecordCopy(options.partition, *storage_)});
+  backup.copy.emplace(Backup::Copy{copies_, base, RecordCopy(options.partition, *storage_), 0, 0, 0, now});
   send(node, CopyBegin{copies_, base, log.epoch_at(base)});
 }
 

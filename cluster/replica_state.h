@@ -127,6 +127,7 @@ class Replica::State {
   Index answered_ = 0;                // What was last said to be durable.
   enum class Install { kNone, kWiping, kReceiving } install_ = Install::kNone;
   std::uint64_t copy_ = 0;    // Which is being received.
+  Instant chunk_at_{};        // When the last one came, or credit for the first was given.
   std::uint64_t chunks_ = 0;  // Taken in.
   std::uint64_t chunks_written_ = 0;
   std::deque<std::uint64_t> chunk_writes_;  // The writes with those that are not written yet.

@@ -530,6 +530,40 @@ TEST(Replica, ASwapWithoutAnAnswerIsSeenInTheWatch) {
   EXPECT_EQ(group["ant"].lost, 0u);
 }
 
+TEST(Replica, ANominationOfWhichNobodyKnowsDoesNotKeepLeasesBackForEver) {
+  // Given a backup that nominated itself and has no answer; the swap was never made.
+  ReplicaGroup group({"ant", "bee"});
+  group.pass(100ms);
+  group["ant"].etcd_cut = group["bee"].etcd_cut = true;
+  group.cut("ant", "bee");
+  group.cut("bee", "ant");
+  group.pass(400ms);
+  // When the link is back, and so is etcd.
+  group.mend("ant", "bee");
+  group.mend("bee", "ant");
+  group["ant"].etcd_cut = group["bee"].etcd_cut = false;
+  // Then the primary soon reads with its lease.
+  ASSERT_TRUE(group.until([&] { return group.record().in_sync.size() == 2 && !group.primary().empty(); }));
+  EXPECT_TRUE(group.until([&] { return group.replica(group.primary()).may_read(group.now()); }));
+}
+
+TEST(Replica, AnAdditionOfWhichNobodyKnowsDoesNotHoldUpCommitsForEver) {
+  // Given a swap that adds a replica, of which no answer comes and which was never made.
+  ReplicaGroup group(kThree);
+  group.kill("cat");
+  ASSERT_TRUE(group.until([&] { return !group.is_in_sync("cat"); }));
+  group["ant"].etcd_cut = true;
+  group.start("cat");
+  group.pass(200ms);
+  // When that replica dies, and etcd can be reached again.
+  group.kill("cat");
+  group.put("ant", "x", "1");
+  EXPECT_EQ(group["ant"].committed, 0u);
+  group["ant"].etcd_cut = false;
+  // Then it is not waited for any longer than it takes to make sure.
+  EXPECT_TRUE(group.until([&] { return group["ant"].committed == 1; }));
+}
+
 // --- Bad input.
 
 TEST(Replica, WhatNoReplicaSendsIsMalformed) {

@@ -36,12 +36,13 @@ void Witness::committed(std::uint16_t partition, cluster::Index index, const std
   told.index = std::max(told.index, index);
 }
 
-void Witness::reads(std::uint16_t partition, cluster::Index applied, const std::string& node) const {
-  const auto told = told_.find(partition);
-  if (told != told_.end() && applied < told->second.index)
+void Witness::reads(std::uint16_t partition, cluster::Index applied, const std::string& node) {
+  auto& told = told_[partition];
+  if (applied < told.index)
     world_->broken("P8: nobody is told old things as new",
                    node + " reads partition " + std::to_string(partition) + " as of entry " + std::to_string(applied) +
-                       ", but entry " + std::to_string(told->second.index) + " was committed elsewhere");
+                       ", but entry " + std::to_string(told.index) + " was read or committed before");
+  told.index = applied;
 }
 
 // --- Life.
@@ -114,7 +115,12 @@ void ClusterNode::tick() {
   world().schedule.after(kTick, [this, alive = std::weak_ptr(alive_)] {
     if (alive.expired()) return;
     for (std::uint16_t p = 0; p < partitions_.size(); ++p)
-      at(p, [this](PartitionActor& actor) { actor.replica->tick(now()); });
+      at(p, [this, p](PartitionActor& actor) {
+        actor.replica->tick(now());
+        // As if somebody read all the time.
+        if (actor.replica->is_ready() && actor.replica->may_read(now()))
+          cluster_.witness.reads(p, actor.replica->applied_index(), machine_->name);
+      });
     tick();
   });
 }
@@ -143,6 +149,11 @@ void ClusterNode::perform(std::uint16_t partition) {
     for (const auto& outgoing : outputs.messages) {
       const auto to = number_of(outgoing.to);
       if (to == number()) continue;
+      // What cannot be sent is dropped.
+      if (!world().calm && world().dice.chance(cluster_.settings.drop_chance)) {
+        world().count("message between replicas dropped");
+        continue;
+      }
       cluster_.network.send(number(), to, [bytes = encode(outgoing.message), partition](ClusterNode& peer) {
         peer.at(partition, [&peer, bytes](PartitionActor& there) {
           auto message = cluster::decode_peer_message(bytes);

@@ -36,6 +36,7 @@ struct ClusterSettings {
   std::uint16_t min_in_sync = 1;
   cluster::ReplicaTimeouts timeouts;
   cluster::ReplicaLimits limits;
+  double drop_chance = 0;  // Of a message between replicas.
 };
 
 // What must be true of all nodes at any time, whoever believes what (P1, P8).
@@ -46,7 +47,7 @@ class Witness {
   // A primary says that the entry at `index`, with these bytes, is committed.
   void committed(std::uint16_t partition, cluster::Index index, const std::string& node, const std::string& bytes);
   // A primary is about to answer a read with what is applied up to `applied`.
-  void reads(std::uint16_t partition, cluster::Index applied, const std::string& node) const;
+  void reads(std::uint16_t partition, cluster::Index applied, const std::string& node);
 
  private:
   struct Told {

@@ -24,6 +24,7 @@ ClusterSettings cluster_settings_of(Dice& dice) {
   settings.nodes = static_cast<std::size_t>(dice.between(3, 5));
   settings.replicas = dice.pick<std::size_t>({2, 3, 3});
   settings.min_in_sync = dice.pick<std::uint16_t>({1, 1, 2});
+  settings.drop_chance = dice.pick<double>({0, 0, 0.002, 0.02});
   auto& limits = settings.limits;
   limits.log_entries_kept = dice.pick<std::uint64_t>({2, 10, 100, 65'536});
   limits.log_bytes_kept = dice.pick<std::uint64_t>({3'000, 256u << 20, 256u << 20});
@@ -82,7 +83,8 @@ class ClusterSimulation {
       : world_(world),
         settings_(cluster_settings_of(world.dice)),
         machines_(make_machines()),
-        etcd_(world, first_records(world, settings_, machines_)),
+        etcd_(world, first_records(world, settings_, machines_),
+              [this](const cluster::ReplicaId& primary) { aftershock(primary); }),
         network_(
             world, settings_.nodes, [this](std::size_t node) { return nodes_[node].get(); },
             [this](std::size_t node, std::size_t peer, bool up) {
@@ -203,7 +205,9 @@ class ClusterSimulation {
   }
 
   void start_later(Machine& machine) {
-    world_.schedule.after(world_.dice.between(1'000, world_.calm ? 50'000 : 600'000), [this, at = &machine] {
+    // Sometimes sooner than anybody can miss it.
+    const auto most = world_.calm || world_.dice.chance(0.3) ? 50'000 : 600'000;
+    world_.schedule.after(world_.dice.between(1'000, most), [this, at = &machine] {
       if (!nodes_[at->number]) start_node(*at);
     });
   }
@@ -222,7 +226,8 @@ class ClusterSimulation {
     world_.tell(machine.name + ": the power fails");
     end_node(machine, false);
     machine.env->after_restart();
-    machine.clock_offset = world_.dice.between(1'000'000, 1'000'000'000) - world_.schedule.now();
+    machine.clock_offset = world_.dice.between(1'000'000, 1'000'000'000) -
+                           static_cast<Micros>(static_cast<double>(world_.schedule.now()) * machine.clock_rate);
     start_later(machine);
   }
 
@@ -313,6 +318,24 @@ class ClusterSimulation {
       if (world_.calm) return;
       next_fault();
       some_fault();
+    });
+  }
+
+  // A partition has a new epoch: the moments after that are the ones in which a second fault does harm.
+  void aftershock(const cluster::ReplicaId& primary) {
+    if (world_.calm || world_.settings.fault_every == 0 || !world_.dice.chance(0.05)) return;
+    world_.schedule.after(world_.dice.between(0, 8'000), [this, primary] {
+      if (world_.calm || node_of(primary) == nullptr) return;
+      world_.count("fault right after a change of epoch");
+      auto& machine = machines_[node_of(primary)->machine().number];
+      switch (world_.dice.below(4)) {
+        case 0:
+          return isolate(machine);
+        case 1:
+          return power_cut(machine);
+        default:
+          return kill_node(machine, "right after a change of epoch");
+      }
     });
   }
 

@@ -7,7 +7,9 @@ namespace carillon::simulation {
 
 using cluster::Replica;
 
-EtcdModel::EtcdModel(World& world, std::vector<cluster::PartitionRecord> records) : world_(&world) {
+EtcdModel::EtcdModel(World& world, std::vector<cluster::PartitionRecord> records,
+                     std::function<void(const cluster::ReplicaId& primary)> changed_hands)
+    : world_(&world), changed_hands_(std::move(changed_hands)) {
   for (auto& record : records) keys_.push_back({std::move(record), 1});
 }
 
@@ -60,6 +62,7 @@ void EtcdModel::swap(const std::string& node, std::uint16_t partition, const clu
       key.record = proposal.record;
       key.revision = ++revision_;
       changed(partition);
+      changed_hands_(key.record.primary);
       std::string members;
       for (const auto& member : key.record.in_sync) members += " " + member.node;
       world_->tell("partition " + std::to_string(partition) + ": epoch " + std::to_string(key.record.epoch) +
