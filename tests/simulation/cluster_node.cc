@@ -154,7 +154,7 @@ void ClusterNode::perform(std::uint16_t partition) {
         world().count("message between replicas dropped");
         continue;
       }
-      cluster_.network.send(number(), to, [bytes = encode(outgoing.message), partition](ClusterNode& peer) {
+      send(partition, to, [bytes = encode(outgoing.message), partition](ClusterNode& peer) {
         peer.at(partition, [&peer, bytes](PartitionActor& there) {
           auto message = cluster::decode_peer_message(bytes);
           if (!message) peer.world().broken("replicas understand one another", message.error().message);
@@ -181,8 +181,6 @@ void ClusterNode::happened(std::uint16_t partition, const cluster::ReplicaEvent&
     world().tell(machine_->name + " is primary of partition " + std::to_string(partition));
     world().count("replica became primary");
     actor.appended.clear();
-    // All that was committed by others stands here.
-    cluster_.witness.reads(partition, actor.replica->applied_index(), machine_->name);
     if (actor.host->open()) actor.host->start();
   } else if (std::holds_alternative<cluster::AppendCommitted>(event)) {
     CHECK(!actor.appended.empty());
@@ -220,7 +218,7 @@ PartitionHost::Outside ClusterNode::outside_of(std::uint16_t id) {
             const auto to = partitions_[target].route;
             const auto arrive = [id, target, from = number(), emissions = std::move(emissions)](ClusterNode& peer) {
               auto& host = *peer.partitions_[target].host;
-              host.send([&peer, &host, id, from, emissions]() mutable {
+              host.send([&peer, &host, id, target, from, emissions]() mutable {
                 peer.partitions_[id].emissions_from = from;
                 if (host.is_open())
                   return host.run(
@@ -230,12 +228,12 @@ PartitionHost::Outside ClusterNode::outside_of(std::uint16_t id) {
                 if (from == peer.number())
                   repeat(peer);
                 else
-                  peer.cluster_.network.send(peer.number(), from, repeat);
+                  peer.send(target, from, repeat);
               });
             };
             if (to == number()) return arrive(*this);
-            if (!cluster_.network.is_up(number(), to)) return restart_hubs_soon();
-            cluster_.network.send(number(), to, arrive);
+            if (!is_linked(id, to)) return restart_hubs_soon();
+            send(id, to, arrive);
           },
       .acks =
           [this, id](std::uint16_t source, std::vector<runtime::EmissionAck> acks) {
@@ -247,25 +245,23 @@ PartitionHost::Outside ClusterNode::outside_of(std::uint16_t id) {
               if (to == number())
                 arrive(*this);
               else
-                cluster_.network.send(number(), to, arrive);
+                send(id, to, arrive);
           },
       .published =
-          [this](runtime::Published published) {
+          [this, id](runtime::Published published) {
             const auto to = node_of(published.session);
             if (to == number()) return gateway_->answered(std::move(published));
-            cluster_.network.send(number(), to, [published = std::move(published)](ClusterNode& peer) {
-              peer.gateway_->answered(published);
-            });
+            send(id, to, [published = std::move(published)](ClusterNode& peer) { peer.gateway_->answered(published); });
           },
       .deliver =
-          [this](runtime::SessionId session, std::vector<runtime::Delivery> deliveries) {
+          [this, id](runtime::SessionId session, std::vector<runtime::Delivery> deliveries) {
             const auto arrive = [session, deliveries = std::move(deliveries)](ClusterNode& peer) {
               const auto found = peer.sessions_.find(session);
               if (found != peer.sessions_.end()) found->second->notifications_committed(deliveries);
             };
             const auto to = node_of(session);
             if (to == number()) return arrive(*this);
-            cluster_.network.send(number(), to, arrive);
+            send(id, to, arrive);
           },
       .reloaded = [this, id] { break_all_ways(id); },
       .asleep_until = asleep_until_,
@@ -285,7 +281,7 @@ void ClusterNode::record_changed(std::uint16_t partition, const cluster::Partiti
     actor.route = to;
     break_way(partition);
     // What was acknowledged to its predecessor meanwhile is to be acknowledged again.
-    if (to != number()) cluster_.network.send(number(), to, [](ClusterNode& peer) { peer.restart_hubs_soon(); });
+    if (to != number()) send(partition, to, [](ClusterNode& peer) { peer.restart_hubs_soon(); });
   });
 }
 
@@ -307,8 +303,7 @@ void ClusterNode::break_way(std::uint16_t partition) {
 void ClusterNode::break_all_ways(std::uint16_t partition) {
   for (std::size_t peer = 0; peer < cluster_.settings.nodes; ++peer)
     if (peer != number())
-      cluster_.network.send(number(), peer,
-                            [partition, by = number()](ClusterNode& there) { there.way_broken(partition, by); });
+      send(partition, peer, [partition, by = number()](ClusterNode& there) { there.way_broken(partition, by); });
   way_broken(partition, number());
 }
 
@@ -318,10 +313,17 @@ void ClusterNode::way_broken(std::uint16_t partition, std::size_t by) {
   });
 }
 
-void ClusterNode::link_changed(std::size_t peer, bool up) {
+void ClusterNode::send(std::uint16_t partition, std::size_t to, std::function<void(ClusterNode& at)> message) {
+  const auto link = partitions_[partition].links.find(to);
+  if (link != partitions_[partition].links.end()) cluster_.network.send(number(), to, link->second, std::move(message));
+}
+
+void ClusterNode::link_changed(std::size_t peer, bool up, std::uint64_t link) {
   const auto name = "n" + std::to_string(peer);
   for (std::uint16_t p = 0; p < partitions_.size(); ++p)
-    at(p, [this, p, peer, name, up](PartitionActor& actor) {
+    at(p, [this, p, peer, name, up, link](PartitionActor& actor) {
+      actor.links.erase(peer);
+      if (up) actor.links[peer] = link;
       if (up)
         actor.replica->link_up(name, now());
       else
@@ -350,13 +352,12 @@ void ClusterNode::publish(PartitionId partition, runtime::PublishRequest request
     auto& actor = partitions_[p];
     if (life != actor.route_life) return;  // Answered by `break_way`.
     if (actor.route == number()) return take_in(p, number(), life, std::move(request));
-    if (!cluster_.network.is_up(number(), actor.route)) return break_publish_way(p);
+    if (!is_linked(p, actor.route)) return break_publish_way(p);
     world().count("publish forwarded to the primary");
-    cluster_.network.send(
-        number(), actor.route, [p, from = number(), life, request = std::move(request)](ClusterNode& peer) {
-          peer.partitions_[p].host->send(
-              [&peer, p, from, life, request]() mutable { peer.take_in(p, from, life, std::move(request)); });
-        });
+    send(p, actor.route, [p, from = number(), life, request = std::move(request)](ClusterNode& peer) {
+      peer.partitions_[p].host->send(
+          [&peer, p, from, life, request]() mutable { peer.take_in(p, from, life, std::move(request)); });
+    });
   });
 }
 
@@ -372,7 +373,7 @@ void ClusterNode::take_in(std::uint16_t partition, std::size_t from, std::uint64
     world().count("publish refused by a node that is not the primary");
     const auto refuse = [partition, by = number(), life](ClusterNode& peer) { peer.refused(partition, by, life); };
     if (from == number()) return refuse(*this);
-    cluster_.network.send(number(), from, refuse);
+    send(partition, from, refuse);
     return;
   }
   host.run([&](auto& at_partition) { at_partition.publish(std::move(request), wall()); });
@@ -398,7 +399,7 @@ void ClusterNode::close_session(runtime::SessionId id) {
     for (auto& actor : node.partitions_) actor.host->send([host = actor.host.get(), id] { host->unfollow(id); });
   };
   for (std::size_t peer = 0; peer < cluster_.settings.nodes; ++peer)
-    if (peer != number()) cluster_.network.send(number(), peer, unfollow);
+    if (peer != number()) send(0, peer, unfollow);
   unfollow(*this);
 }
 
@@ -427,12 +428,11 @@ void ClusterNode::follow(const EntityId& entity, runtime::Follower follower) {
     };
     const auto to = partitions_[p].route;
     if (to == number()) return tell(*this, serve_follow(entity, follower));
-    if (!cluster_.network.is_up(number(), to)) return tell(*this, not_here());
-    cluster_.network.send(number(), to, [p, entity, follower, tell, from = number()](ClusterNode& peer) {
-      peer.partitions_[p].host->send([&peer, entity, follower, tell, from] {
+    if (!is_linked(p, to)) return tell(*this, not_here());
+    send(p, to, [p, entity, follower, tell, from = number()](ClusterNode& peer) {
+      peer.partitions_[p].host->send([&peer, p, entity, follower, tell, from] {
         const auto extent = peer.serve_follow(entity, follower);
-        peer.cluster_.network.send(peer.number(), from,
-                                   [tell, extent](ClusterNode& at_gateway) { tell(at_gateway, extent); });
+        peer.send(p, from, [tell, extent](ClusterNode& at_gateway) { tell(at_gateway, extent); });
       });
     });
   });
@@ -449,13 +449,13 @@ void ClusterNode::read_page(const EntityId& entity, Offset from, std::function<v
   partitions_[p].host->send([this, p, entity, from, answer = std::move(answer)] {
     auto& actor = partitions_[p];
     if (actor.route == number()) return serve_page(entity, from, answer);
-    if (!cluster_.network.is_up(number(), actor.route)) return answer(not_here());
+    if (!is_linked(p, actor.route)) return answer(not_here());
     const auto page = ++pages_;
     actor.pages.emplace(page, answer);
-    cluster_.network.send(number(), actor.route, [p, entity, from, page, gateway = number()](ClusterNode& peer) {
+    send(p, actor.route, [p, entity, from, page, gateway = number()](ClusterNode& peer) {
       peer.partitions_[p].host->send([&peer, p, entity, from, page, gateway] {
         peer.serve_page(entity, from, [&peer, p, page, gateway](Result<EventRun> run) {
-          peer.cluster_.network.send(peer.number(), gateway, [p, page, run](ClusterNode& at_gateway) {
+          peer.send(p, gateway, [p, page, run](ClusterNode& at_gateway) {
             auto& pages = at_gateway.partitions_[p].pages;
             const auto found = pages.find(page);
             if (found == pages.end()) return;

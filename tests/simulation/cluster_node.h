@@ -105,7 +105,7 @@ class ClusterNode final : public Entrance {
   void operate(const EntityId& entity, Offset offset, bool redrive, OperationAnswer answer) override;
 
   // --- From the network.
-  void link_changed(std::size_t peer, bool up);
+  void link_changed(std::size_t peer, bool up, std::uint64_t link);
 
   // --- Faults and orders.
   void sleep_until(Micros time);
@@ -135,6 +135,7 @@ class ClusterNode final : public Entrance {
     std::uint64_t route_life = 0;
     std::map<std::uint64_t, std::function<void(Result<EventRun>)>> pages;  // Asked for, by number.
     std::map<std::size_t, Way> ways;                                       // From the gateways of all nodes.
+    std::map<std::size_t, std::uint64_t> links;                            // Those that this actor has heard of.
   };
   struct Commit {
     std::uint16_t partition;
@@ -158,8 +159,10 @@ class ClusterNode final : public Entrance {
   void tick();
 
   void record_changed(std::uint16_t partition, const cluster::PartitionRecord& record, cluster::Revision revision);
-  void break_publish_way(std::uint16_t partition);           // Of this gateway.
-  void break_way(std::uint16_t partition);                   // And that of its readers.
+  void break_publish_way(std::uint16_t partition);  // Of this gateway.
+  void break_way(std::uint16_t partition);          // And that of its readers.
+  bool is_linked(std::uint16_t partition, std::size_t to) const { return partitions_[partition].links.contains(to); }
+  void send(std::uint16_t partition, std::size_t to, std::function<void(ClusterNode& at)> message);
   void break_all_ways(std::uint16_t partition);              // To this primary.
   void way_broken(std::uint16_t partition, std::size_t by);  // Said by `by`.
   void take_in(std::uint16_t partition, std::size_t from, std::uint64_t life, runtime::PublishRequest request);

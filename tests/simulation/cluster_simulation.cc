@@ -87,8 +87,8 @@ class ClusterSimulation {
               [this](const cluster::ReplicaId& primary) { aftershock(primary); }),
         network_(
             world, settings_.nodes, [this](std::size_t node) { return nodes_[node].get(); },
-            [this](std::size_t node, std::size_t peer, bool up) {
-              if (nodes_[node]) nodes_[node]->link_changed(peer, up);
+            [this](std::size_t node, std::size_t peer, bool up, std::uint64_t link) {
+              if (nodes_[node]) nodes_[node]->link_changed(peer, up, link);
             }),
         witness_(world),
         luck_([&world] { return !world.calm && world.dice.chance(world.settings.failing_chance); }),
@@ -113,6 +113,7 @@ class ClusterSimulation {
     if (world_.settings.fault_every > 0) next_fault();
     look_after_nodes();
     control_placement();
+    balance_primaries();
     world_.schedule.after(world_.settings.faults_until, [this] { calm_down(); });
     go_on_until_settled();
     compare_replicas();
@@ -308,6 +309,15 @@ class ClusterSimulation {
         return;
       }
       etcd_.set_replicas(p, std::move(replicas));
+    });
+  }
+
+  // Primaries move for no fault at all.
+  void balance_primaries() {
+    world_.schedule.after(world_.dice.between(20'000, 1'000'000), [this] {
+      if (world_.calm) return;
+      balance_primaries();
+      if (auto* node = some_node()) node->hand_over_some_partition();
     });
   }
 

@@ -17,15 +17,13 @@ Network::Network(World& world, std::size_t nodes, Find find, Notice notice)
 
 Micros& Network::blocked_until(NodeNumber from, NodeNumber to) { return *blocked_.at({from, to}); }
 
-void Network::send(NodeNumber from, NodeNumber to, std::function<void(ClusterNode& at)> message) {
+void Network::send(NodeNumber from, NodeNumber to, std::uint64_t number, std::function<void(ClusterNode& at)> message) {
   auto& link = links_.at(pair(from, to));
-  if (!link.connected || !link.ends.at(from).up) return;
+  if (!link.connected || !link.ends.at(from).up || link.incarnation != number) return;
   link.ends.at(from).outgoing->send([this, to, message = std::move(message)] {
     if (auto* node = find_(to)) message(*node);
   });
 }
-
-bool Network::is_up(NodeNumber from, NodeNumber to) { return links_.at(pair(from, to)).ends.at(from).up; }
 
 void Network::node_started(NodeNumber node) {
   for (NodeNumber peer = 0; peer < nodes_; ++peer)
@@ -57,7 +55,7 @@ void Network::lose(NodeNumber one, NodeNumber other, bool soon) {
     world_->schedule.after(late, [this, node = node, peer, one, other, incarnation = link.incarnation] {
       auto& lost = links_.at(pair(one, other));
       if (lost.incarnation != incarnation) return;
-      if (std::exchange(lost.ends.at(node).up, false) && find_(node) != nullptr) notice_(node, peer, false);
+      if (std::exchange(lost.ends.at(node).up, false) && find_(node) != nullptr) notice_(node, peer, false, 0);
       connect_later(one, other);
     });
   }
@@ -80,8 +78,8 @@ void Network::connect_later(NodeNumber one, NodeNumber other) {
       end.up = true;
       end.outgoing = Inbox::make(*world_, pace, blocked_.at({node, node == one ? other : one}));
     }
-    notice_(one, other, true);
-    notice_(other, one, true);
+    notice_(one, other, true, again.incarnation);
+    notice_(other, one, true, again.incarnation);
   });
 }
 

@@ -22,15 +22,16 @@ class Network {
  public:
   using NodeNumber = std::size_t;
   // What the network tells a node: a link to `peer` works, or does not any more.
-  using Notice = std::function<void(NodeNumber node, NodeNumber peer, bool up)>;
+  // Each link that is made has another number.
+  using Notice = std::function<void(NodeNumber node, NodeNumber peer, bool up, std::uint64_t link)>;
   // The node while it lives; null while it does not.
   using Find = std::function<ClusterNode*(NodeNumber node)>;
 
   Network(World& world, std::size_t nodes, Find find, Notice notice);
 
-  // Of a life of `from`; lost when there is no link.
-  void send(NodeNumber from, NodeNumber to, std::function<void(ClusterNode& at)> message);
-  bool is_up(NodeNumber from, NodeNumber to);
+  // Of a life of `from`, by that link; lost when it is not there any more. Whoever has not heard yet that a link broke must
+  // not go on by the next one as if nothing had been lost.
+  void send(NodeNumber from, NodeNumber to, std::uint64_t link, std::function<void(ClusterNode& at)> message);
 
   void node_started(NodeNumber node);
   // Its links break; the others learn of it soon (the machine lives) or late.
