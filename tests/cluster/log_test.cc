@@ -1,0 +1,174 @@
+#include "cluster/log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "runtime/key.h"
+#include "tests/cluster/replica_group.h"
+
+namespace carillon::cluster {
+namespace {
+
+using runtime::Tag;
+using testing::MemoryStorage;
+
+constexpr PartitionId kPartition{0};
+
+runtime::WriteSet writes_of(const std::string& name) {
+  runtime::WriteSet writes;
+  writes.put(runtime::entity_key(kPartition, Tag::kCursor, EntityId::trusted("thing/" + name)), "value");
+  return writes;
+}
+
+void append(Log& log, Epoch epoch, const std::string& name = "x") {
+  const auto writes = writes_of(name);
+  log.append({epoch, std::make_shared<const std::string>(encode(writes))}, writes);
+}
+
+// A log on a disk in memory; writes are carried out when told.
+struct LogOnDisk {
+  explicit LogOnDisk(ReplicaLimits with = {}) : limits(with), log(Log::open(kPartition, limits, disk).value()) {}
+
+  std::uint64_t send() {
+    auto write = log.take_write();
+    CHECK(write.has_value());
+    disk.write(write->writes);
+    return write->number;
+  }
+  void write() { log.written(send()); }
+  Result<Log> reopened() const { return Log::open(kPartition, limits, disk); }
+
+  ReplicaLimits limits;
+  MemoryStorage disk;
+  Log log;
+};
+
+TEST(Log, P1IsTheSameAfterARestart) {
+  LogOnDisk at;
+  append(at.log, 1);
+  append(at.log, 1);
+  append(at.log, 4);
+  at.write();
+  ASSERT_TRUE(at.log.apply(2).ok());
+  at.write();
+  const auto again = at.reopened();
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->end(), 3u);
+  EXPECT_EQ(again->durable(), 3u);
+  EXPECT_EQ(again->applied(), 2u);
+  EXPECT_EQ(again->epoch_at(2), 1u);
+  EXPECT_EQ(again->epoch_at(3), 4u);
+  EXPECT_EQ(again->read(1, 1u << 20).value().size(), 3u);
+}
+
+TEST(Log, P1WhatWasTruncatedIsNotDurableWhenItsWriteIsAnswered) {
+  // Given three entries on their way to the disk.
+  LogOnDisk at;
+  for (int i = 0; i < 3; ++i) append(at.log, 1, std::to_string(i));
+  const auto first = at.send();
+  // When two of them are replaced meanwhile.
+  at.log.truncate(1);
+  append(at.log, 2, "another");
+  const auto second = at.send();
+  // Then the answer to the first write says nothing about what stands in their places now.
+  at.log.written(first);
+  EXPECT_EQ(at.log.durable(), 1u);
+  at.log.written(second);
+  EXPECT_EQ(at.log.durable(), 2u);
+  const auto again = at.reopened();
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->end(), 2u);
+  EXPECT_EQ(again->end_epoch(), 2u);
+}
+
+TEST(Log, AHoleIsDamage) {
+  LogOnDisk at;
+  for (int i = 0; i < 3; ++i) append(at.log, 1);
+  at.write();
+  at.disk.records.erase(runtime::batch_key(kPartition, Tag::kLog, 2).text());
+  EXPECT_FALSE(at.reopened().ok());
+}
+
+TEST(Log, SaysWhereEpochsEndAlsoThoseWithoutEntries) {
+  LogOnDisk at;
+  append(at.log, 1);
+  append(at.log, 1);
+  append(at.log, 5);
+  at.log.begin_epoch(7);
+  const auto ending = [&](Epoch epoch) {
+    const auto end = at.log.end_of(epoch);
+    return end ? std::pair(end->epoch, end->end) : std::pair<Epoch, Index>(99, 99);
+  };
+  EXPECT_EQ(ending(0), (std::pair<Epoch, Index>(0, 0)));
+  EXPECT_EQ(ending(1), (std::pair<Epoch, Index>(1, 2)));
+  EXPECT_EQ(ending(4), (std::pair<Epoch, Index>(1, 2)));
+  EXPECT_EQ(ending(5), (std::pair<Epoch, Index>(5, 3)));
+  EXPECT_EQ(ending(7), (std::pair<Epoch, Index>(5, 3)));
+  append(at.log, 7);
+  EXPECT_EQ(ending(7), (std::pair<Epoch, Index>(7, 4)));
+}
+
+TEST(Log, P8RemembersWhichEpochItBeganWhateverBecomesOfIt) {
+  LogOnDisk at;
+  append(at.log, 1);
+  at.log.begin_epoch(3);
+  append(at.log, 3);
+  at.write();
+  at.log.truncate(1);
+  append(at.log, 2);
+  at.write();
+  const auto again = at.reopened();
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->begun(), 3u);
+  EXPECT_EQ(again->end_epoch(), 2u);
+}
+
+TEST(Log, P7KeepsNoMoreThanItIsTo) {
+  ReplicaLimits limits;
+  limits.log_entries_kept = 8;
+  limits.cache_bytes = 0;
+  LogOnDisk at(limits);
+  for (int i = 0; i < 100; ++i) {
+    append(at.log, 1 + static_cast<Epoch>(i) / 10, std::to_string(i));
+    at.write();
+    ASSERT_TRUE(at.log.apply(at.log.end()).ok());
+    at.write();
+  }
+  EXPECT_GE(at.log.end() - at.log.base(), 8u);
+  EXPECT_LE(at.log.end() - at.log.base(), 12u);
+  EXPECT_EQ(at.log.epoch_at(at.log.base()), 9u + (at.log.base() > 90));
+  EXPECT_FALSE(at.log.end_of(8).has_value());
+  std::size_t stored = 0;
+  for (const auto& [key, record] : at.disk.records) stored += key[2] == 'l';
+  EXPECT_EQ(stored, at.log.end() - at.log.base());
+  EXPECT_TRUE(at.reopened().ok());
+}
+
+TEST(Log, ACopyThatDidNotEndLeavesNothingToRelyOn) {
+  LogOnDisk at;
+  for (int i = 0; i < 5; ++i) append(at.log, 2);
+  at.write();
+  at.log.begin_install(40, 3);
+  at.log.put_records(writes_of("copied"));
+  append(at.log, 3);
+  at.write();
+  const auto again = at.reopened();
+  ASSERT_TRUE(again.ok());
+  EXPECT_TRUE(again->is_installing());
+  EXPECT_FALSE(again->is_whole());
+}
+
+TEST(Log, P1ACopyIsWholeOnlyWhenItsEndIsOnDisk) {
+  LogOnDisk at;
+  at.log.begin_install(40, 3);
+  at.write();
+  at.log.end_install(42);
+  EXPECT_FALSE(at.log.is_whole());
+  at.write();
+  EXPECT_TRUE(at.log.is_whole());
+  EXPECT_EQ(at.log.applied(), 40u);
+  EXPECT_EQ(at.log.whole_from(), 42u);
+}
+
+}  // namespace
+}  // namespace carillon::cluster
