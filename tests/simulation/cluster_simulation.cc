@@ -84,7 +84,7 @@ class ClusterSimulation {
         settings_(cluster_settings_of(world.dice)),
         machines_(make_machines()),
         etcd_(world, first_records(world, settings_, machines_),
-              [this](const cluster::ReplicaId& primary) { aftershock(primary); }),
+              [this](const auto& before, const auto& after) { aftershock(before, after); }),
         network_(
             world, settings_.nodes, [this](std::size_t node) { return nodes_[node].get(); },
             [this](std::size_t node, std::size_t peer, bool up, std::uint64_t link) {
@@ -332,8 +332,18 @@ class ClusterSimulation {
   }
 
   // A partition has a new epoch: the moments after that are the ones in which a second fault does harm.
-  void aftershock(const cluster::ReplicaId& primary) {
-    if (world_.calm || world_.settings.fault_every == 0 || !world_.dice.chance(0.05)) return;
+  void aftershock(const cluster::PartitionRecord& before, const cluster::PartitionRecord& after) {
+    if (world_.calm || world_.settings.fault_every == 0) return;
+    if (before.primary != after.primary && after.is_in_sync(before.primary) && world_.dice.chance(0.1)) {
+      const auto* old = node_of(before.primary);
+      if (old == nullptr) return;
+      world_.count("primary cut off right after it named its successor");
+      network_.cut_off(old->machine().number);
+      etcd_.cut_until(old->machine().name, world_.schedule.now() + world_.dice.between(100'000, 500'000));
+      return;
+    }
+    if (!world_.dice.chance(0.05)) return;
+    const auto& primary = after.primary;
     world_.schedule.after(world_.dice.between(0, 8'000), [this, primary] {
       if (world_.calm || node_of(primary) == nullptr) return;
       world_.count("fault right after a change of epoch");

@@ -7,9 +7,8 @@ namespace carillon::simulation {
 
 using cluster::Replica;
 
-EtcdModel::EtcdModel(World& world, std::vector<cluster::PartitionRecord> records,
-                     std::function<void(const cluster::ReplicaId& primary)> changed_hands)
-    : world_(&world), changed_hands_(std::move(changed_hands)) {
+EtcdModel::EtcdModel(World& world, std::vector<cluster::PartitionRecord> records, Changed changed)
+    : world_(&world), won_(std::move(changed)) {
   for (auto& record : records) keys_.push_back({std::move(record), 1});
 }
 
@@ -59,10 +58,11 @@ void EtcdModel::swap(const std::string& node, std::uint16_t partition, const clu
     auto& key = keys_[partition];
     const bool won = key.revision == proposal.based_on;
     if (won) {
+      const auto before = key.record;
       key.record = proposal.record;
       key.revision = ++revision_;
       changed(partition);
-      changed_hands_(key.record.primary);
+      won_(before, key.record);
       std::string members;
       for (const auto& member : key.record.in_sync) members += " " + member.node;
       world_->tell("partition " + std::to_string(partition) + ": epoch " + std::to_string(key.record.epoch) +

@@ -19,11 +19,11 @@ class EtcdModel {
  public:
   using Watcher =
       std::function<void(std::uint16_t partition, const cluster::PartitionRecord& record, cluster::Revision revision)>;
+  using Changed = std::function<void(const cluster::PartitionRecord& before, const cluster::PartitionRecord& after)>;
   using Answer = std::function<void(cluster::Replica::Swap outcome, cluster::Revision revision)>;
 
-  // `changed_hands` is told of every new epoch's primary.
-  EtcdModel(World& world, std::vector<cluster::PartitionRecord> records,
-            std::function<void(const cluster::ReplicaId& primary)> changed_hands);
+  // `changed` is told of every swap that was won.
+  EtcdModel(World& world, std::vector<cluster::PartitionRecord> records, Changed changed);
 
   // A node begins to watch: it gets the records as they are at some moment from now on, then every change in order.
   void watch(const std::string& node, Watcher watcher);
@@ -60,7 +60,7 @@ class EtcdModel {
 
   World* world_;
   std::vector<Key> keys_;
-  std::function<void(const cluster::ReplicaId& primary)> changed_hands_;
+  Changed won_;
   cluster::Revision revision_ = 1;
   Micros down_until_ = 0;
   std::map<std::string, std::shared_ptr<Client>> clients_;

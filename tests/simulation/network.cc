@@ -34,23 +34,30 @@ void Network::node_died(NodeNumber node, bool soon) {
   for (NodeNumber peer = 0; peer < nodes_; ++peer) {
     if (peer == node) continue;
     links_.at(pair(node, peer)).ends.at(node).up = false;
-    lose(node, peer, soon);
+    lose(node, peer, soon, soon);
   }
 }
 
 void Network::break_link(NodeNumber one, NodeNumber other) {
   if (!links_.at(pair(one, other)).connected) return;
   world_->count("link broken");
-  lose(one, other, world_->dice.chance(0.5));
+  const bool soon = world_->dice.chance(0.5);
+  lose(one, other, soon, soon);
 }
 
-void Network::lose(NodeNumber one, NodeNumber other, bool soon) {
+void Network::cut_off(NodeNumber node) {
+  for (NodeNumber peer = 0; peer < nodes_; ++peer)
+    if (peer != node && links_.at(pair(node, peer)).connected) lose(node, peer, false, true);
+}
+
+void Network::lose(NodeNumber one, NodeNumber other, bool one_soon, bool other_soon) {
   auto& link = links_.at(pair(one, other));
   link.connected = false;
   ++link.incarnation;
   for (auto& [node, end] : link.ends) {
     if (end.outgoing) end.outgoing->close();
     const auto peer = node == one ? other : one;
+    const bool soon = node == one ? one_soon : other_soon;
     const auto late = world_->dice.between(100, soon ? 2'000 : 700'000);
     world_->schedule.after(late, [this, node = node, peer, one, other, incarnation = link.incarnation] {
       auto& lost = links_.at(pair(one, other));

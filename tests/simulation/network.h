@@ -38,6 +38,8 @@ class Network {
   void node_died(NodeNumber node, bool soon);
 
   void break_link(NodeNumber one, NodeNumber other);
+  // The others notice soon, the node itself late: as if it were stopped.
+  void cut_off(NodeNumber node);
   void block(NodeNumber from, NodeNumber to, Micros time);
   void mend();
 
@@ -55,7 +57,7 @@ class Network {
   };
 
   static Pair pair(NodeNumber one, NodeNumber other) { return std::minmax(one, other); }
-  void lose(NodeNumber one, NodeNumber other, bool soon);
+  void lose(NodeNumber one, NodeNumber other, bool one_soon, bool other_soon);
   void connect_later(NodeNumber one, NodeNumber other);
   Micros& blocked_until(NodeNumber from, NodeNumber to);
 
