@@ -177,6 +177,10 @@ class ClusterSimulation {
 
   void start_node(Machine& machine) {
     auto& dice = world_.dice;
+    if (world_.settings.clock_jumps && !world_.calm && dice.chance(0.3)) {
+      world_.count("wall clock steps back over a restart");
+      machine.wall_offset -= dice.between(1, 600'000);
+    }
     const bool risky = !world_.calm && world_.settings.fault_every > 0 && dice.chance(0.05);
     if (risky) {
       world_.count("fault while the store opens");
@@ -413,7 +417,7 @@ class ClusterSimulation {
       case 20:
         if (!world_.settings.clock_jumps) return;
         world_.count("wall clock jumps");
-        machine.wall_offset += dice.between(-600'000, 600'000);
+        machine.wall_offset += dice.between(1, 600'000);
         return;
       default:
         if (dice.chance(0.5))
