@@ -49,6 +49,8 @@ Replica::State::Link Replica::State::link(const NodeName& node) const {
 // A higher epoch than the last, or the same one when its primary was not known.
 void Replica::State::enter_epoch(Epoch next, const std::optional<ReplicaId>& leader) {
   const bool same_primary = leader && primary && *leader == *primary;
+  // The one before reads nothing any more, whatever leases it holds.
+  const bool handed_over = leader && primary && !same_primary && record && record->is_in_sync(*primary);
   if (!leader || !is_self(*leader)) stop_leading();
   if (!same_primary && install_ != Install::kNone && !discarding_) become_worthless();
   epoch = next;
@@ -61,7 +63,7 @@ void Replica::State::enter_epoch(Epoch next, const std::optional<ReplicaId>& lea
   suspected_.reset();
   heard_ = now;
   answered_ = 0;
-  if (leader && is_self(*leader)) lead();
+  if (leader && is_self(*leader)) lead(handed_over);
 }
 
 void Replica::State::record_changed(const std::optional<PartitionRecord>& changed, Revision revision) {
@@ -102,6 +104,7 @@ void Replica::State::link_changed(const NodeName& node, bool up) {
 Result<void> Replica::State::received(PeerMessage message) {
   if (message.partition != options.partition) return Error{ErrorCode::MALFORMED, "a peer's message is not for here"};
   if (is_self(message.from)) return Error{ErrorCode::MALFORMED, "a peer claims to be this replica"};
+  if (revision_ == 0) return {};  // Before the record is known its log alone does not say in which epoch it was.
   const bool of_primary =
       std::holds_alternative<Append>(message.body) || std::holds_alternative<EpochEnd>(message.body) ||
       std::holds_alternative<CopyBegin>(message.body) || std::holds_alternative<CopyChunk>(message.body);

@@ -103,6 +103,7 @@ std::optional<PartitionRecord> Replica::State::next_as_primary() {
     return next;
   }
   if (must_raise_) return *record;
+  if (now < leads_from_) return std::nullopt;
   if (auto next = without_silent()) return next;
   if (!ready) return std::nullopt;
   if (auto next = handed_over()) return next;
@@ -172,6 +173,14 @@ std::optional<PartitionRecord> Replica::State::without_unwanted() {
   if (!record->is_wanted(options.self.node)) {
     const auto to = successor(true);
     if (to && !hand_over_) (void)hand_over(to);
+    return std::nullopt;
+  }
+  // The order of `replicas` carries a wish: the first of them should be primary.
+  const auto wish = record->replicas.empty() ? options.self.node : record->replicas.front();
+  const auto first = std::ranges::find(record->in_sync, wish, &ReplicaId::node);
+  if (now >= wish_after_ && first != record->in_sync.end() && !is_self(*first) && is_alive(*first)) {
+    wish_after_ = now + 2 * options.timeouts.hand_over_max;
+    (void)hand_over(*first);
     return std::nullopt;
   }
   std::set<ReplicaId> leaving;

@@ -11,6 +11,8 @@ namespace {
 // A process that leads begins with a new epoch: so numbers of copies made from it never come again.
 constexpr int kCopyBits = 20;
 
+constexpr std::chrono::seconds kPatience{1};  // Who has just become primary is not asked to leave at once.
+
 template <class Time>
 std::uint64_t clock_of(Time time) {
   return static_cast<std::uint64_t>(time.count());
@@ -21,7 +23,7 @@ std::uint64_t clock_of(Time time) {
 // --- Leading.
 
 // The record names this replica. It goes on if it led already, with all that was appended.
-void Replica::State::lead() {
+void Replica::State::lead(bool handed_over) {
   if (log.is_installing() || failed) return;  // Nobody could have named it; whoever else is in sync takes over.
   if (log.begun() >= epoch && !mutated(Mutation::kBeginTwice)) {
     // Before a crash it may have sent entries of this epoch that are not on its own disk.
@@ -30,6 +32,8 @@ void Replica::State::lead() {
   }
   if (!leading_) {
     leading_ = true;
+    leads_from_ = handed_over || mutated(Mutation::kNominateDuringLease) ? now : lease_until_;
+    wish_after_ = now + kPatience;
     inherited_ = log.end();
     if (mutated(Mutation::kCommitInherited)) commit = log.end();
   }
@@ -242,8 +246,10 @@ void Replica::State::send_copy(const NodeName& node, Backup& backup) {
 
 void Replica::State::pump_primary() {
   if (!failed && !log.is_begun_durable() && !mutated(Mutation::kSendBeforeBegin)) return;
-  if (!failed) advance_commit();
-  announce();
+  if (now >= leads_from_) {
+    if (!failed) advance_commit();
+    announce();
+  }
   for (auto& [node, backup] : backups_) {
     if (link(node) == Link::kLost) continue;
     if (!failed) {

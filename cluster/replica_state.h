@@ -77,7 +77,7 @@ class Replica::State {
   void pump_wipe();
 
   // --- A primary.
-  void lead();
+  void lead(bool handed_over);
   void stop_leading();
   Backup* backup_of(const ReplicaId& from);
   void follow_record();
@@ -137,6 +137,8 @@ class Replica::State {
   // --- A primary.
   bool leading_ = false;     // Of this epoch, which it has begun.
   bool must_raise_ = false;  // It began this epoch before a crash, so it needs another.
+  Instant leads_from_{};     // Until then the one before may hold a lease that this replica gave, and read.
+  Instant wish_after_{};     // The wish for another primary is not looked at sooner.
   Index inherited_ = 0;      // The end of the log when it began to lead.
   std::map<NodeName, Backup> backups_;
   std::deque<Index> appended_;           // And not answered.

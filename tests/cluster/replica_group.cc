@@ -262,6 +262,13 @@ void ReplicaGroup::set_replicas(std::vector<std::string> names) {
   settle();
 }
 
+void ReplicaGroup::nominate(const std::string& name) {
+  std::erase(record_.in_sync, record_.primary);
+  record_.primary = (*this)[name].id();
+  ++record_.epoch;
+  ++revision_;
+}
+
 void ReplicaGroup::inject(const std::string& to, PeerMessage message) {
   (void)replica(to).received(std::move(message), now_);
   settle();

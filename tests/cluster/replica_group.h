@@ -83,6 +83,7 @@ class ReplicaGroup {
   void resume(const std::string& name) { (*this)[name].stopped = false; }
 
   void set_replicas(std::vector<std::string> names);
+  void nominate(const std::string& name);  // As if it had asked for it.
   void inject(const std::string& to, PeerMessage message);
 
   // Answers to swaps do not arrive, although they are made.

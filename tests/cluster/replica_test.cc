@@ -430,6 +430,34 @@ TEST(Replica, P8APrimaryThatNamesItsSuccessorReadsNothingBeforeTheAnswer) {
   EXPECT_FALSE(group.replica("ant").may_read(group.now()));
 }
 
+TEST(Replica, APrimaryHandsOverToTheFirstOfTheReplicas) {
+  ReplicaGroup group(kThree);
+  group.put("ant", "x", "1");
+  group.set_replicas({"cat", "ant", "bee"});
+  ASSERT_TRUE(group.until([&] { return group.primary() == "cat"; }));
+  EXPECT_EQ(group.record().in_sync.size(), 3u);
+  group.pass(5s);
+  EXPECT_EQ(group.primary(), "cat");
+}
+
+TEST(Replica, P8APrimaryWaitsForTheLeasesThatItMayHaveGivenBeforeItStarted) {
+  // Given a backup that has just given a lease, and whose nomination is made after its process has died.
+  ReplicaGroup group(kThree);
+  group.pass(100ms);
+  group.isolate("ant", false);
+  group.kill("bee");
+  group.nominate("bee");
+  // When it starts again at once.
+  group.start("bee");
+  group.settle();
+  // Then it is primary, and does nothing as long as the old one reads.
+  while (group.replica("ant").may_read(group.now())) {
+    EXPECT_EQ(group.primary(), "");
+    group.pass(5ms);
+  }
+  EXPECT_TRUE(group.until([&] { return group.primary() == "bee"; }));
+}
+
 TEST(Replica, APrimaryThatIsNotWantedHandsOverAndLeaves) {
   ReplicaGroup group({"ant", "bee", "cat"});
   group.put("ant", "x", "1");
