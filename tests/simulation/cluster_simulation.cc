@@ -251,8 +251,24 @@ class ClusterSimulation {
     start_later(machine);
   }
 
-  // Its disk is replaced by an empty one, if what was accepted stands elsewhere.
+  // Its disk is replaced by an empty one, if what was accepted stands elsewhere. That is looked at once no swap of its own
+  // can be under way any more: one might leave it alone in sync.
   void wipe(Machine& machine) {
+    if (!nodes_[machine.number]) return;
+    world_.tell(machine.name + " is killed, perhaps to lose its disk");
+    end_node(machine, true);
+    machine.env->after_kill();
+    world_.schedule.after(500'000, [this, at = &machine] {
+      if (!world_.calm && stands_elsewhere(*at)) {
+        world_.count("node comes back with an empty disk");
+        world_.tell(at->name + " loses its disk");
+        give_disk(*at);
+      }
+      start_later(*at);
+    });
+  }
+
+  bool stands_elsewhere(const Machine& machine) const {
     const cluster::ReplicaId id{machine.name, machine.store_id};
     for (std::uint16_t p = 0; p < world_.settings.partitions; ++p) {
       const auto& record = etcd_.record(p);
@@ -262,14 +278,9 @@ class ClusterSimulation {
                  return member == cluster::ReplicaId{other.name, other.store_id};
                });
       });
-      if (!elsewhere) return;
+      if (!elsewhere) return false;
     }
-    world_.count("node comes back with an empty disk");
-    world_.tell(machine.name + " loses its disk");
-    end_node(machine, true);
-    const auto down = !nodes_[machine.number];
-    give_disk(machine);
-    if (down) start_later(machine);
+    return true;
   }
 
   // Somebody notices when a store has turned read-only.
