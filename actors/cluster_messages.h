@@ -22,13 +22,14 @@ struct PeerKnown {  // A member of the cluster, and the link to it. Comes again 
 };
 struct RecordChanged {
   std::optional<cluster::PartitionRecord> record;  // Nothing: there is none.
-  std::uint64_t revision = 0;                       // Of etcd; for compare-and-swap.
+  std::uint64_t revision = 0;                      // Of etcd; for compare-and-swap.
 };
 
 // --- link -> routes, replicas
 
 struct LinkUp {
   NodeName node;
+  std::uint64_t meeting = 0;  // Which one; from 1.
 };
 struct LinkLost {  // What was on its way in either direction may be lost.
   NodeName node;
@@ -46,6 +47,9 @@ struct ParcelArrived {  // Of those that are about a session or a question of th
 
 struct SendParcel {
   Parcel parcel;
+  // Only if the link still is in that meeting. What a sender has sent before may be lost with an earlier one, though it has
+  // not heard so yet, and then what follows must not arrive (P3). 0: in any.
+  std::uint64_t meeting = 0;
 };
 
 // --- replica -> route, links

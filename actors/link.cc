@@ -91,10 +91,11 @@ void meet(Self self) {
   state.bytes_sent = state.bytes_taken = state.bytes_taken_by_peer = state.told_taken = 0;
   state.last_sent = state.last_received = Clock::now();
   state.complaints.clear();
+  state.ways.assign(state.serving.size(), {});
   ++state.stats.meetings;
   self->monitor(state.remote->address());
   spdlog::info("link to {} is up", state.options->peer);
-  tell_everybody(self, LinkUp{state.options->peer});
+  tell_everybody(self, LinkUp{state.options->peer, state.number});
 }
 
 void knock_at(Self self, std::string bytes) {
@@ -195,6 +196,7 @@ void enqueue(Self self, Parcel parcel) {
 void send_parcel(Self self, SendParcel& message) {
   auto& state = self->state;
   if (!state.remote) return;  // Everybody is told that it is gone.
+  if (message.meeting != 0 && message.meeting != state.number) return;
   auto* deliveries = std::get_if<DeliveriesParcel>(&message.parcel.content);
   if (deliveries == nullptr || state.queue_bytes < state.options->settings.deliveries_bytes_max)
     return enqueue(self, std::move(message.parcel));
@@ -214,10 +216,12 @@ class ToPrimary {
 
   void operator()(PublishParcel& parcel) {
     auto& request = parcel.request;
+    auto& way = self_->state.ways[partition_.value];
+    way.seen = std::max(way.seen, parcel.way);
+    if (parcel.way <= way.refused) return;  // The peer has been told.
     if (!standing().may_publish.load(std::memory_order_relaxed)) {
-      runtime::Published refused{request.session, request.call, 0, 0, {}, request.items.front().index};
-      for (const auto& item : request.items) refused.refusals.push_back({item.index, too_few_in_sync()});
-      return reply(PublishedParcel{std::move(refused)});
+      way.refused = parcel.way;
+      return reply(PublishRefusedParcel{parcel.way});
     }
     take_seat(self_, partition_, request.session, false);
     request.session = session_here(self_->state, request.session);
@@ -286,10 +290,10 @@ void take_in(Self self, Parcel& parcel) {
   if (p >= state.serving.size()) return complain(state, "it speaks of a partition that does not exist");
   ToPrimary to_primary(self, parcel.partition);
   const auto primary_takes = [&](auto& content) {
-    if (state.serving[p].actor)
-      to_primary(content);
-    else
-      to_primary.not_primary();
+    if (state.serving[p].actor) return to_primary(content);
+    if constexpr (std::is_same_v<std::decay_t<decltype(content)>, PublishParcel>)
+      state.ways[p].refused = std::max(state.ways[p].refused, content.way);
+    to_primary.not_primary();
   };
   const auto route_takes = [&](auto&) {
     self->send((*state.options->routes)[p], ParcelArrived{state.options->peer, std::move(parcel)});
@@ -346,7 +350,10 @@ void serving_changed(Self self, const Serving& news) {
   const bool void_now = known.actor && (known.actor != news.actor || known.life != news.life);
   if (known.actor != news.actor) clear_seats(self, news.partition.value);
   known = news;
-  if (void_now && state.remote) enqueue(self, {news.partition, ReloadedParcel{}});
+  if (!void_now || !state.remote) return;
+  auto& way = state.ways[news.partition.value];
+  way.refused = way.seen;
+  enqueue(self, {news.partition, ReloadedParcel{}});
 }
 
 void tick(Self self) {
@@ -375,6 +382,7 @@ caf::behavior link(Self self, LinkOptions options) {
   state.options.emplace(std::move(options));
   state.serving.resize(partitions);
   state.seats.resize(partitions);
+  state.ways.resize(partitions);
   self->set_down_handler([=](const caf::down_msg& down) {
     if (self->state.remote && down.source == self->state.remote->address()) lose(self, "the connection is gone");
   });

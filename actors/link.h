@@ -98,6 +98,11 @@ struct LinkState {
   };
   std::vector<Serving> serving;                                     // By partition number.
   std::vector<std::unordered_map<runtime::SessionId, Seat>> seats;  // By partition number, by the peer's session.
+  struct Way {
+    std::uint64_t seen = 0;     // The highest that the peer's publish calls came on.
+    std::uint64_t refused = 0;  // Nothing is taken of ways up to here.
+  };
+  std::vector<Way> ways;     // By partition number; of this meeting.
   std::uint64_t number = 0;  // Of this meeting; part of the numbers of its sessions here.
 
   LinkStats stats;

@@ -96,6 +96,7 @@ void write(lw::Parcel::Builder out, const PublishParcel& parcel) {
   auto publish = out.initPublish();
   publish.setSession(request.session);
   publish.setCall(request.call);
+  publish.setWay(parcel.way);
   publish.setProducer(text(request.items.front().event.producer.stored()));
   auto items = publish.initItems(count_of(request.items));
   for (unsigned i = 0; i < request.items.size(); ++i) {
@@ -104,7 +105,7 @@ void write(lw::Parcel::Builder out, const PublishParcel& parcel) {
   }
 }
 PublishParcel read(lw::Publish::Reader in) {
-  PublishParcel parcel{{in.getSession(), in.getCall(), {}}};
+  PublishParcel parcel{{in.getSession(), in.getCall(), {}}, in.getWay()};
   const auto from = producer(in.getProducer());
   const auto items = in.getItems();
   if (items.size() == 0) garbage("a publish call without events");
@@ -182,6 +183,7 @@ DeliveriesParcel read(lw::Deliveries::Reader in) {
 }
 
 void write(lw::Parcel::Builder out, const ReloadedParcel&) { out.setReloaded(); }
+void write(lw::Parcel::Builder out, const PublishRefusedParcel& parcel) { out.setPublishRefused(parcel.way); }
 void write(lw::Parcel::Builder out, const NotPrimaryParcel& parcel) { out.setNotPrimary(parcel.epoch); }
 
 void write(lw::Question::Builder out, const QuestionParcel::ReadPage& question) {
@@ -372,6 +374,8 @@ Parcel read(lw::Parcel::Reader in) {
       return {partition, read(in.getDeliveries())};
     case lw::Parcel::RELOADED:
       return {partition, ReloadedParcel{}};
+    case lw::Parcel::PUBLISH_REFUSED:
+      return {partition, PublishRefusedParcel{in.getPublishRefused()}};
     case lw::Parcel::NOT_PRIMARY:
       return {partition, NotPrimaryParcel{in.getNotPrimary()}};
     case lw::Parcel::QUESTION:

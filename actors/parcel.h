@@ -23,6 +23,7 @@ struct ReplicationParcel {
 };
 struct PublishParcel {
   runtime::PublishRequest request;
+  std::uint64_t way = 0;
 };
 struct PublishedParcel {
   runtime::Published published;
@@ -43,6 +44,9 @@ struct DeliveriesParcel {
   std::vector<runtime::Delivery> deliveries;
 };
 struct ReloadedParcel {};
+struct PublishRefusedParcel {
+  std::uint64_t way = 0;
+};
 struct NotPrimaryParcel {
   std::uint64_t epoch = 0;  // That the sender knows.
 };
@@ -90,8 +94,8 @@ struct EmissionsAcceptedParcel {
 struct Parcel {
   PartitionId partition;
   std::variant<ReplicationParcel, PublishParcel, PublishedParcel, FollowParcel, FollowingParcel, SessionClosedParcel,
-               DeliveriesParcel, ReloadedParcel, NotPrimaryParcel, QuestionParcel, AnswerParcel, EmissionsParcel,
-               EmissionsAcceptedParcel>
+               DeliveriesParcel, ReloadedParcel, PublishRefusedParcel, NotPrimaryParcel, QuestionParcel, AnswerParcel,
+               EmissionsParcel, EmissionsAcceptedParcel>
       content;
 };
 

@@ -1,5 +1,6 @@
 #include "actors/route.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace carillon::actors {
@@ -8,6 +9,12 @@ namespace {
 using Self = caf::stateful_actor<RouteState>*;
 
 constexpr std::chrono::milliseconds kTick{100};
+
+// The link to another node, in the meeting that is known.
+struct Way {
+  caf::actor link;
+  std::uint64_t meeting = 0;
+};
 
 Error no_primary() {
   return {ErrorCode::UNAVAILABLE, "the partition has no primary that can be reached; try again soon"};
@@ -22,26 +29,27 @@ const Standing& standing(const RouteState& state) {
 
 bool is_read(const RouteState::Asked& request) { return !std::holds_alternative<StartOperation>(request); }
 
-// The link to the primary, if it is another node and can be reached.
-caf::actor link_of(const RouteState& state) {
-  if (!state.record) return nullptr;
+// The way to the primary, if it is another node and can be reached.
+std::optional<Way> way_of(const RouteState& state) {
+  if (!state.record) return std::nullopt;
   const auto& node = state.record->primary.node;
-  const auto up = state.up.find(node);
-  if (node == state.options->self || node == state.refused_by || up == state.up.end() || !up->second) return nullptr;
-  return state.links.at(node);
+  const auto meeting = state.meetings.find(node);
+  if (node == state.options->self || node == state.refused_by || meeting == state.meetings.end() ||
+      meeting->second == 0)
+    return std::nullopt;
+  return Way{state.links.at(node), meeting->second};
 }
 
 // --- Refusing.
 
-void refuse(Self self, const Publish& message, const Error& error) {
-  const auto session = self->state.sessions.find(message.request.session);
-  if (session == self->state.sessions.end()) return;
-  const auto& request = message.request;
-  runtime::Published refused{request.session, request.call, 0, 0, {}, request.items.front().index};
-  for (const auto& item : request.items) refused.refusals.push_back({item.index, error});
-  session->second.answer(std::move(refused));
+// Publish calls are only refused all together: what follows one that was refused must not be taken (P3).
+void refuse_publishes(Self self) {
+  auto& state = self->state;
+  ++state.life;
+  std::erase_if(state.sends, [](const auto& waiting) { return std::holds_alternative<Publish>(waiting.request); });
+  state.options->reloaded(state.options->partition, state.life);
 }
-void refuse(Self, const EmissionsArrived&, const Error&) {}
+
 void refuse(Self self, const FollowEntity& request, const Error& error) {
   const auto session = self->state.sessions.find(request.follower.session);
   if (session != self->state.sessions.end())
@@ -59,8 +67,6 @@ void pass_on_here(Self self, T& message) {
   self->send(self->state.local.actor, std::move(message));
 }
 void pass_on_here(Self self, Publish& message) {
-  if (!standing(self->state).may_publish.load(std::memory_order_relaxed))
-    return refuse(self, message, too_few_in_sync());
   message.life = self->state.local.life;
   self->send(self->state.local.actor, std::move(message));
 }
@@ -79,7 +85,7 @@ std::uint64_t question(Self self, std::function<void(Result<T>)> answer) {
   return number;
 }
 
-auto parcel_of(Self, Publish& message) { return PublishParcel{std::move(message.request)}; }
+auto parcel_of(Self self, Publish& message) { return PublishParcel{std::move(message.request), self->state.life + 1}; }
 auto parcel_of(Self, EmissionsArrived& message) { return EmissionsParcel{message.from, std::move(message.emissions)}; }
 auto parcel_of(Self, FollowEntity& message) { return FollowParcel{message.follower, std::move(message.entity)}; }
 auto parcel_of(Self self, ReadPage& message) {
@@ -102,8 +108,8 @@ auto parcel_of(Self self, StartOperation& message) {
 }
 
 template <class T>
-void pass_on_to(Self self, const caf::actor& link, T& message) {
-  self->send(link, SendParcel{{self->state.options->partition, parcel_of(self, message)}});
+void pass_on_to(Self self, const Way& way, T& message) {
+  self->send(way.link, SendParcel{{self->state.options->partition, parcel_of(self, message)}, way.meeting});
 }
 
 // --- The way.
@@ -117,8 +123,8 @@ void pass_on_waiting(Self self, Queue& queue, May may_here) {
     if (state.local.actor) {
       if (!may_here(request)) return;
       std::visit([&](auto& message) { pass_on_here(self, message); }, request);
-    } else if (const auto link = link_of(state)) {
-      std::visit([&](auto& message) { pass_on_to(self, link, message); }, request);
+    } else if (const auto way = way_of(state)) {
+      std::visit([&](auto& message) { pass_on_to(self, *way, message); }, request);
     } else {
       return;
     }
@@ -129,17 +135,22 @@ void pass_on_waiting(Self self, Queue& queue, May may_here) {
 
 void pass_on_waiting(Self self) {
   auto& state = self->state;
-  if (!state.sends.empty()) pass_on_waiting(self, state.sends, [](const auto&) { return true; });
-  if (!state.asks.empty())
-    pass_on_waiting(self, state.asks,
-                    [&](const RouteState::Asked& request) { return !is_read(request) || standing(state).may_read(); });
+  bool refused = false;
+  pass_on_waiting(self, state.sends, [&](const RouteState::Sent& request) {
+    refused = std::holds_alternative<Publish>(request) && !standing(state).may_publish.load(std::memory_order_relaxed);
+    return !refused;
+  });
+  if (refused) refuse_publishes(self);
+  pass_on_waiting(self, state.asks,
+                  [&](const RouteState::Asked& request) { return !is_read(request) || standing(state).may_read(); });
 }
 
 void take(Self self, RouteState::Sent request) {
   auto& state = self->state;
-  if (state.sends.size() >= state.options->settings.waiting_max && std::holds_alternative<Publish>(request))
-    return refuse(self, std::get<Publish>(request), no_primary());
+  const bool full =
+      state.sends.size() >= state.options->settings.waiting_max && std::holds_alternative<Publish>(request);
   state.sends.push_back({std::move(request), Clock::now()});
+  if (full) return refuse_publishes(self);
   pass_on_waiting(self);
 }
 
@@ -156,9 +167,8 @@ void way_is_lost(Self self) {
   auto& state = self->state;
   if (!std::exchange(state.used, false)) return;
   const auto id = state.options->partition;
-  ++state.life;
+  refuse_publishes(self);
   state.sends.clear();
-  state.options->reloaded(id, state.life);
   for (auto& [number, answer] : std::exchange(state.answers, {})) answer(way_lost());
   for (const auto& [session, opened] : state.sessions) self->send(opened.actor, PartitionReloaded{id});
   if (state.routes)
@@ -196,15 +206,15 @@ void tick(Self self) {
   state.refused_by.clear();
   pass_on_waiting(self);
   const auto late = Clock::now() - state.options->settings.patience;
-  const auto give_up = [&](auto& queue, auto is_patient) {
-    std::erase_if(queue, [&](auto& waiting) {
-      if (waiting.since > late || is_patient(waiting.request)) return false;
-      std::visit([&](const auto& message) { refuse(self, message, no_primary()); }, waiting.request);
-      return true;
-    });
-  };
-  give_up(state.sends, [](const auto& request) { return std::holds_alternative<EmissionsArrived>(request); });
-  give_up(state.asks, [](const auto&) { return false; });
+  if (std::ranges::any_of(state.sends, [&](const auto& waiting) {
+        return waiting.since <= late && std::holds_alternative<Publish>(waiting.request);
+      }))
+    refuse_publishes(self);
+  std::erase_if(state.asks, [&](auto& waiting) {
+    if (waiting.since > late) return false;
+    std::visit([&](const auto& message) { refuse(self, message, no_primary()); }, waiting.request);
+    return true;
+  });
   self->delayed_send(self, kTick, TickDue{});
 }
 
@@ -233,6 +243,9 @@ struct FromPeer {
   void operator()(const ReloadedParcel&) const {
     if (is_from_primary() && !state().local.actor) way_is_lost(self);
   }
+  void operator()(const PublishRefusedParcel& parcel) const {
+    if (parcel.way == state().life + 1) refuse_publishes(self);
+  }
   void operator()(const NotPrimaryParcel&) const {
     if (!is_from_primary() || state().local.actor) return;
     state().refused_by = from;
@@ -253,7 +266,7 @@ PartitionStats stats(const RouteState& state) {
   PartitionStats stats;
   stats.partition = state.options->partition;
   stats.reloads = state.life;
-  stats.available = link_of(state) != nullptr;
+  stats.available = way_of(state).has_value();
   if (!stats.available) stats.problem = no_primary().message;
   return stats;
 }
@@ -262,8 +275,8 @@ void session_closed(Self self, const SessionClosed& closed) {
   auto& state = self->state;
   state.sessions.erase(closed.session);
   if (state.local.actor) return self->send(state.local.actor, closed);
-  if (const auto link = link_of(state))
-    self->send(link, SendParcel{{state.options->partition, SessionClosedParcel{closed.session}}});
+  if (const auto way = way_of(state))
+    self->send(way->link, SendParcel{{state.options->partition, SessionClosedParcel{closed.session}}, way->meeting});
 }
 
 }  // namespace
@@ -280,9 +293,9 @@ caf::behavior route(Self self, RouteOptions options) {
       [=](EmissionsAccepted& message) {
         auto& state = self->state;
         if (state.local.actor) return self->send(state.local.actor, std::move(message));
-        if (const auto link = link_of(state))
-          self->send(link, SendParcel{{state.options->partition,
-                                       EmissionsAcceptedParcel{message.by, std::move(message.acks)}}});
+        if (const auto way = way_of(state))
+          self->send(way->link, SendParcel{{state.options->partition,
+                                            EmissionsAcceptedParcel{message.by, std::move(message.acks)}}});
       },
       [=](FollowEntity& message) { take(self, RouteState::Asked(std::move(message))); },
       [=](ReadPage& message) { take(self, RouteState::Asked(std::move(message))); },
@@ -309,12 +322,12 @@ caf::behavior route(Self self, RouteOptions options) {
       [=](const RecordChanged& news) { record_changed(self, news); },
       [=](const PeerKnown& peer) { self->state.links[peer.node] = peer.link; },
       [=](const LinkUp& news) {
-        self->state.up[news.node] = true;
+        self->state.meetings[news.node] = news.meeting;
         pass_on_waiting(self);
       },
       [=](const LinkLost& news) {
         auto& state = self->state;
-        state.up[news.node] = false;
+        state.meetings[news.node] = 0;
         if (!state.local.actor && state.record && state.record->primary.node == news.node) way_is_lost(self);
       },
       [=](const Peers& peers) { self->state.routes = peers.partitions; },

@@ -48,8 +48,8 @@ struct RouteState {
   Partitions routes;
   std::optional<cluster::PartitionRecord> record;
   Serving local;
-  std::map<NodeName, caf::actor> links;  // By peer.
-  std::map<NodeName, bool> up;
+  std::map<NodeName, caf::actor> links;        // By peer.
+  std::map<NodeName, std::uint64_t> meetings;  // By peer; 0 while the link is down.
   NodeName refused_by;  // Said that it is not the primary of this epoch; asked again after a tick.
   bool used = false;    // Something was passed on since the way was last lost.
   std::uint64_t life = 0;

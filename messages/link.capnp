@@ -93,6 +93,9 @@ struct Parcel {
 
     emissionsAccepted @13 :EmissionsAccepted;
     # They are durable.
+
+    publishRefused @14 :UInt64;
+    # The primary takes nothing of this way (see Publish) any more. Nothing else is lost.
   }
 }
 
@@ -101,6 +104,9 @@ struct Publish {
   call @1 :UInt64;  # The session's number for it.
   producer @2 :Text;  # ProducerId as stored.
   items @3 :List(Item);  # In ascending order of `index`.
+  way @4 :UInt64;  # From 1.
+  # Counted by the sender, per partition. Once anything of a way was refused or lost, nothing that follows on it is taken: it
+  # would overtake (P3). The sender refuses to its clients all that is not answered, and begins another way.
 
   struct Item {
     index @0 :UInt32;  # Its place in the client's request.
