@@ -170,8 +170,12 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
       all.min_in_sync = view.format()->value.min_in_sync;
     }
     all.etcd_reachable = membership.etcd_reachable();
-    for (const auto& [node, member] : view.members())
-      all.nodes.push_back({member.value, view.draining().contains(node), false});
+    for (const auto& [node, member] : view.members()) {
+      ClusterDescription::Node one{member.value, {}, cluster::is_drained(view, node), node == options.self.node};
+      if (const auto mark = view.draining().find(node); mark != view.draining().end())
+        one.draining = mark->second.value;
+      all.nodes.push_back(std::move(one));
+    }
     for (const auto& [partition, record] : view.partitions()) all.partitions.push_back({partition, record.value});
     all.problems = membership.problems();
     return all;
@@ -296,15 +300,18 @@ void Coordinator::describe(std::function<void(ClusterDescription)> answer) {
     auto shared = std::make_shared<ClusterDescription>(std::move(all));
     auto missing = std::make_shared<std::atomic<std::size_t>>(1);
     const auto done = [shared, missing, answer] {
-      if (missing->fetch_sub(1) == 1) answer(std::move(*shared));
+      if (missing->fetch_sub(1) != 1) return;
+      for (auto& node : shared->nodes)
+        for (const auto& link : shared->links)
+          if (link.peer == node.member.node) node.linked = link.up;
+      answer(std::move(*shared));
     };
-    for (auto& node : shared->nodes) {
-      const auto link = loop->links.find(node.member.node);
-      node.linked = node.member.node == shared->self;
-      if (link == loop->links.end()) continue;
+    shared->links.resize(loop->links.size());
+    auto slot = shared->links.begin();
+    for (const auto& [node, link] : loop->links) {
       missing->fetch_add(1);
-      caf::anon_send(link->second.actor, AskLink{[&node, shared, done](const LinkStats& stats) {
-                       node.linked = stats.up;
+      caf::anon_send(link.actor, AskLink{[&stats = *slot++, shared, done](const LinkStats& answered) {
+                       stats = answered;
                        done();
                      }});
     }

@@ -42,8 +42,9 @@ struct LinkSetting {
 struct ClusterDescription {
   struct Node {
     cluster::Member member;
-    bool draining = false;
-    bool linked = false;  // From here; true for this node itself.
+    std::optional<cluster::Drain> draining;
+    bool drained = false;  // It has given up what it is asked to, as far as it can.
+    bool linked = false;   // From here; true for this node itself.
   };
   struct Partition {
     PartitionId partition;
@@ -54,6 +55,7 @@ struct ClusterDescription {
   bool etcd_reachable = false;
   std::vector<Node> nodes;
   std::vector<Partition> partitions;
+  std::vector<LinkStats> links;  // To every other node that was a member since this one started.
   std::vector<std::string> problems;
 };
 

@@ -39,6 +39,7 @@ struct EdgeLimits {
 
 class PublishPath;
 class Feed;
+struct ClusterQuestions;
 
 struct EdgeCounters {
   std::uint64_t publish_calls = 0;
@@ -66,7 +67,8 @@ class Edge {
   bool stopping = false;             // Nothing new is accepted.
   std::size_t events_under_way = 0;  // Of all connections.
   std::size_t bytes_under_way = 0;
-  std::vector<std::uint64_t> lives;  // Of the partitions.
+  std::vector<std::uint64_t> lives;                 // Of the partitions.
+  std::shared_ptr<const ClusterQuestions> cluster;  // Null on a node that is alone, or has not joined yet.
 
   runtime::SessionId new_session() { return ++last_session_; }
   std::uint16_t partition_count() const { return static_cast<std::uint16_t>(partitions->size()); }

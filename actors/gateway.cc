@@ -8,6 +8,7 @@
 
 #include <future>
 
+#include "actors/cluster_report.h"
 #include "actors/http.h"
 #include "actors/node_stats.h"
 #include "actors/rpc.h"
@@ -83,9 +84,17 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
     for (const auto& partition : *edge.partitions)
       asked.add(edge.ask<PartitionStats>([&](auto answer) { caf::anon_send(partition, AskStats{std::move(answer)}); }));
     auto written = edge.ask<JournalStats>([&](auto answer) { caf::anon_send(journal, AskJournal{std::move(answer)}); });
+    kj::Promise<std::optional<ClusterReport>> reported = std::optional<ClusterReport>();
+    if (edge.cluster)
+      reported = edge.ask<ClusterReport>([&](auto answer) { edge.cluster->report(std::move(answer)); })
+                     .then([](Result<ClusterReport> report) {
+                       return report ? std::optional(std::move(*report)) : std::nullopt;
+                     });
     return kj::joinPromises(asked.finish())
-        .then([this, written = kj::mv(written)](kj::Array<Result<PartitionStats>> answers) mutable {
-          return written.then([this, answers = kj::mv(answers)](Result<JournalStats> journal_stats) mutable {
+        .then([this, written = kj::mv(written),
+               reported = kj::mv(reported)](kj::Array<Result<PartitionStats>> answers) mutable {
+          return written.then([this, answers = kj::mv(answers),
+                               reported = kj::mv(reported)](Result<JournalStats> journal_stats) mutable {
             NodeStats node;
             node.version = kVersion;
             node.store_id = store_id;
@@ -102,7 +111,11 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
             }
             if (journal_stats) node.journal = *journal_stats;
             node.edge = edge.counters;
-            return node;
+            node.in_cluster = edge.cluster != nullptr;
+            return reported.then([node = std::move(node)](std::optional<ClusterReport> report) mutable {
+              node.cluster = std::move(report);
+              return std::move(node);
+            });
           });
         });
   }
@@ -172,6 +185,12 @@ void Gateway::stop_accepting() {
 
 void Gateway::partition_reloaded(PartitionId partition, std::uint64_t life) {
   inbox_->push([loop = loop_, partition, life] { loop->edge.reloaded(partition, life); });
+}
+
+void Gateway::belong_to_cluster(ClusterQuestions questions) {
+  inbox_->push([loop = loop_, questions = std::make_shared<const ClusterQuestions>(std::move(questions))] {
+    loop->edge.cluster = questions;
+  });
 }
 
 }  // namespace carillon::actors

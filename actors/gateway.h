@@ -39,6 +39,8 @@ class Gateway {
   void stop_accepting();
   // A partition was loaded anew. Any thread.
   void partition_reloaded(PartitionId partition, std::uint64_t life);
+  // From here on the node belongs to a cluster. What `questions` refer to must outlive the gateway. Any thread.
+  void belong_to_cluster(ClusterQuestions questions);
 
  private:
   struct Loop;

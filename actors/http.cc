@@ -3,6 +3,7 @@
 #include <kj/compat/url.h>
 #include <strings.h>
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <map>
@@ -177,13 +178,13 @@ class Service final : public kj::HttpService {
   kj::Promise<void> health(Response& response, bool ready) {
     return stats_().then([this, ready, &response](const NodeStats& stats) {
       auto problems = stats.problems();
-      if (edge_.stopping) problems.emplace_back("the node is stopping");
+      if (edge_.stopping) problems.push_back({"the node is stopping"});
       JsonWriter json;
       json.begin_object().field("status", problems.empty() ? "ok" : "degraded").key("problems").begin_array();
-      for (const auto& problem : problems) json.value(problem);
+      for (const auto& problem : problems) json.value(problem.sentence);
       json.end_array().end_object();
       // Alive in any case: what is acknowledged is still served, and a restart would not mend a disk.
-      const bool ok = problems.empty() || !ready;
+      const bool ok = !ready || std::ranges::none_of(problems, &Problem::blocks);
       return send(response, ok ? Status{200, "OK"} : Status{503, "Service Unavailable"}, "application/json",
                   json.take() + "\n");
     });

@@ -12,16 +12,18 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-MetricFamily family_of(const NodeStats::Figure& figure) {
-  MetricFamily family{
-      "carillon_" + figure.name, figure.help, figure.counter ? MetricType::Counter : MetricType::Gauge, {}};
+MetricFamily family_of(const Figure& figure) {
+  return {"carillon_" + figure.name, figure.help, figure.counter ? MetricType::Counter : MetricType::Gauge, {}};
+}
+
+ClientMetric metric_of(const Figure& figure) {
   ClientMetric metric;
+  for (const auto& [name, value] : figure.labels) metric.label.push_back({name, value});
   if (figure.counter)
     metric.counter.value = figure.value;
   else
     metric.gauge.value = figure.value;
-  family.metric.push_back(std::move(metric));
-  return family;
+  return metric;
 }
 
 ClientMetric histogram_of(const NodeStats::Stage& stage) {
@@ -44,7 +46,11 @@ ClientMetric histogram_of(const NodeStats::Stage& stage) {
 
 std::string to_prometheus(const NodeStats& stats) {
   std::vector<MetricFamily> families;
-  for (const auto& figure : stats.figures()) families.push_back(family_of(figure));
+  for (const auto& figure : stats.figures()) {
+    auto family = family_of(figure);
+    if (families.empty() || families.back().name != family.name) families.push_back(std::move(family));
+    families.back().metric.push_back(metric_of(figure));
+  }
   MetricFamily stages{
       "carillon_stage_seconds", "Where the time goes, by stage of an event's life.", MetricType::Histogram, {}};
   for (const auto& stage : stats.stages()) stages.metric.push_back(histogram_of(stage));

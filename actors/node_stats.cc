@@ -1,8 +1,11 @@
 #include "actors/node_stats.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace carillon::actors {
 
-std::vector<NodeStats::Figure> NodeStats::figures() const {
+std::vector<Figure> NodeStats::figures() const {
   runtime::Partition::Counters sum;
   double reloads = 0;
   double unavailable = 0;
@@ -19,7 +22,7 @@ std::vector<NodeStats::Figure> NodeStats::figures() const {
     unavailable += partition.available ? 0 : 1;
   }
   const auto count = [](auto value) { return static_cast<double>(value); };
-  return {
+  std::vector<Figure> figures = {
       {"events_accepted_total", "Events of clients that were accepted.", count(sum.accepted)},
       {"events_duplicate_total", "Events of clients that had been accepted before.", count(sum.duplicates)},
       {"events_refused_total", "Events that partitions refused.", count(sum.refused)},
@@ -39,6 +42,8 @@ std::vector<NodeStats::Figure> NodeStats::figures() const {
       {"connections_refused_total", "Connections beyond the limit.", count(edge.connections_refused)},
       {"publish_calls_total", "Publish calls.", count(edge.publish_calls)},
   };
+  if (cluster) std::ranges::move(cluster->figures(), std::back_inserter(figures));
+  return figures;
 }
 
 std::vector<NodeStats::Stage> NodeStats::stages() const {
@@ -54,12 +59,16 @@ std::vector<NodeStats::Stage> NodeStats::stages() const {
   return {publish, commit, sync, fold, deliver};
 }
 
-std::vector<std::string> NodeStats::problems() const {
-  std::vector<std::string> problems;
-  if (journal.read_only) problems.emplace_back("the store is read-only since the disk refused a write");
+std::vector<Problem> NodeStats::problems() const {
+  std::vector<Problem> problems;
+  if (journal.read_only) problems.push_back({"the store is read-only since the disk refused a write"});
   for (const auto& partition : partitions)
     if (!partition.available)
-      problems.push_back("partition " + std::to_string(partition.partition.value) + ": " + partition.problem);
+      problems.push_back({"partition " + std::to_string(partition.partition.value) + ": " + partition.problem});
+  if (cluster)
+    std::ranges::move(cluster->problems(), std::back_inserter(problems));
+  else if (in_cluster)
+    problems.push_back({"what is known of the cluster did not come in time"});
   return problems;
 }
 

@@ -4,10 +4,13 @@
 #include <kj/async.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "actors/cluster_report.h"
 #include "actors/edge.h"
+#include "actors/figure.h"
 #include "actors/journal.h"
 
 namespace carillon::actors {
@@ -19,13 +22,9 @@ struct NodeStats {
   std::vector<PartitionStats> partitions;
   JournalStats journal;
   EdgeCounters edge;
+  bool in_cluster = false;
+  std::optional<ClusterReport> cluster;  // In one: nothing when it did not come in time.
 
-  struct Figure {
-    std::string name;  // As in /metrics, without the prefix.
-    std::string help;
-    double value = 0;
-    bool counter = true;  // Or a gauge.
-  };
   std::vector<Figure> figures() const;
 
   struct Stage {
@@ -36,7 +35,7 @@ struct NodeStats {
   std::vector<Stage> stages() const;
 
   // Empty when all is well.
-  std::vector<std::string> problems() const;
+  std::vector<Problem> problems() const;
 };
 
 // Asks the actors. Called on the gateway's thread.

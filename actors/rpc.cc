@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "actors/cluster_report.h"
 #include "actors/feed.h"
 #include "actors/publish_path.h"
 #include "actors/questions.h"
@@ -46,6 +47,112 @@ void write(const Edge& edge, wire::Refusal::Builder out, std::uint32_t index, co
 void write(const Edge& edge, capnp::List<wire::Refusal>::Builder out,
            const std::vector<runtime::ItemRefusal>& refusals) {
   for (unsigned i = 0; i < refusals.size(); ++i) write(edge, out[i], refusals[i].index, refusals[i].error);
+}
+
+std::optional<cluster::Drain> drain_of(wire::Drain drain) {
+  switch (drain) {
+    case wire::Drain::EVERYTHING:
+      return cluster::Drain::kAll;
+    case wire::Drain::PRIMARIES:
+      return cluster::Drain::kPrimaries;
+    case wire::Drain::NOTHING:
+      break;
+  }
+  return std::nullopt;
+}
+
+wire::Drain wire_of(const std::optional<cluster::Drain>& drain) {
+  if (!drain) return wire::Drain::NOTHING;
+  return *drain == cluster::Drain::kAll ? wire::Drain::EVERYTHING : wire::Drain::PRIMARIES;
+}
+
+wire::Role wire_of(cluster::Role role) {
+  switch (role) {
+    case cluster::Role::kJoining:
+      return wire::Role::JOINING;
+    case cluster::Role::kInSync:
+      return wire::Role::IN_SYNC;
+    case cluster::Role::kPrimary:
+      return wire::Role::PRIMARY;
+    case cluster::Role::kStranger:
+      break;
+  }
+  return wire::Role::STRANGER;
+}
+
+void write(wire::ReplicaState::Builder out, const ReplicaStats& replica) {
+  out.setPartition(replica.partition.value);
+  out.setRole(wire_of(replica.role));
+  out.setEpoch(replica.epoch);
+  out.setLogEnd(replica.log_end);
+  out.setCommit(replica.commit);
+  out.setApplied(replica.applied);
+  out.setReady(replica.ready);
+  auto backups = out.initBackups(static_cast<unsigned>(replica.backups.size()));
+  for (unsigned i = 0; i < replica.backups.size(); ++i) {
+    const auto& backup = replica.backups[i];
+    backups[i].setNode(text(backup.id.node));
+    backups[i].setInSync(backup.in_sync);
+    backups[i].setLinked(backup.linked);
+    backups[i].setCopying(backup.copying);
+    backups[i].setLagEntries(backup.lag_entries);
+  }
+}
+
+void write(wire::ClusterPartition::Builder out, const ClusterDescription::Partition& partition) {
+  const auto& record = partition.record;
+  out.setNumber(partition.partition.value);
+  out.setEpoch(record.epoch);
+  out.setPrimary(text(record.primary.node));
+  auto in_sync = out.initInSync(static_cast<unsigned>(record.in_sync.size()));
+  for (unsigned i = 0; i < record.in_sync.size(); ++i) in_sync.set(i, text(record.in_sync[i].node));
+  auto replicas = out.initReplicas(static_cast<unsigned>(record.replicas.size()));
+  for (unsigned i = 0; i < record.replicas.size(); ++i) replicas.set(i, text(record.replicas[i]));
+}
+
+void write(wire::Cluster::Builder out, const ClusterReport& report) {
+  const auto& cluster = report.cluster;
+  out.setName(text(cluster.cluster));
+  out.setId(text(cluster.cluster_id));
+  out.setNode(text(cluster.self));
+  out.setController(text(cluster.controller));
+  out.setEtcdReachable(cluster.etcd_reachable);
+  out.setReplicas(cluster.replicas);
+  out.setMinInSync(cluster.min_in_sync);
+  auto nodes = out.initNodes(static_cast<unsigned>(cluster.nodes.size()));
+  for (unsigned i = 0; i < cluster.nodes.size(); ++i) {
+    const auto& node = cluster.nodes[i];
+    nodes[i].setName(text(node.member.node));
+    nodes[i].setStore(text(node.member.store));
+    nodes[i].setPeer(text(node.member.peer));
+    nodes[i].setRpc(text(node.member.rpc));
+    nodes[i].setHttp(text(node.member.http));
+    nodes[i].setDrain(wire_of(node.draining));
+    nodes[i].setDrained(node.draining && node.drained);
+    nodes[i].setLinked(node.linked);
+  }
+  auto partitions = out.initPartitions(static_cast<unsigned>(cluster.partitions.size()));
+  for (unsigned i = 0; i < cluster.partitions.size(); ++i) write(partitions[i], cluster.partitions[i]);
+  std::vector<const ReplicaStats*> held;
+  for (const auto& replica : report.replicas)
+    if (replica.role != cluster::Role::kStranger || replica.log_end > 0) held.push_back(&replica);
+  auto replicas = out.initOwnReplicas(static_cast<unsigned>(held.size()));
+  for (unsigned i = 0; i < held.size(); ++i) write(replicas[i], *held[i]);
+  auto links = out.initLinks(static_cast<unsigned>(cluster.links.size()));
+  for (unsigned i = 0; i < cluster.links.size(); ++i) {
+    const auto& link = cluster.links[i];
+    links[i].setNode(text(link.peer));
+    links[i].setUp(link.up);
+    links[i].setMeetings(link.meetings);
+    links[i].setBytesSent(link.bytes_sent);
+    links[i].setBytesReceived(link.bytes_received);
+    links[i].setQueuedBytes(link.queued_bytes);
+  }
+}
+
+Error no_cluster() {
+  return {ErrorCode::UNAVAILABLE,
+          "this node belongs to no cluster: it was started without --cluster, or has not joined yet", 0};
 }
 
 // A subscription: the feed lives as long as the client holds the capability.
@@ -190,7 +297,7 @@ class GatewayServer final : public wire::Gateway::Server {
       const auto figures = node.figures();
       auto counters = stats.initCounters(static_cast<unsigned>(figures.size()));
       for (unsigned i = 0; i < figures.size(); ++i) {
-        counters[i].setName(text(figures[i].name));
+        counters[i].setName(text(figures[i].full_name()));
         counters[i].setValue(figures[i].value);
       }
       const auto measured = node.stages();
@@ -238,6 +345,41 @@ class GatewayServer final : public wire::Gateway::Server {
     const auto params = context.getParams();
     return operate_on_dead_letter(edge_, view(params.getEntity()), params.getOffset(), false)
         .then([this, context](Result<Offset> done) mutable {
+          if (!done) write(edge_, context.getResults().initRefusal(), 0, done.error());
+        });
+  }
+
+  kj::Promise<void> cluster(ClusterContext context) override {
+    if (!edge_.cluster) {
+      write(edge_, context.getResults().initRefusal(), 0, no_cluster());
+      return kj::READY_NOW;
+    }
+    return stats_().then([this, context](const NodeStats& node) mutable {
+      auto results = context.getResults();
+      if (!node.cluster)
+        return write(edge_, results.initRefusal(), 0,
+                     {ErrorCode::UNAVAILABLE, "what is known of the cluster did not come in time; try again", 0});
+      auto cluster = results.initCluster();
+      write(cluster, *node.cluster);
+      const auto found = node.problems();
+      auto problems = cluster.initProblems(static_cast<unsigned>(found.size()));
+      for (unsigned i = 0; i < found.size(); ++i) problems.set(i, text(found[i].sentence));
+    });
+  }
+
+  kj::Promise<void> drain(DrainContext context) override {
+    if (!edge_.cluster) {
+      write(edge_, context.getResults().initRefusal(), 0, no_cluster());
+      return kj::READY_NOW;
+    }
+    const auto params = context.getParams();
+    return edge_
+        .ask<bool>([&](std::function<void(Result<bool>)> answer) {
+          edge_.cluster->set_draining(
+              std::string(view(params.getNode())), drain_of(params.getDrain()),
+              [answer](const Result<void>& done) { answer(done ? Result<bool>(true) : Result<bool>(done.error())); });
+        })
+        .then([this, context](const Result<bool>& done) mutable {
           if (!done) write(edge_, context.getResults().initRefusal(), 0, done.error());
         });
   }

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "actors/cluster_report.h"
 #include "actors/gateway.h"
 #include "actors/node.h"
 #include "runtime/json.h"
@@ -131,6 +132,7 @@ int serve_in_cluster(const ServeOptions& options, NodeOptions node_options, Edge
   });
   if (auto joined = (*node)->join((*gateway)->rpc_address(), (*gateway)->http_address()); !joined)
     return fail(joined.error());
+  (*gateway)->belong_to_cluster(cluster_questions((*node)->coordinator(), (*node)->replicas()));
   spdlog::info("ready: node {} of {}, rpc {}, http {}, peer {}, data {}, {} partitions", options.cluster->node,
                options.cluster->cluster, (*gateway)->rpc_address(), (*gateway)->http_address(), (*node)->peer_address(),
                options.data.string(), (*node)->format().partitions);

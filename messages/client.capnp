@@ -184,6 +184,189 @@ struct DeadLetter {
   # The event itself.
 }
 
+enum Drain {
+  # What a node is to give up.
+
+  nothing @0;
+  # It takes part as any other.
+
+  everything @1;
+  # All it has, as far as other nodes can hold it: for leaving.
+
+  primaries @2;
+  # Only what it is the primary of: for a restart.
+}
+
+enum Role {
+  # What a node is to a partition.
+
+  stranger @0;
+  # No copy is wanted there, or it cannot be used.
+
+  joining @1;
+  # A copy is wanted; it is not complete yet.
+
+  inSync @2;
+  # A backup whose acknowledgement is waited for, and that may become the primary.
+
+  primary @3;
+  # It accepts and commits.
+}
+
+struct ClusterNode {
+  # A member of the cluster, as the asked node sees it.
+
+  name @0 :Text;
+  # Unique in the cluster.
+
+  store @1 :Text;
+  # The id of its store: with another one it is a stranger.
+
+  peer @2 :Text;
+  # HOST:PORT for other nodes.
+
+  rpc @3 :Text;
+  # HOST:PORT for clients of this interface.
+
+  http @4 :Text;
+  # HOST:PORT for HTTP clients.
+
+  drain @5 :Drain;
+  # What it is to give up.
+
+  drained @6 :Bool;
+  # It has given up all that it is asked to and can.
+
+  linked @7 :Bool;
+  # There is a working link to it from the asked node; true for that node itself.
+}
+
+struct ClusterPartition {
+  # What etcd holds about a partition.
+
+  number @0 :UInt16;
+  # From 0.
+
+  epoch @1 :UInt64;
+  # Raised by every change of the primary or of who is in sync.
+
+  primary @2 :Text;
+  # The node in charge; one of `inSync`.
+
+  inSync @3 :List(Text);
+  # Nodes that have everything that is committed on disk.
+
+  replicas @4 :List(Text);
+  # Nodes that are to have a copy.
+}
+
+struct BackupState {
+  # A backup, as its primary sees it.
+
+  node @0 :Text;
+  # Where it is.
+
+  inSync @1 :Bool;
+  # Its acknowledgement is waited for.
+
+  linked @2 :Bool;
+  # The link to it works.
+
+  copying @3 :Bool;
+  # It is so far behind that it is given the partition's records.
+
+  lagEntries @4 :UInt64;
+  # How far it is behind the primary's log; all of the log while nothing is known.
+}
+
+struct ReplicaState {
+  # The asked node's own copy of one partition.
+
+  partition @0 :UInt16;
+  # Its number.
+
+  role @1 :Role;
+  # What this node is to it.
+
+  epoch @2 :UInt64;
+  # The highest that this replica has heard of.
+
+  logEnd @3 :UInt64;
+  # The index of the last entry in its log.
+
+  commit @4 :UInt64;
+  # Up to there it knows everything to be committed.
+
+  applied @5 :UInt64;
+  # Up to there everything can be read in its store.
+
+  ready @6 :Bool;
+  # Of the primary: it has committed all that it inherited.
+
+  backups @7 :List(BackupState);
+  # Of the primary.
+}
+
+struct LinkState {
+  # The asked node's link to another one.
+
+  node @0 :Text;
+  # To whom.
+
+  up @1 :Bool;
+  # It works.
+
+  meetings @2 :UInt64;
+  # How often it was established; more than one means that it was lost since this node started.
+
+  bytesSent @3 :UInt64;
+  bytesReceived @4 :UInt64;
+  # Since this node started.
+
+  queuedBytes @5 :UInt64;
+  # That wait for the other side to take something in.
+}
+
+struct Cluster {
+  # What one node knows of its cluster.
+
+  name @0 :Text;
+  # As given to its nodes.
+
+  id @1 :Text;
+  # Made up when it was founded.
+
+  node @2 :Text;
+  # Whom we asked.
+
+  controller @3 :Text;
+  # The node that controls placement; empty while there is none.
+
+  etcdReachable @4 :Bool;
+  # Did etcd answer this node when it was last asked? If not, members and partitions are as they were then.
+
+  replicas @5 :UInt16;
+  # Copies that every partition is to have.
+
+  minInSync @6 :UInt16;
+  # With fewer in sync a partition accepts nothing.
+
+  nodes @7 :List(ClusterNode);
+  # The members: whoever has a lease in etcd.
+
+  partitions @8 :List(ClusterPartition);
+  # By number.
+
+  ownReplicas @9 :List(ReplicaState);
+  # Of the asked node, by partition; those of strangers that hold nothing are left out.
+
+  links @10 :List(LinkState);
+  # From the asked node to every other one that it has known since it started.
+
+  problems @11 :List(Text);
+  # Sentences for a person, as in /healthz; empty when all is well.
+}
+
 interface Gateway {
   publish @0 (producer :Text, batch :List(Event.Publication))
       -> (accepted :UInt32, duplicates :UInt32, refusals :List(Refusal));
@@ -218,4 +401,12 @@ interface Gateway {
 
   discard @7 (entity :Text, offset :UInt64) -> (refusal :Refusal);
   # Forgets the dead letter. The event stays in the mailbox, skipped for ever.
+
+  cluster @8 () -> (cluster :Cluster, refusal :Refusal);
+  # What this node knows of its cluster. `unavailable` on a node that runs alone, or has not joined yet.
+
+  drain @9 (node :Text, drain :Drain) -> (refusal :Refusal);
+  # Asks a node, any of the cluster, to give up what `drain` says, or with `nothing` no longer to do so. Answers when etcd
+  # has it; `cluster` tells how far the node has come. `notFound` when no member is called so, except for `nothing`. A node
+  # that joins again is no longer asked.
 }

@@ -214,6 +214,17 @@ kj::Promise<Answer<wire::Gateway::DiscardResults>> Connection::discard(std::stri
   return settle(request.send());
 }
 
+kj::Promise<Answer<wire::Gateway::ClusterResults>> Connection::cluster() {
+  return settle(gateway_.clusterRequest().send());
+}
+
+kj::Promise<Answer<wire::Gateway::DrainResults>> Connection::drain(std::string_view node, wire::Drain drain) {
+  auto request = gateway_.drainRequest();
+  put(node, [&](unsigned bytes) { return request.initNode(bytes); });
+  request.setDrain(drain);
+  return settle(request.send());
+}
+
 kj::Promise<void> Connection::lost() {
   return network_.onDisconnect().then(
       [health = health_] {

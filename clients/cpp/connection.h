@@ -66,6 +66,11 @@ class Connection {
   kj::Promise<Answer<Gateway::RedriveResults>> redrive(std::string_view entity, Offset offset);
   kj::Promise<Answer<Gateway::DiscardResults>> discard(std::string_view entity, Offset offset);
 
+  // What the node knows of its cluster. UNAVAILABLE on one that runs alone.
+  kj::Promise<Answer<Gateway::ClusterResults>> cluster();
+  // Asks any node of the cluster to give up what `drain` says.
+  kj::Promise<Answer<Gateway::DrainResults>> drain(std::string_view node, wire::Drain drain);
+
   // Resolves once the connection is lost; then lost_because() says why.
   kj::Promise<void> lost();
   Error lost_because() const { return {ErrorCode::UNAVAILABLE, health_->lost_because}; }

@@ -67,6 +67,10 @@ class Session {
   Answer<wire::Gateway::DiscardResults> discard(std::string_view entity, Offset offset) {
     return wait(connection().discard(entity, offset));
   }
+  Answer<wire::Gateway::ClusterResults> cluster() { return wait(connection().cluster()); }
+  Answer<wire::Gateway::DrainResults> drain(std::string_view node, wire::Drain drain) {
+    return wait(connection().drain(node, drain));
+  }
 
  private:
   Connection& connection() {
