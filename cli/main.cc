@@ -5,6 +5,7 @@
 #include "actors/version.h"
 #include "bench/hunt/hunt_behaviour.h"
 #include "cli/bench_command.h"
+#include "cli/cluster_command.h"
 #include "cli/deadletters_command.h"
 #include "cli/exit_code.h"
 #include "cli/huge_pages.h"
@@ -55,6 +56,7 @@ int run(int argc, char** argv) {
   add_inspect_command(app, action);
   add_stats_command(app, action);
   add_deadletters_command(app, action);
+  add_cluster_command(app, action);
   add_verify_command(app, action);
   add_replay_command(app, action);
   add_bench_command(app, action);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "cli/columns.h"
 #include "cli/pretty_json.h"
 #include "cli/span_text.h"
 #include "messages/rfc3339.h"
@@ -33,14 +34,6 @@ bool is_whole(double value) { return value >= 0 && value < 9e15 && value == std:
 
 std::string figure(double value) {
   return is_whole(value) ? grouped(static_cast<std::uint64_t>(value)) : milliseconds(value);
-}
-
-std::string padded(std::string_view text, std::size_t columns) {
-  return std::string(text) + std::string(columns > text.size() ? columns - text.size() : 0, ' ');
-}
-
-std::string right(std::string_view text, std::size_t columns) {
-  return std::string(columns > text.size() ? columns - text.size() : 0, ' ') + std::string(text);
 }
 
 void add_event(JsonWriter& json, Offset offset, wire::StoredEvent::Reader event) {

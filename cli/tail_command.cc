@@ -1,8 +1,5 @@
 #include "cli/tail_command.h"
 
-#include <poll.h>
-#include <unistd.h>
-
 #include <optional>
 
 #include "cli/node_call.h"
@@ -22,12 +19,6 @@ struct Options {
   bool no_follow = false;
   bool json = false;
 };
-
-// Has whoever read our pipe gone?
-bool stdout_closed() {
-  pollfd out{.fd = STDOUT_FILENO, .events = 0, .revents = 0};
-  return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLNVAL)) != 0;
-}
 
 ExitCode refuse(Error error) {
   if (error.code == ErrorCode::TRUNCATED || error.code == ErrorCode::BEYOND_END)

@@ -1,5 +1,6 @@
 #include "cli/terminal.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -28,6 +29,11 @@ bool print(std::string_view text) {
 }
 
 bool print_line(std::string_view line) { return print(std::string(line) + "\n"); }
+
+bool stdout_closed() {
+  pollfd out{.fd = STDOUT_FILENO, .events = 0, .revents = 0};
+  return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLNVAL)) != 0;
+}
 
 void say(std::string_view sentence) { to_stderr(std::string(sentence) + "\n"); }
 

@@ -21,6 +21,8 @@ Colours colours_for_stderr();
 // Writes `text` to stdout at once. False when nobody reads any more (`| head`): then end quietly.
 [[nodiscard]] bool print(std::string_view text);
 [[nodiscard]] bool print_line(std::string_view line);
+// The same for a command that waits and has nothing to print.
+bool stdout_closed();
 
 // One line on stderr: what happened, and the next step.
 void say(std::string_view sentence);
