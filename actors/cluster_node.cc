@@ -5,13 +5,13 @@
 #include <future>
 
 #include "actors/gateway.h"
+#include "actors/store_owner.h"
 #include "actors/system_config.h"
 #include "runtime/key.h"
 
 namespace carillon::actors {
 namespace {
 
-constexpr std::string_view kClusterKey = "cluster";  // Which one the store belongs to.
 constexpr std::chrono::seconds kAskFormatFor{10};
 
 Result<std::uint16_t> listen(caf::actor_system& system, const caf::actor& reception, const std::string& address) {
@@ -42,9 +42,9 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::start(NodeOptions node_options
   auto opened = runtime::Store::open(node_options.store);
   if (!opened) return opened.error();
   node->store_ = std::move(*opened);
-  auto cluster_id = node->store_->get(runtime::store_key(kClusterKey));
+  auto cluster_id = cluster_of(*node->store_);
   if (!cluster_id) return cluster_id.error();
-  node->cluster_id_ = cluster_id->value_or("");
+  node->cluster_id_ = std::move(*cluster_id);
   node->reloaded_ =
       std::make_shared<std::function<void(PartitionId, std::uint64_t)>>([](PartitionId, std::uint64_t) {});
   node->node_options_ = std::move(node_options);

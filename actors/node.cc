@@ -3,6 +3,7 @@
 #include <caf/all.hpp>
 
 #include "actors/partition.h"
+#include "actors/store_owner.h"
 #include "actors/system_config.h"
 
 namespace carillon::actors {
@@ -10,6 +11,7 @@ namespace carillon::actors {
 Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
   auto opened = runtime::Store::open(options.store);
   if (!opened) return opened.error();
+  if (auto alone = check_no_cluster(**opened); !alone) return alone.error();
   std::unique_ptr<Node> node(new Node());
   node->store_ = std::move(*opened);
   node->reloaded_ =
