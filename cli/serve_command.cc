@@ -5,6 +5,7 @@
 #include <string>
 
 #include "actors/serve.h"
+#include "cli/config_file.h"
 #include "cli/exit_code.h"
 #include "cli/terminal.h"
 #include "cluster/etcd_client.h"
@@ -116,6 +117,7 @@ void add_serve_command(CLI::App& app, Action& action, Catalogue catalogue) {
   auto* const options = &serve_command->serve;
   options->catalogue = std::move(catalogue);
   CLI::App& command = *app.add_subcommand("serve", "run a node; SIGTERM drains and stops it");
+  add_config_option(command);
   command.add_option("--data", options->data, "the data directory; made if it is not there")
       ->required()
       ->type_name("DIR");
@@ -137,7 +139,8 @@ void add_serve_command(CLI::App& app, Action& action, Catalogue catalogue) {
   add_examples(command,
                "  carillon serve --data ./data\n"
                "  carillon serve --data /var/lib/carillon --listen 127.0.0.1:0 --http 127.0.0.1:0 --ready-file ready\n"
-               "  carillon serve --data ./ant --cluster --etcd http://127.0.0.1:2379 --node ant\n");
+               "  carillon serve --data ./ant --cluster --etcd http://127.0.0.1:2379 --node ant\n"
+               "  carillon serve --config docs/carillon.toml --data ./data      every setting, with its default\n");
   run_with(command, action, std::move(serve_command), &run);
 }
 
