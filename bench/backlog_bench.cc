@@ -22,7 +22,7 @@ Result<void> burden(const BacklogOptions& options, const client::Address& addres
   Session session;
   std::optional<Error> failed;
   const auto fail = [&](const Error& error) { failed = error; };
-  Publisher publisher(session.network(), session.timer(), {.address = address, .producer = "backlog"},
+  Publisher publisher(session.network(), session.timer(), {.addresses = address, .producer = "backlog"},
                       {.accepted = {},
                        .refused = [&](Sequence, const Error& error) { fail(error); },
                        .disconnected = fail,
@@ -59,7 +59,7 @@ Result<Measured> measure(const BacklogOptions& options, bool burdened) {
   Measured measured;
   Run run{.job = {.mode = Mode::kRate, .events_per_s = options.rate, .hubs = kOtherHubs},
           .timing = {.warmup_s = options.warmup_s, .measured_s = options.seconds},
-          .address = node.address(),
+          .addresses = node.address(),
           .run_name = "backlog"};
   if (burdened)
     run.before = [&]() -> Result<void> {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <thread>
 
@@ -25,6 +26,8 @@ constexpr client::Backoff::Range kReconnect{.first = std::chrono::milliseconds(5
 constexpr std::int64_t kConnectWithinNs = 30 * kSecond;
 constexpr std::int64_t kStartAfterNs = 500 * kMillisecond;
 constexpr std::int64_t kLookEveryNs = 5 * kMillisecond;  // Whether it is over.
+
+std::string player_entity(std::uint32_t player) { return "player/p" + std::to_string(player); }
 
 // What all threads share.
 struct Stage {
@@ -51,7 +54,7 @@ class Producer {
         number_(number),
         feed_(stage.run.job, stage.phase, stage.ledger, number),
         publisher_(session.network(), session.timer(),
-                   {.address = stage.run.address,
+                   {.addresses = stage.run.addresses.beginning_with(number),
                     .producer = "bench " + stage.run.run_name + " " + std::to_string(number),
                     .limits = {.queued_events_max = stage.run.job.unconfirmed_max},
                     .reconnect = kReconnect},
@@ -70,9 +73,13 @@ class Producer {
     std::int64_t now = now_ns();
     if (finished_) return now + kSecond;
     while (const auto dig = feed_.next(now, publisher_.queued())) {
-      const std::string payload = encode_dig(*dig);
       const DigId id = DigId::of(dig->id);
-      const bool taken = publisher_.offer({stage_.hubs[dig->hub], Dig::kType, payload, id.sequence + 1});
+      const auto direct = stage_.run.job.direct_player(dig->id);
+      const std::string payload =
+          direct ? encode_find({.id = dig->id, .at = dig->at, .index = 0, .player = *direct, .filler = {}})
+                 : encode_dig(*dig);
+      const bool taken = direct ? publisher_.offer({player_entity(*direct), Find::kType, payload, id.sequence + 1})
+                                : publisher_.offer({stage_.hubs[dig->hub], Dig::kType, payload, id.sequence + 1});
       CHECK(taken);  // The queue holds as many as the feed leaves unconfirmed.
       now = now_ns();
     }
@@ -102,7 +109,8 @@ class Gateway {
   Gateway(Session& session, Stage& stage, std::uint32_t number)
       : stage_(stage),
         receiver_(stage.run.job, stage.phase, stage.ledger),
-        follower_(session.network(), session.timer(), {.address = stage.run.address, .reconnect = kReconnect},
+        follower_(session.network(), session.timer(),
+                  {.addresses = stage.run.addresses.beginning_with(number + 1), .reconnect = kReconnect},
                   starts(stage.run, number),
                   {.event = [this](std::size_t, Offset, wire::StoredEvent::Reader event) { receive(event); },
                    .ended = [this](std::size_t, const Error& error) -> std::optional<Offset> {
@@ -127,7 +135,7 @@ class Gateway {
     std::vector<Follower::Start> starts;
     starts.reserve(run.job.players / run.job.gateways + 1);
     for (std::uint32_t player = number; player < run.job.players; player += run.job.gateways)
-      starts.push_back({"player/p" + std::to_string(player), run.from_end ? ~Offset{0} : 1});
+      starts.push_back({player_entity(player), run.from_end ? ~Offset{0} : 1});
     return starts;
   }
   void receive(wire::StoredEvent::Reader event) {
@@ -167,6 +175,7 @@ struct Received {
   Histogram latencies;
   std::uint64_t measured = 0, out_of_order = 0, unknown = 0, given_up = 0;
   std::int64_t longest_silence_ns = 0;
+  std::vector<Silence> silences;
 };
 
 void receive(Stage& stage, const std::vector<std::uint32_t>& numbers, Received& received) {
@@ -183,6 +192,7 @@ void receive(Stage& stage, const std::vector<std::uint32_t>& numbers, Received& 
     received.out_of_order += receiver.out_of_order();
     received.unknown += receiver.unknown();
     received.given_up += gateway->given_up();
+    received.silences.insert(received.silences.end(), receiver.silences().begin(), receiver.silences().end());
     received.longest_silence_ns = std::max(received.longest_silence_ns, receiver.longest_silence_ns());
   }
 }
@@ -229,12 +239,20 @@ Result<void> play(Stage& stage, std::vector<std::jthread>& threads, std::vector<
   Phase& phase = stage.phase;
   phase.start_ns = now_ns() + kStartAfterNs;
   phase.measure_from_ns = phase.start_ns + static_cast<std::int64_t>(run.timing.warmup_s * 1e9);
-  phase.measure_until_ns = phase.measure_from_ns + static_cast<std::int64_t>(run.timing.measured_s * 1e9);
+  const auto measured_ns = static_cast<std::int64_t>(run.timing.measured_s * 1e9);
+  phase.measure_until_ns =
+      run.throughout ? std::numeric_limits<std::int64_t>::max() : phase.measure_from_ns + measured_ns;
   stage.producers_at_work = run.job.producers;
   for (std::uint32_t thread = 0; thread < run.producer_threads; ++thread)
     threads.emplace_back(
         [&stage, numbers = share_of(thread, run.producer_threads, run.job.producers)] { produce(stage, numbers); });
 
+  if (run.throughout) {
+    if (auto slept = sleep_until_ns(phase.measure_from_ns); !slept.ok()) return slept;
+    auto done = run.throughout();
+    phase.measure_until_ns = now_ns();
+    if (!done.ok()) return done;
+  }
   if (run.in_the_middle) {
     const std::int64_t middle = phase.measure_from_ns + static_cast<std::int64_t>(run.timing.measured_s * 5e8);
     if (auto slept = sleep_until_ns(middle); !slept.ok()) return slept;
@@ -262,6 +280,7 @@ Result<Outcome> conduct(const Run& run) {
 
   Received all;
   for (const Received& some : received) {
+    all.silences.insert(all.silences.end(), some.silences.begin(), some.silences.end());
     all.latencies.merge(some.latencies);
     all.measured += some.measured;
     all.out_of_order += some.out_of_order;
@@ -273,21 +292,24 @@ Result<Outcome> conduct(const Run& run) {
     return Error{ErrorCode::UNAVAILABLE, std::to_string(all.unknown) + " notifications arrived that nobody sent, " +
                                              std::to_string(all.given_up) + " streams ended"};
   const auto totals = stage->ledger.totals();
+  const double measured_s =
+      run.throughout ? seconds_of(stage->phase.measure_until_ns - stage->phase.measure_from_ns) : run.timing.measured_s;
   Row row;
   row.rate = run.job.events_per_s;
   row.notifications_per_event = run.job.notifications_per_event;
-  row.events_per_s = static_cast<double>(totals.confirmed_measured) / run.timing.measured_s;
-  row.notifications_per_s = static_cast<double>(all.measured) / run.timing.measured_s;
+  row.events_per_s = static_cast<double>(totals.confirmed_measured) / measured_s;
+  row.notifications_per_s = static_cast<double>(all.measured) / measured_s;
   row.take_latencies(all.latencies);
   row.lost = stage->ledger.missing();
   row.duplicated = totals.duplicated;
   row.out_of_order = all.out_of_order;
   row.longest_silence_ms = milliseconds_of(all.longest_silence_ns);
-  row.duration_s = run.timing.measured_s;
+  row.duration_s = measured_s;
   row.producers = run.job.producers;
   row.hubs = run.job.hubs;
   row.players = run.job.players;
-  return Outcome{std::move(row), stage->resent, stage->connections};
+  return Outcome{std::move(row),   stage->resent,    stage->connections,
+                 totals.confirmed, totals.delivered, std::move(all.silences)};
 }
 
 }  // namespace carillon::bench

@@ -36,9 +36,9 @@ Result<void> check(const HuntOptions& options) {
   return {};
 }
 
-Result<std::string> version_of(const client::Address& address) {
+Result<std::string> version_of(const client::Addresses& addresses) {
   client::Session session;
-  if (const auto connected = session.connect(address); !connected.ok()) return connected.error();
+  if (const auto connected = session.connect(addresses); !connected.ok()) return connected.error();
   const auto stats = session.stats();
   if (!stats.ok()) return stats.error();
   return std::string((*stats).getStats().getVersion().cStr());
@@ -53,20 +53,20 @@ Result<void> run_hunt(const HuntOptions& options) {
   ServerProcess node({.parent_directory = options.data, .arguments = options.serve_arguments});
   Run run{.job = options.job,
           .timing = {.warmup_s = options.warmup_s, .measured_s = options.seconds},
-          .address = {},
+          .addresses = client::Address{},
           .run_name = std::to_string(getpid()) + "-" + std::to_string(now_ns()),
           .from_end = !options.connect.empty(),
           .producer_threads = options.producer_threads,
           .gateway_threads = options.gateway_threads};
   if (options.connect.empty()) {
     if (const auto started = node.start(); !started.ok()) return started.error();
-    run.address = node.address();
+    run.addresses = node.address();
   } else {
-    const auto address = client::Address::parse(options.connect);
-    if (!address.ok()) return address.error();
-    run.address = *address;
+    auto addresses = client::Addresses::parse(options.connect);
+    if (!addresses.ok()) return addresses.error();
+    run.addresses = std::move(*addresses);
   }
-  const auto version = version_of(run.address);
+  const auto version = version_of(run.addresses);
   if (!version.ok()) return version.error();
 
   std::int64_t down_ns = 0;

@@ -18,7 +18,7 @@ struct HuntOptions {
   double seconds = 10, warmup_s = 3;
   std::uint32_t producer_threads = 1, gateway_threads = 1;
   std::string data = ".";                    // The node's data directory is made in it, and removed.
-  std::string connect;                       // HOST:PORT of a node that runs already; empty: start one.
+  std::string connect;                       // HOST:PORT[,…] of what runs already; empty: start a node.
   std::vector<std::string> serve_arguments;  // More for the node that is started.
 };
 

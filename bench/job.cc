@@ -1,12 +1,14 @@
 #include "bench/job.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace carillon::bench {
 namespace {
 
 constexpr std::int64_t kGrainNs = 200 * kMicrosecond;
 constexpr std::int64_t kGrainMaxModeNs = 500 * kMicrosecond;
+constexpr std::uint64_t kDirectEvery = 4;
 constexpr std::int64_t kIdleNs = 10 * kMillisecond;
 
 }  // namespace
@@ -78,6 +80,19 @@ std::uint64_t Ledger::missing() const {
   return missing;
 }
 
+std::optional<std::uint32_t> JobConfig::direct_player(std::uint64_t id) const {
+  if (direct_players == 0 || notifications_per_event != 1 || DigId::of(id).sequence % kDirectEvery != 0) return {};
+  return hubs * audience() + static_cast<std::uint32_t>(mix(id) / hubs % direct_players);
+}
+
+std::int64_t longest_of(const std::vector<Silence>& silences, std::int64_t from_ns, std::int64_t until_ns) {
+  std::int64_t longest = 0;
+  for (const Silence& silence : silences)
+    if (silence.until_ns >= from_ns && (silence.until_ns < until_ns || silence.from_ns <= from_ns))
+      longest = std::max(longest, silence.until_ns - silence.from_ns);
+  return longest;
+}
+
 Feed::Feed(const JobConfig& config, const Phase& phase, Ledger& ledger, std::uint32_t producer)
     : config_(config),
       phase_(phase),
@@ -125,6 +140,7 @@ Receiver::Receiver(const JobConfig& config, const Phase& phase, Ledger& ledger)
     : config_(config),
       phase_(phase),
       ledger_(ledger),
+      last_heard_ns_(std::size_t{config.players} / config.gateways + 1, 0),
       newest_((std::size_t{config.players} / config.gateways + 1) * config.producers, 0) {}
 
 void Receiver::receive(const Find& find) {
@@ -138,8 +154,11 @@ void Receiver::receive(const Find& find) {
   if (last_arrival_ns_ != 0 && now > measure_from)
     longest_silence_ns_ = std::max(longest_silence_ns_, now - last_arrival_ns_);
   last_arrival_ns_ = now;
+  const std::size_t place = std::size_t{find.player} / config_.gateways;
+  const std::int64_t heard = std::exchange(last_heard_ns_[place], now);
+  if (heard != 0 && now > measure_from && now - heard >= kSilenceNs) silences_.push_back({find.player, heard, now});
 
-  std::uint64_t& newest = newest_[std::size_t{find.player} / config_.gateways * config_.producers + id.producer];
+  std::uint64_t& newest = newest_[place * config_.producers + id.producer];
   if (id.sequence + 1 < newest) ++out_of_order_;
   newest = std::max(newest, id.sequence + 1);
 

@@ -27,10 +27,13 @@ struct JobConfig {
   std::uint32_t gateways = 4;  // Player p is connected through gateway p % gateways.
   std::uint32_t hubs = 64;
   std::uint32_t players = 10'000;
-  std::uint32_t in_flight_max = 512;      // Max mode: events per producer that are sent and not fully delivered.
+  std::uint32_t direct_players = 0;   // So many of the players, the last ones, belong to no hub: see `direct_player`.
+  std::uint32_t in_flight_max = 512;  // Max mode: events per producer that are sent and not fully delivered.
   std::uint32_t unconfirmed_max = 8'192;  // Other modes: events per producer that are sent and not confirmed.
 
-  std::uint32_t audience() const { return players / hubs; }
+  std::uint32_t audience() const { return (players - direct_players) / hubs; }
+  // With direct players and K = 1, every fourth event goes straight to a player's stream instead of a hub: to whom.
+  std::optional<std::uint32_t> direct_player(std::uint64_t id) const;
 };
 
 // When the run measures and when it is over. Written by the conductor only.
@@ -57,6 +60,14 @@ struct DigId {
   }
   std::uint64_t number() const { return std::uint64_t{producer} << kSequenceBits | sequence; }
 };
+
+// A time in which a player heard nothing.
+struct Silence {
+  std::uint32_t player = 0;
+  std::int64_t from_ns = 0, until_ns = 0;
+};
+// The longest of those that end in [from, until) or outlast it; 0 when there is none.
+std::int64_t longest_of(const std::vector<Silence>& silences, std::int64_t from_ns, std::int64_t until_ns);
 
 // Counts every event and every notification by its id. Memory is touched only as far as sequences get.
 class Ledger {
@@ -138,6 +149,9 @@ class Receiver {
   // First arrivals behind a later event of the same producer and hub, at the same player.
   std::uint64_t out_of_order() const { return out_of_order_; }
   std::int64_t longest_silence_ns() const { return longest_silence_ns_; }
+  // Every time in which one player heard nothing for at least kSilenceNs.
+  const std::vector<Silence>& silences() const { return silences_; }
+  static constexpr std::int64_t kSilenceNs = 25 * kMillisecond;
   // Notifications that nobody sent.
   std::uint64_t unknown() const { return unknown_; }
 
@@ -148,6 +162,8 @@ class Receiver {
   Histogram latencies_;
   std::uint64_t received_measured_ = 0, out_of_order_ = 0, unknown_ = 0;
   std::int64_t last_arrival_ns_ = 0, longest_silence_ns_ = 0;
+  std::vector<std::int64_t> last_heard_ns_;  // [player / gateways]
+  std::vector<Silence> silences_;
   std::vector<std::uint64_t> newest_;  // [player / gateways][producer]: highest sequence + 1.
 };
 

@@ -32,7 +32,7 @@ class Loader {
       : options_(options),
         stream_(number),
         publisher_(session.network(), session.timer(),
-                   {.address = address, .producer = "streams " + std::to_string(number)},
+                   {.addresses = address, .producer = "streams " + std::to_string(number)},
                    {.accepted = [this](std::span<const Sequence>) { pump(); },
                     .refused = [this](Sequence, const Error& error) { fail(error); },
                     .disconnected = [this](const Error& error) { fail(error); },

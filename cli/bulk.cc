@@ -29,7 +29,7 @@ ExitCode Bulk::connect() {
     lost_since_.reset();
   };
   publisher_.emplace(session_.network(), session_.timer(),
-                     client::Publisher::Options{.address = client::Address::parse(options_.address).value(),
+                     client::Publisher::Options{.addresses = client::Addresses::parse(options_.address).value(),
                                                 .producer = options_.producer},
                      std::move(callbacks));
   return kOk;

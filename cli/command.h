@@ -15,12 +15,12 @@ namespace carillon::cli {
 
 using Action = std::function<int()>;
 
-// `--connect HOST:PORT`, CARILLON_CONNECT, or the local node.
+// `--connect HOST:PORT[,HOST:PORT…]`, CARILLON_CONNECT, or the local node.
 inline constexpr const char* kConnectDefault = "127.0.0.1:7411";
 inline void add_connect_option(CLI::App& command, std::string& address) {
-  command.add_option("--connect", address, "the node's RPC address")
+  command.add_option("--connect", address, "the node's RPC address; of a cluster several, tried in turn")
       ->envname("CARILLON_CONNECT")
-      ->type_name("HOST:PORT")
+      ->type_name("HOST:PORT,…")
       ->default_val(kConnectDefault);
 }
 

@@ -5,7 +5,7 @@
 namespace carillon::cli {
 
 ExitCode connect(client::Session& session, const std::string& address) {
-  const auto parsed = client::Address::parse(address);
+  const auto parsed = client::Addresses::parse(address);
   if (!parsed) {
     complain("--connect: " + parsed.error().message);
     return kUsage;
@@ -13,7 +13,7 @@ ExitCode connect(client::Session& session, const std::string& address) {
   const auto connected = session.connect(*parsed);
   if (connected) return kOk;
   complain(connected.error().message);
-  say("Start a node with `carillon serve --data DIR`, or name another with --connect or CARILLON_CONNECT.");
+  say("Start a node with `carillon serve --data DIR`, or name others with --connect or CARILLON_CONNECT.");
   return kCannotConnect;
 }
 

@@ -55,7 +55,8 @@ int print_stored(client::Session& session, const Options& options, const Colours
   }
 }
 
-int follow(client::Session& session, const client::Address& address, const Options& options, const Colours& colours) {
+int follow(client::Session& session, const client::Addresses& addresses, const Options& options,
+           const Colours& colours) {
   std::optional<ExitCode> code;
   bool was_lost = false;
   auto over = kj::newPromiseAndFulfiller<void>();
@@ -81,7 +82,7 @@ int follow(client::Session& session, const client::Address& address, const Optio
     if (was_lost) say("Following again, from where it was.");
     was_lost = false;
   };
-  const client::Follower follower(session.network(), session.timer(), {.address = address},
+  const client::Follower follower(session.network(), session.timer(), {.addresses = addresses},
                                   {{.entity = options.entity, .from = options.from.value_or(1)}}, std::move(callbacks));
   auto ended = over.promise.fork();
   while (!session.wait_at_most(kLookEvery, ended.addBranch()))
@@ -94,7 +95,7 @@ int run(const Options& options) {
   if (const ExitCode code = connect(session, options.address); code != kOk) return code;
   const Colours colours = colours_for_stdout(options.json);
   if (options.no_follow) return print_stored(session, options, colours);
-  return follow(session, client::Address::parse(options.address).value(), options, colours);
+  return follow(session, client::Addresses::parse(options.address).value(), options, colours);
 }
 
 }  // namespace

@@ -137,6 +137,23 @@ std::string encode_dig(const Dig& dig) {
   return std::string(pen.text.data(), pen.text.size());
 }
 
+std::string encode_find(const Find& find) {
+  Pen pen;
+  pen.put(R"({"id":)");
+  pen.put_number(find.id);
+  pen.put(R"(,"at":)");
+  pen.put_number(find.at);
+  pen.put(R"(,"index":)");
+  pen.put_number(find.index);
+  pen.put(R"(,"player":)");
+  pen.put_number(find.player);
+  pen.put(R"(,"filler":")");
+  constexpr std::string_view kEnd = R"("})";
+  pen.put(filler_of(find.id, static_cast<std::size_t>(pen.text.end() - pen.at) - kEnd.size()));
+  pen.put(kEnd);
+  return std::string(pen.text.data(), pen.text.size());
+}
+
 Result<Find> decode_find(std::string_view payload) {
   Find find;
   Eye eye{payload};

@@ -101,6 +101,8 @@ std::uint32_t player_of(std::uint64_t id, std::uint32_t hub, std::uint32_t k, st
 
 // The payload, its filler made here; `dig.filler` is not looked at.
 std::string encode_dig(const Dig& dig);
+// The payload of a find as the behaviour would write it, for events that go straight to a player.
+std::string encode_find(const Find& find);
 // Reads what the behaviour wrote; its filler is left out. MALFORMED for any other text, be it equal JSON.
 Result<Find> decode_find(std::string_view payload);
 

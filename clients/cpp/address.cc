@@ -1,5 +1,6 @@
 #include "clients/cpp/address.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace carillon::client {
@@ -31,6 +32,30 @@ Result<Address> Address::parse(std::string_view text) {
 std::string Address::text() const {
   const bool v6 = host.find(':') != std::string::npos;
   return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+Result<Addresses> Addresses::parse(std::string_view text) {
+  std::vector<Address> all;
+  for (std::size_t from = 0; from <= text.size();) {
+    const auto comma = std::min(text.find(',', from), text.size());
+    auto address = Address::parse(text.substr(from, comma - from));
+    if (!address.ok()) return address.error();
+    all.push_back(std::move(*address));
+    from = comma + 1;
+  }
+  return Addresses(std::move(all));
+}
+
+std::string Addresses::text() const {
+  std::string text;
+  for (const Address& address : all_) text += (text.empty() ? "" : ",") + address.text();
+  return text;
+}
+
+Addresses Addresses::beginning_with(std::size_t place) const {
+  auto turned = all_;
+  std::ranges::rotate(turned, turned.begin() + static_cast<std::ptrdiff_t>(place % turned.size()));
+  return Addresses(std::move(turned));
 }
 
 }  // namespace carillon::client

@@ -13,7 +13,7 @@ namespace carillon::client {
 class Backoff {
  public:
   struct Range {
-    std::chrono::milliseconds first{20};
+    std::chrono::milliseconds first{5};
     std::chrono::milliseconds longest{2'000};
   };
 

@@ -6,12 +6,14 @@
 
 #include <cstring>
 #include <tuple>
+#include <utility>
 
 namespace carillon::client {
 namespace {
 
 // A peer that says nothing, not even that it received, is gone after about this long.
 constexpr int kSilenceMs = 15'000;
+constexpr int kPingsMissedMax = 4;
 constexpr int kKeepaliveIdleSeconds = 6, kKeepaliveEverySeconds = 3, kKeepaliveProbes = 3;
 
 // An answer of the dead letters may be large: 1,000 payloads of 64 KiB.
@@ -85,7 +87,8 @@ Error Connection::Health::error_of(const kj::Exception& exception) {
   return {ErrorCode::UNAVAILABLE, peer + " failed: " + reason.cStr()};
 }
 
-kj::Promise<Result<kj::Own<Connection>>> Connection::connect(kj::Network& network, kj::Timer& timer, Address address) {
+kj::Promise<Result<kj::Own<Connection>>> Connection::connect(kj::Network& network, kj::Timer& timer, Address address,
+                                                             std::chrono::milliseconds within) {
   using Connected = Result<kj::Own<Connection>>;
   auto peer = address.text();
   auto attempt =
@@ -102,11 +105,11 @@ kj::Promise<Result<kj::Own<Connection>>> Connection::connect(kj::Network& networ
               return kj::mv(connection);
             });
           });
-  return timer.timeoutAfter(kConnectWithin.count() * kj::SECONDS, kj::mv(attempt))
-      .catch_([peer](kj::Exception&& exception) -> Connected {
+  return timer.timeoutAfter(within.count() * kj::MILLISECONDS, kj::mv(attempt))
+      .catch_([peer, within](kj::Exception&& exception) -> Connected {
         std::string why = reason_of(exception).cStr();
         if (exception.getType() == kj::Exception::Type::OVERLOADED)
-          why = "no answer within " + std::to_string(kConnectWithin.count()) + " s";
+          why = "no answer within " + std::to_string(within.count()) + " ms";
         return Error{ErrorCode::UNAVAILABLE, "cannot connect to " + peer + ": " + why};
       });
 }
@@ -116,7 +119,8 @@ Connection::Connection(kj::Own<kj::AsyncIoStream> stream, std::string peer)
       stream_(kj::mv(stream)),
       network_(*stream_, capnp::rpc::twoparty::Side::CLIENT, kReaderOptions),
       rpc_(capnp::makeRpcClient(network_)),
-      gateway_(bootstrap(rpc_)) {
+      gateway_(bootstrap(rpc_)),
+      pings_(*this) {
   tune(*stream_);
 }
 
@@ -224,6 +228,34 @@ kj::Promise<Answer<wire::Gateway::DrainResults>> Connection::drain(std::string_v
   request.setDrain(drain);
   return settle(request.send());
 }
+
+kj::Promise<void> Connection::silent(kj::Timer& timer, std::chrono::milliseconds longest) {
+  return count_missed_pings(timer, longest, 0);
+}
+
+kj::Promise<void> Connection::count_missed_pings(kj::Timer& timer, std::chrono::milliseconds longest, int missed) {
+  if (missed == kPingsMissedMax) {
+    if (health_->lost_because.empty())
+      health_->lost_because =
+          health_->peer + " has been silent for " + std::to_string(longest.count()) + " ms, though connected";
+    return kj::READY_NOW;
+  }
+  if (!std::exchange(health_->ping_open, true)) {
+    // Asking for the gateway once more is the smallest question of all; every Cap'n Proto server answers it.
+    auto again = kj::heap(bootstrap(rpc_));
+    auto resolved = again->whenResolved();
+    pings_.add(resolved.attach(kj::mv(again))
+                   .then([health = health_] { health->ping_open = false; },
+                         [](kj::Exception&&) {}));  // A lost connection is lost()'s business.
+  }
+  return timer.afterDelay(longest.count() * kj::MILLISECONDS / kPingsMissedMax)
+      .then([] { return kj::evalLast([] {}); })  // What has arrived meanwhile is looked at first.
+      .then([this, &timer, longest, missed] {
+        return count_missed_pings(timer, longest, health_->ping_open ? missed + 1 : 0);
+      });
+}
+
+void Connection::taskFailed(kj::Exception&&) {}  // A ping: its failure was taken.
 
 kj::Promise<void> Connection::lost() {
   return network_.onDisconnect().then(

@@ -34,7 +34,7 @@ struct Follow {
 // A refusal in an answer as an Error.
 Error error_of(wire::Refusal::Reader refusal);
 
-class Connection {
+class Connection final : private kj::TaskSet::ErrorHandler {
  public:
   using Gateway = wire::Gateway;
   using Deliveries = capnp::List<wire::Delivery>::Reader;
@@ -46,7 +46,8 @@ class Connection {
   static constexpr std::chrono::seconds kConnectWithin{5};
 
   // Resolves the name, connects, and makes sure that a Cap'n Proto gateway answers. UNAVAILABLE names the address and what is wrong.
-  static kj::Promise<Result<kj::Own<Connection>>> connect(kj::Network& network, kj::Timer& timer, Address address);
+  static kj::Promise<Result<kj::Own<Connection>>> connect(kj::Network& network, kj::Timer& timer, Address address,
+                                                          std::chrono::milliseconds within = kConnectWithin);
   // Over a stream that is connected already; `peer` names it in messages.
   Connection(kj::Own<kj::AsyncIoStream> stream, std::string peer);
   ~Connection();
@@ -73,6 +74,9 @@ class Connection {
 
   // Resolves once the connection is lost; then lost_because() says why.
   kj::Promise<void> lost();
+  // Resolves when the other side, though connected, has not answered a ping for about `longest`, as when its process is
+  // stopped or a cable is cut; then lost_because() says so. Time in which this program itself does not run does not count.
+  kj::Promise<void> silent(kj::Timer& timer, std::chrono::milliseconds longest);
   Error lost_because() const { return {ErrorCode::UNAVAILABLE, health_->lost_because}; }
   // False once a call has met a lost connection, or lost() has resolved.
   bool alive() const { return health_->lost_because.empty(); }
@@ -82,11 +86,14 @@ class Connection {
   struct Health {
     std::string peer;
     std::string lost_because;  // Empty while it is not.
+    bool ping_open = false;    // Not answered yet.
 
     Error error_of(const kj::Exception& exception);
   };
 
   kj::Promise<Result<void>> reachable();
+  kj::Promise<void> count_missed_pings(kj::Timer& timer, std::chrono::milliseconds longest, int missed);
+  void taskFailed(kj::Exception&& exception) override;
   template <class Results>
   kj::Promise<Answer<Results>> settle(capnp::RemotePromise<Results> call);
 
@@ -95,6 +102,7 @@ class Connection {
   capnp::TwoPartyVatNetwork network_;
   capnp::RpcSystem<capnp::rpc::twoparty::VatId> rpc_;
   Gateway::Client gateway_;
+  kj::TaskSet pings_;  // Last: goes first.
 };
 
 }  // namespace carillon::client

@@ -8,6 +8,8 @@ namespace carillon::client {
 namespace {
 
 constexpr std::uint32_t kRetryShortestMs = 10;
+constexpr std::chrono::milliseconds kSilence{1'000};
+constexpr std::chrono::milliseconds kLookEvery{100};
 
 }  // namespace
 
@@ -17,7 +19,7 @@ Follower::Follower(kj::Network& network, kj::Timer& timer, Options options, std:
       timer_(timer),
       options_(std::move(options)),
       callbacks_(std::move(callbacks)),
-      backoff_(options_.reconnect, std::random_device()()),
+      attempts_(options_.addresses, options_.reconnect, std::random_device()()),
       tasks_(*this) {
   follows_.reserve(starts.size());
   for (Start& start : starts) follows_.push_back({std::move(start.entity), start.from, false});
@@ -29,7 +31,8 @@ Follower::~Follower() {
 }
 
 kj::Promise<void> Follower::live() {
-  return Connection::connect(network_, timer_, options_.address)
+  return Connection::connect(network_, timer_, attempts_.address(),
+                             attempts_.has_others() ? attempts_.patience() : Connection::kConnectWithin)
       .then([this](Result<kj::Own<Connection>> connected) -> kj::Promise<void> {
         if (!connected.ok()) return live_again(connected.error());
         ++connections_;
@@ -39,8 +42,12 @@ kj::Promise<void> Follower::live() {
         for (std::uint32_t entity = 0; entity < follows_.size(); ++entity)
           if (!follows_[entity].given_up) entities.push_back(entity);
         subscribe(life_, std::move(entities));
-        return life_->connection->lost().exclusiveJoin(kj::mv(ended.promise)).then([this] {
-          const Error error = life_->reason ? *life_->reason : life_->connection->lost_because();
+        return gone().exclusiveJoin(kj::mv(ended.promise)).then([this] {
+          const Error error =
+              life_->reason ? *life_->reason
+              : life_->connection->alive()
+                  ? Error{ErrorCode::UNAVAILABLE, attempts_.address().text() + " cannot follow what it is asked to"}
+                  : life_->connection->lost_because();
           life_->follower = nullptr;
           life_->subscriptions.clear();
           life_->connection = nullptr;
@@ -52,7 +59,22 @@ kj::Promise<void> Follower::live() {
 
 kj::Promise<void> Follower::live_again(const Error& error) {
   if (callbacks_.disconnected) callbacks_.disconnected(error);
-  return timer_.afterDelay(backoff_.next().count() * kj::MILLISECONDS).then([this] { return live(); });
+  return timer_.afterDelay(attempts_.failed().count() * kj::MILLISECONDS).then([this] { return live(); });
+}
+
+// Resolves when the connection is of no more use.
+kj::Promise<void> Follower::gone() {
+  auto lost = life_->connection->lost();
+  if (!attempts_.has_others()) return lost;
+  return lost.exclusiveJoin(life_->connection->silent(timer_, kSilence)).exclusiveJoin(stuck());
+}
+
+kj::Promise<void> Follower::stuck() {
+  return timer_.afterDelay(kLookEvery.count() * kj::MILLISECONDS).then([this]() -> kj::Promise<void> {
+    if (life_->calls_open > 0 && timer_.now() - life_->open_since > attempts_.patience().count() * kj::MILLISECONDS)
+      return kj::READY_NOW;
+    return stuck();
+  });
 }
 
 void Follower::subscribe(const std::shared_ptr<Life>& life, Entities entities) {
@@ -66,7 +88,7 @@ void Follower::subscribe(const std::shared_ptr<Life>& life, Entities entities) {
     auto locked = weak.lock();
     return locked && locked->follower != nullptr ? locked : nullptr;
   };
-  ++life->calls_open;
+  if (life->calls_open++ == 0) life->open_since = timer_.now();
   tasks_.add(life->connection
                  ->subscribe(follows, {.deliver =
                                            [alive, shared](Connection::Deliveries deliveries) {
@@ -87,14 +109,18 @@ void Follower::subscribe(const std::shared_ptr<Life>& life, Entities entities) {
 void Follower::subscribed(const std::shared_ptr<Life>& life, const std::shared_ptr<Entities>& entities,
                           Answer<wire::Gateway::SubscribeResults> answer) {
   if (!answer.ok()) return end(*life, answer.error());
-  backoff_.reset();
-  for (const auto refusal : answer->getRefusals())
+  bool is_unavailable = false;
+  for (const auto refusal : answer->getRefusals()) {
+    is_unavailable |= refusal.getCode() == wire::ErrorCode::UNAVAILABLE;
     if (refusal.getIndex() < entities->size()) refused(life, (*entities)[refusal.getIndex()], refusal);
+  }
+  if (!is_unavailable) attempts_.succeeded();
   life->subscriptions.push_back(kj::mv(*answer));
   settle_call(*life);
 }
 
 void Follower::take(Life& life, const Entities& entities, Connection::Deliveries deliveries) {
+  if (!life.unavailable) life.open_since = timer_.now();
   for (const auto delivery : deliveries) {
     if (delivery.getFollow() >= entities.size()) continue;
     const std::uint32_t entity = entities[delivery.getFollow()];
@@ -120,6 +146,7 @@ void Follower::refused(const std::shared_ptr<Life>& life, std::uint32_t entity, 
   std::uint32_t retry_after_ms = 0;
   if (error.code == ErrorCode::UNAVAILABLE || error.code == ErrorCode::OVERLOADED) {
     retry_after_ms = std::max(refusal.getRetryAfterMs(), kRetryShortestMs);
+    if (error.code == ErrorCode::UNAVAILABLE) life->unavailable = true;
   } else {
     const auto from = callbacks_.ended ? callbacks_.ended(entity, error) : std::nullopt;
     if (!from) {
@@ -134,7 +161,7 @@ void Follower::refused(const std::shared_ptr<Life>& life, std::uint32_t entity, 
   life->retry_after_ms = std::max(life->retry_after_ms, retry_after_ms);
   if (life->retry_due) return;
   life->retry_due = true;
-  ++life->calls_open;
+  if (life->calls_open++ == 0) life->open_since = timer_.now();
   tasks_.add(kj::evalLast([this, life] {
     return timer_.afterDelay(life->retry_after_ms * kj::MILLISECONDS).then([this, life] {
       if (life->follower == nullptr) return;
@@ -147,7 +174,9 @@ void Follower::refused(const std::shared_ptr<Life>& life, std::uint32_t entity, 
 }
 
 void Follower::settle_call(Life& life) {
-  if (--life.calls_open == 0 && callbacks_.following) callbacks_.following();
+  if (--life.calls_open > 0) return;
+  life.unavailable = false;
+  if (callbacks_.following) callbacks_.following();
 }
 
 void Follower::end(Life& life, Error reason) {

@@ -1,7 +1,8 @@
 // Follows many entities and resumes where it was after every lost connection: each event once, in order, without a seam (P4).
 //
 // Runs on the caller's KJ event loop and belongs to its thread; `network` and `timer` must outlive it. Connects by itself
-// and keeps trying. Remembers offsets in memory only: who wants to resume in another process saves next_offset().
+// and keeps trying; with several addresses it goes on with the next one when a node is lost, silent, or cannot reach what is
+// followed. Remembers offsets in memory only: who wants to resume in another process saves next_offset().
 #pragma once
 
 #include <kj/async-io.h>
@@ -13,7 +14,7 @@
 #include <vector>
 
 #include "clients/cpp/address.h"
-#include "clients/cpp/backoff.h"
+#include "clients/cpp/attempts.h"
 #include "clients/cpp/connection.h"
 
 namespace carillon::client {
@@ -25,7 +26,7 @@ class Follower final : private kj::TaskSet::ErrorHandler {
     Offset from = 1;
   };
   struct Options {
-    Address address;
+    Addresses addresses;
     Backoff::Range reconnect{};
   };
   // All but `event` may be left out. None may throw or destroy the follower. `entity` is the place in the list of starts.
@@ -66,10 +67,15 @@ class Follower final : private kj::TaskSet::ErrorHandler {
     std::vector<std::uint32_t> waiting{};  // Entities to ask for again.
     std::uint32_t retry_after_ms = 0;
     bool retry_due = false;
+
+    kj::TimePoint open_since = kj::origin<kj::TimePoint>();  // Since when there are open calls, or when something came meanwhile.
+    bool unavailable = false;    // One of them is for what was unavailable.
   };
   using Entities = std::vector<std::uint32_t>;
 
   kj::Promise<void> live();
+  kj::Promise<void> gone();
+  kj::Promise<void> stuck();
   kj::Promise<void> live_again(const Error& error);
   void subscribe(const std::shared_ptr<Life>& life, Entities entities);
   void subscribed(const std::shared_ptr<Life>& life, const std::shared_ptr<Entities>& entities,
@@ -85,7 +91,7 @@ class Follower final : private kj::TaskSet::ErrorHandler {
   Options options_;
   std::vector<Followed> follows_;
   Callbacks callbacks_;
-  Backoff backoff_;
+  Attempts attempts_;
   std::size_t given_up_ = 0;
   std::uint64_t connections_ = 0;
   std::shared_ptr<Life> life_;  // Null while there is none.

@@ -1,9 +1,16 @@
 #include "clients/cpp/publisher.h"
 
+#include <algorithm>
 #include <exception>
 #include <random>
 
 namespace carillon::client {
+namespace {
+
+constexpr std::chrono::milliseconds kSilence{1'000};
+constexpr std::chrono::milliseconds kLookEvery{100};
+
+}  // namespace
 
 Publisher::Publisher(kj::Network& network, kj::Timer& timer, Options options, Callbacks callbacks)
     : network_(network),
@@ -11,7 +18,8 @@ Publisher::Publisher(kj::Network& network, kj::Timer& timer, Options options, Ca
       options_(std::move(options)),
       callbacks_(std::move(callbacks)),
       outbox_(options_.limits),
-      backoff_(options_.reconnect, std::random_device()()),
+      attempts_(options_.addresses, options_.reconnect, std::random_device()()),
+      progress_(timer.now()),
       tasks_(*this) {
   tasks_.add(kj::evalLater([this] { return live(); }));
 }
@@ -38,7 +46,8 @@ kj::Promise<void> Publisher::is_done() {
 }
 
 kj::Promise<void> Publisher::live() {
-  return Connection::connect(network_, timer_, options_.address)
+  return Connection::connect(network_, timer_, attempts_.address(),
+                             attempts_.has_others() ? attempts_.patience() : Connection::kConnectWithin)
       .then([this](Result<kj::Own<Connection>> connected) -> kj::Promise<void> {
         if (!connected.ok()) return live_again(connected.error());
         connection_ = kj::mv(*connected);
@@ -46,8 +55,10 @@ kj::Promise<void> Publisher::live() {
         ++figures_.connections;
         if (callbacks_.connected) callbacks_.connected();
         flush();
-        return connection_->lost().then([this] {
-          const Error error = connection_->lost_because();
+        return gone().then([this] {
+          const Error error = connection_->alive()
+                                  ? Error{ErrorCode::UNAVAILABLE, attempts_.address().text() + " gets nothing done"}
+                                  : connection_->lost_because();
           connection_ = nullptr;
           ++life_;
           outbox_.disconnected();
@@ -58,7 +69,23 @@ kj::Promise<void> Publisher::live() {
 
 kj::Promise<void> Publisher::live_again(const Error& error) {
   if (callbacks_.disconnected) callbacks_.disconnected(error);
-  return timer_.afterDelay(backoff_.next().count() * kj::MILLISECONDS).then([this] { return live(); });
+  return timer_.afterDelay(attempts_.failed().count() * kj::MILLISECONDS).then([this] { return live(); });
+}
+
+// Resolves when the connection is of no more use.
+kj::Promise<void> Publisher::gone() {
+  auto lost = connection_->lost();
+  if (!attempts_.has_others()) return lost;
+  progress_ = timer_.now();
+  return lost.exclusiveJoin(connection_->silent(timer_, kSilence)).exclusiveJoin(stuck());
+}
+
+kj::Promise<void> Publisher::stuck() {
+  return timer_.afterDelay(kLookEvery.count() * kj::MILLISECONDS).then([this]() -> kj::Promise<void> {
+    if (outbox_.empty()) progress_ = timer_.now();
+    if (timer_.now() - progress_ > attempts_.patience().count() * kj::MILLISECONDS) return kj::READY_NOW;
+    return stuck();
+  });
 }
 
 void Publisher::flush_soon() {
@@ -84,11 +111,17 @@ void Publisher::flush() {
 
 void Publisher::answered(CallId call, Answer<wire::Gateway::PublishResults> answer) {
   if (!answer.ok()) return perform(outbox_.failed(call));
-  backoff_.reset();
   figures_.duplicates += answer->getDuplicates();
   std::vector<Outbox::Refusal> refusals;
   for (const auto refusal : answer->getRefusals())
     refusals.push_back({refusal.getIndex(), error_of(refusal), std::chrono::milliseconds(refusal.getRetryAfterMs())});
+  // A node that accepts, refuses for good or is busy does its work; one that is unavailable may be cut off from the others.
+  const auto unavailable = static_cast<std::size_t>(std::ranges::count_if(
+      refusals, [](const Outbox::Refusal& refusal) { return refusal.error.code == ErrorCode::UNAVAILABLE; }));
+  if (answer->getAccepted() > 0 || refusals.size() > unavailable) {
+    attempts_.succeeded();
+    progress_ = timer_.now();
+  }
   perform(outbox_.answered(call, std::move(refusals)));
 }
 

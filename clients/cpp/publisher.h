@@ -1,5 +1,6 @@
 // Publishes exactly once, for one producer: what is offered is accepted once and in order (P1 to P3), however often the
-// connection breaks or the node refuses for load in between.
+// connection breaks or the node refuses for load in between. With several addresses it goes on with the next one when a node
+// is lost, silent or gets nothing done, and carries on there with what is not confirmed.
 //
 // Runs on the caller's KJ event loop and belongs to its thread; `network` and `timer` must outlive it. Connects by
 // itself and keeps trying. Decisions are in outbox.h. Exactly once holds across a restart of this program too, if the
@@ -13,7 +14,7 @@
 #include <string>
 
 #include "clients/cpp/address.h"
-#include "clients/cpp/backoff.h"
+#include "clients/cpp/attempts.h"
 #include "clients/cpp/connection.h"
 #include "clients/cpp/outbox.h"
 
@@ -22,7 +23,7 @@ namespace carillon::client {
 class Publisher final : private kj::TaskSet::ErrorHandler {
  public:
   struct Options {
-    Address address;
+    Addresses addresses;
     std::string producer;
     Outbox::Limits limits{};
     Backoff::Range reconnect{};
@@ -60,6 +61,8 @@ class Publisher final : private kj::TaskSet::ErrorHandler {
 
  private:
   kj::Promise<void> live();
+  kj::Promise<void> gone();
+  kj::Promise<void> stuck();
   kj::Promise<void> live_again(const Error& error);
   void flush_soon();
   void flush();
@@ -72,7 +75,8 @@ class Publisher final : private kj::TaskSet::ErrorHandler {
   Options options_;
   Callbacks callbacks_;
   Outbox outbox_;
-  Backoff backoff_;
+  Attempts attempts_;
+  kj::TimePoint progress_;  // When something was last settled, or there was nothing to settle.
   Figures figures_;
   kj::Own<Connection> connection_;  // Null while there is none.
   std::uint64_t life_ = 0;          // Counts connections; what belongs to an earlier one is ignored.

@@ -4,13 +4,14 @@
 // be run on it as well:
 //
 //   Session session;
-//   Publisher publisher(session.network(), session.timer(), {.address = address, .producer = "me"}, {});
+//   Publisher publisher(session.network(), session.timer(), {.addresses = address, .producer = "me"}, {});
 //   while (!publisher.offer(publication)) session.wait(publisher.has_room());
 //   session.wait(publisher.is_done());
 #pragma once
 
 #include <kj/async-io.h>
 
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -40,11 +41,20 @@ class Session {
   }
 
   // Before the calls below; again after the connection was lost.
-  Result<void> connect(const Address& address) {
-    auto connected = wait(Connection::connect(network(), timer(), address));
-    if (!connected.ok()) return connected.error();
-    connection_ = kj::mv(*connected);
-    return {};
+  // Several addresses are tried in turn; all must fail before it is an error, and that is the last one's.
+  Result<void> connect(const Addresses& addresses) {
+    std::optional<Error> error;
+    for (const Address& address : addresses.all()) {
+      const bool is_last = &address == &addresses.all().back();
+      auto connected =
+          wait(Connection::connect(network(), timer(), address, is_last ? Connection::kConnectWithin : kNextAfter));
+      if (connected.ok()) {
+        connection_ = kj::mv(*connected);
+        return {};
+      }
+      error = connected.error();
+    }
+    return std::move(*error);
   }
   // Whether connect() went well and no call has met a lost connection since.
   bool connected() const { return connection_.get() != nullptr && connection_->alive(); }
@@ -73,6 +83,8 @@ class Session {
   }
 
  private:
+  static constexpr std::chrono::milliseconds kNextAfter{1'000};
+
   Connection& connection() {
     CHECK(connection_.get() != nullptr);
     return *connection_;

@@ -55,7 +55,7 @@ class Onlooker {
  public:
   Onlooker(RunningNode& node, const std::string& player)
       : follower_(node.session().network(), node.session().timer(),
-                  {.address = node.rpc(), .reconnect = {.first = 1ms, .longest = 50ms}}, {{"player/" + player, 1}},
+                  {.addresses = node.rpc(), .reconnect = {.first = 1ms, .longest = 50ms}}, {{"player/" + player, 1}},
                   {.event =
                        [this](std::size_t, Offset offset, wire::StoredEvent::Reader event) {
                          offsets.push_back(offset);

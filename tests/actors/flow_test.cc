@@ -150,7 +150,7 @@ class StubbornSubscriber {
   void follow(const client::Address& address, const std::string& entity) {
     client::Session session;
     auto all = kj::newPromiseAndFulfiller<void>();
-    client::Follower follower(session.network(), session.timer(), {.address = address}, {{entity, 1}},
+    client::Follower follower(session.network(), session.timer(), {.addresses = address}, {{entity, 1}},
                               {.event = [&](std::size_t, Offset offset, wire::StoredEvent::Reader event) {
                                 take(offset, event.getPayload().cStr());
                                 if (offset == kNotifications) all.fulfiller->fulfill();
@@ -213,7 +213,7 @@ class Herald {
 
   explicit Herald(RunningNode& node)
       : node_(node),
-        quick_(node.session().network(), node.session().timer(), {.address = node.rpc()}, {{"player/quick", 1}},
+        quick_(node.session().network(), node.session().timer(), {.addresses = node.rpc()}, {{"player/quick", 1}},
                {.event = [this](std::size_t, Offset offset, auto) { quick_seen_ = offset; }}) {}
 
   // Events `from` to `to` of the stream, as numbered; gives the most memory that the node had meanwhile.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace carillon::bench {
 namespace {
 
@@ -11,6 +13,48 @@ void set_times(Phase& phase) {
   phase.start_ns = kStart;
   phase.measure_from_ns = kStart + kSecond;
   phase.measure_until_ns = kStart + 3 * kSecond;
+}
+
+TEST(Feed, EveryFourthEventGoesStraightToAPlayerOfNoHubIfThereAreAny) {
+  const JobConfig job{.hubs = 4, .players = 12, .direct_players = 4};
+  EXPECT_EQ(job.audience(), 2u);
+  std::set<std::uint32_t> players;
+  for (std::uint64_t sequence = 0; sequence < 400; ++sequence) {
+    const auto player = job.direct_player(DigId{3, sequence}.number());
+    ASSERT_EQ(player.has_value(), sequence % 4 == 0);
+    if (player) players.insert(*player);
+  }
+  EXPECT_EQ(players, (std::set<std::uint32_t>{8, 9, 10, 11}));
+  EXPECT_FALSE(JobConfig{}.direct_player(0));
+}
+
+TEST(Silence, BelongsToTheTimeInWhichItEndsOrThatItOutlasts) {
+  const std::vector<Silence> silences = {{1, 100, 130}, {2, 90, 150}, {1, 190, 500}};
+  EXPECT_EQ(longest_of(silences, 100, 140), 30);
+  EXPECT_EQ(longest_of(silences, 140, 200), 60);
+  EXPECT_EQ(longest_of(silences, 200, 300), 310);
+  EXPECT_EQ(longest_of(silences, 600, 700), 0);
+}
+
+TEST(Receiver, NotesWhenOnePlayerHeardNothingWhileOthersDid) {
+  const JobConfig job{.gateways = 1, .hubs = 2, .players = 2};
+  Phase phase;
+  phase.measure_from_ns = now_ns();
+  Ledger ledger(job);
+  Receiver receiver(job, phase, ledger);
+  const auto receive = [&](std::uint32_t player, std::uint64_t sequence) {
+    ledger.sent(0);
+    receiver.receive({.id = DigId{0, sequence}.number(), .at = now_ns(), .index = 0, .player = player, .filler = {}});
+  };
+  receive(0, 0);
+  receive(1, 1);
+  const std::int64_t until = now_ns() + 2 * Receiver::kSilenceNs;
+  std::uint64_t sequence = 2;
+  while (now_ns() < until) receive(1, sequence++);
+  receive(0, sequence);
+  ASSERT_EQ(receiver.silences().size(), 1u);
+  EXPECT_EQ(receiver.silences()[0].player, 0u);
+  EXPECT_GE(receiver.silences()[0].until_ns - receiver.silences()[0].from_ns, Receiver::kSilenceNs);
 }
 
 TEST(Feed, InRateModeEventsFallDueEvenlyAndProducersTakeTurns) {

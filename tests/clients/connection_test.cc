@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "clients/cpp/follower.h"
 #include "clients/cpp/publisher.h"
 #include "clients/cpp/session.h"
@@ -38,10 +40,10 @@ class Clients : public testing::Test {
     return sequences;
   }
   Publisher::Options publisher_options() {
-    return {.address = gateway_.address(), .producer = "tester", .reconnect = {milliseconds(2), milliseconds(10)}};
+    return {.addresses = gateway_.address(), .producer = "tester", .reconnect = {milliseconds(2), milliseconds(10)}};
   }
   Follower::Options follower_options() {
-    return {.address = gateway_.address(), .reconnect = {milliseconds(2), milliseconds(10)}};
+    return {.addresses = gateway_.address(), .reconnect = {milliseconds(2), milliseconds(10)}};
   }
 
   Session session_;
@@ -103,7 +105,7 @@ TEST_F(Clients, WhoCannotBeReachedIsNamed) {
   const auto refused = session_.connect(gateway_.address());
   ASSERT_FALSE(refused.ok());
   EXPECT_THAT(refused.error().message, HasSubstr(gateway_.address().text()));
-  const auto unknown = session_.connect({"no-such-host.invalid", 1});
+  const auto unknown = session_.connect(Address{"no-such-host.invalid", 1});
   ASSERT_FALSE(unknown.ok());
   EXPECT_THAT(unknown.error().message, HasSubstr("no-such-host.invalid"));
 }
@@ -119,7 +121,7 @@ TEST_F(Clients, SomebodyElsesPortIsAnError) {
                          return there.write(kText.begin(), kText.size()).attach(kj::mv(stream));
                        })
                        .eagerlyEvaluate(nullptr);
-  const auto connected = session_.connect({"127.0.0.1", static_cast<std::uint16_t>(receiver->getPort())});
+  const auto connected = session_.connect(Address{"127.0.0.1", static_cast<std::uint16_t>(receiver->getPort())});
   EXPECT_FALSE(connected.ok());
 }
 
@@ -321,6 +323,150 @@ TEST_F(Clients, AFollowerMayGoWhileItFollows) {
   }
   session_.wait(session_.timer().afterDelay(5 * kj::MILLISECONDS));
   EXPECT_THAT(seen.events, IsEmpty());
+}
+
+// --- Several addresses
+
+// Passes bytes on between clients and a gateway until it is frozen: then, as a stopped process or a cut cable, it keeps
+// connections and takes new ones, and is silent.
+class Relay {
+ public:
+  Relay(kj::AsyncIoContext& io, const Address& to)
+      : to_(io.provider->getNetwork().parseAddress(to.host.c_str(), to.port).wait(io.waitScope)) {
+    auto address = io.provider->getNetwork().parseAddress("127.0.0.1").wait(io.waitScope);
+    receiver_ = address->listen();
+    work_ = accept().eagerlyEvaluate(nullptr);
+  }
+  Address address() { return {"127.0.0.1", static_cast<std::uint16_t>(receiver_->getPort())}; }
+  void freeze() {
+    pumps_.clear();
+    work_ = nullptr;
+  }
+
+ private:
+  kj::Promise<void> accept() {
+    return receiver_->accept().then([this](kj::Own<kj::AsyncIoStream> client) {
+      return to_->connect().then([this, client = kj::mv(client)](kj::Own<kj::AsyncIoStream> server) mutable {
+        kj::AsyncIoStream &near = *client, &far = *server;
+        streams_.push_back(kj::mv(client));
+        streams_.push_back(kj::mv(server));
+        const auto pump = [](kj::AsyncIoStream& from, kj::AsyncIoStream& to) {
+          return from.pumpTo(to)
+              .then([&to](std::uint64_t) { to.shutdownWrite(); })
+              .eagerlyEvaluate([](kj::Exception&&) {});
+        };
+        pumps_.push_back(pump(near, far));
+        pumps_.push_back(pump(far, near));
+        return accept();
+      });
+    });
+  }
+
+  kj::Own<kj::NetworkAddress> to_;
+  kj::Own<kj::ConnectionReceiver> receiver_;
+  std::vector<kj::Own<kj::AsyncIoStream>> streams_;
+  std::vector<kj::Promise<void>> pumps_;
+  kj::Promise<void> work_ = nullptr;
+};
+
+// Two gateways of one cluster: what one of them has stored, the other knows.
+class SeveralAddresses : public Clients {
+ protected:
+  SeveralAddresses() : other_(session_.io(), store_) { other_.start(); }
+  ~SeveralAddresses() noexcept override {}
+
+  Publisher::Options publisher_options() {
+    auto options = Clients::publisher_options();
+    options.addresses = both();
+    return options;
+  }
+  Addresses both() const { return Addresses({gateway_.address(), other_.address()}); }
+
+  FakeGateway other_;
+};
+
+TEST_F(SeveralAddresses, P2APublisherGoesOnWithTheNextNodeAndCarriesOnWithWhatWasNotConfirmed) {
+  // Given a node that stores a call, and is gone before it answers.
+  store_.calls_before_hang_up = 1;
+  Publisher publisher(session_.network(), session_.timer(), publisher_options(), {});
+  ASSERT_TRUE(publisher.offer({"match/1", "dig", "{}", 1}));
+  session_.wait(publisher.is_done());
+  for (Sequence sequence = 2; sequence <= 50; ++sequence)
+    ASSERT_TRUE(publisher.offer({"match/1", "dig", "{}", sequence}));
+  run_until([&] { return store_.batches.size() >= 2; });
+  gateway_.stop();
+  // When more is offered.
+  ASSERT_TRUE(publisher.offer({"match/1", "dig", "{}", 51}));
+  session_.wait(publisher.is_done());
+  // Then the other node has it all, once and in order.
+  std::vector<Sequence> all(51);
+  std::iota(all.begin(), all.end(), Sequence{1});
+  EXPECT_EQ(stored("match/1"), all);
+  EXPECT_EQ(publisher.figures().duplicates, 49u);
+}
+
+TEST_F(SeveralAddresses, P4AFollowerGoesOnWithTheNextNodeWithoutASeam) {
+  Seen seen;
+  auto options = follower_options();
+  options.addresses = both();
+  gateway_.append("player/ada", {"note", "{}", 1});
+  Follower follower(session_.network(), session_.timer(), options, {{"player/ada", 1}}, seen.callbacks());
+  run_until([&] { return seen.events.size() == 1; });
+  gateway_.stop();
+  other_.append("player/ada", {"note", "{}", 2});
+  run_until([&] { return seen.events.size() == 2; });
+  using Event = std::pair<std::size_t, Offset>;
+  EXPECT_THAT(seen.events, ElementsAre(Event(0, 1), Event(0, 2)));
+}
+
+TEST_F(SeveralAddresses, ASilentNodeIsLeftThoughNothingClosesItsConnection) {
+  // Given a publisher and a follower that are connected to a node, and the node is stopped.
+  Relay relay(session_.io(), gateway_.address());
+  const Addresses addresses({relay.address(), other_.address()});
+  auto publishing = publisher_options();
+  publishing.addresses = addresses;
+  auto following = follower_options();
+  following.addresses = addresses;
+  Seen seen;
+  Publisher publisher(session_.network(), session_.timer(), publishing, {});
+  Follower follower(session_.network(), session_.timer(), following, {{"player/ada", 1}}, seen.callbacks());
+  run_until([&] { return publisher.connected() && seen.following == 1; });
+  relay.freeze();
+  // When something is published and something arrives.
+  ASSERT_TRUE(publisher.offer({"match/1", "dig", "{}", 1}));
+  session_.wait(publisher.is_done());
+  other_.append("player/ada", {"note", "{}", 1});
+  run_until([&] { return seen.events.size() == 1; });
+  // Then the other node has done it.
+  EXPECT_THAT(stored("match/1"), ElementsAre(1));
+  EXPECT_THAT(seen.disconnects, ElementsAre(HasSubstr("silent")));
+  // And whoever begins with the stopped node comes to the other one too.
+  ASSERT_TRUE(session_.connect(addresses).ok());
+  EXPECT_STREQ(session_.stats()->getStats().getVersion().cStr(), "fake");
+}
+
+TEST_F(SeveralAddresses, ANodeThatStaysUnavailableIsLeft) {
+  gateway_.cut_off();
+  Seen seen;
+  auto following = follower_options();
+  following.addresses = both();
+  Publisher publisher(session_.network(), session_.timer(), publisher_options(), {});
+  Follower follower(session_.network(), session_.timer(), following, {{"player/ada", 1}}, seen.callbacks());
+  ASSERT_TRUE(publisher.offer({"player/ada", "note", "{}", 1}));
+  session_.wait(publisher.is_done());
+  run_until([&] { return seen.events.size() == 1; });
+  EXPECT_EQ(publisher.figures().connections, 2u);
+  EXPECT_EQ(follower.connections(), 2u);
+}
+
+TEST_F(SeveralAddresses, OneShotCallsTryThemInTurn) {
+  gateway_.stop();
+  ASSERT_TRUE(session_.connect(both()).ok());
+  EXPECT_STREQ(session_.stats()->getStats().getVersion().cStr(), "fake");
+  other_.stop();
+  const auto none = session_.connect(both());
+  ASSERT_FALSE(none.ok());
+  EXPECT_THAT(none.error().message, HasSubstr(other_.address().text()));
 }
 
 }  // namespace

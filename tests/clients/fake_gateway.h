@@ -63,6 +63,8 @@ class FakeGateway {
     peers_.clear();
   }
   Address address() const { return {"127.0.0.1", port_}; }
+  // Cut off from the other nodes: everything is unavailable here.
+  void cut_off() { cut_off_ = true; }
 
   void append(const std::string& entity, FakeEvent event) {
     store_.mailboxes[entity].push_back(std::move(event));
@@ -105,7 +107,9 @@ class FakeGateway {
         const auto item = batch[i];
         const Sequence sequence = item.getSequence();
         if (first_refused_ == sequence) first_refused_ = 0;
-        if (item.getPayload().size() > 1'000) {
+        if (fake_.cut_off_) {
+          refusals.emplace_back(i, wire::ErrorCode::UNAVAILABLE);
+        } else if (item.getPayload().size() > 1'000) {
           refusals.emplace_back(i, wire::ErrorCode::PAYLOAD_TOO_LARGE);
         } else if (first_refused_ != 0 || (overloaded && i > 0)) {
           if (first_refused_ == 0) first_refused_ = sequence;
@@ -143,7 +147,7 @@ class FakeGateway {
       for (const auto follow : params.getFollows()) {
         const std::string entity = follow.getEntity().cStr();
         const Offset last = store_.mailboxes[entity].size();
-        if (store_.unavailable_follows > 0 && store_.unavailable_follows-- > 0)
+        if (fake_.cut_off_ || (store_.unavailable_follows > 0 && store_.unavailable_follows-- > 0))
           refusals.emplace_back(index, wire::ErrorCode::UNAVAILABLE, 0);
         else if (store_.first_kept.contains(entity) && follow.getFrom() < store_.first_kept[entity])
           refusals.emplace_back(index, wire::ErrorCode::TRUNCATED, store_.first_kept[entity]);
@@ -248,6 +252,7 @@ class FakeGateway {
   kj::AsyncIoContext& io_;
   FakeStore& store_;
   std::uint16_t port_ = 0;
+  bool cut_off_ = false;
   kj::Own<kj::ConnectionReceiver> receiver_;
   kj::Own<kj::Promise<void>> accepting_;
   std::list<Peer> peers_;

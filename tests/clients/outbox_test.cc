@@ -7,6 +7,7 @@
 #include <set>
 
 #include "clients/cpp/address.h"
+#include "clients/cpp/attempts.h"
 #include "clients/cpp/backoff.h"
 
 namespace carillon::client {
@@ -268,6 +269,36 @@ TEST(Address, WhatIsWrongIsSaid) {
     EXPECT_EQ(parsed.error().code, ErrorCode::MALFORMED);
     EXPECT_THAT(parsed.error().message, testing::HasSubstr(word));
   }
+}
+
+TEST(Address, SeveralAreReadWithCommasInBetween) {
+  const auto three = Addresses::parse("ant:1,[::1]:2,cat:3");
+  ASSERT_TRUE(three.ok());
+  EXPECT_THAT(three->all(), testing::ElementsAre(Address{"ant", 1}, Address{"::1", 2}, Address{"cat", 3}));
+  EXPECT_EQ(three->text(), "ant:1,[::1]:2,cat:3");
+  EXPECT_EQ(three->beginning_with(4).text(), "[::1]:2,cat:3,ant:1");
+  for (const char* text : {"", ",", "ant:1,", ",ant:1", "ant:1,,cat:3", "ant:1;cat:3"})
+    EXPECT_FALSE(Addresses::parse(text).ok()) << text;
+}
+
+TEST(Attempts, GoRoundTheAddressesAndPauseLongerOnlyAfterAWholeRound) {
+  Attempts attempts(*Addresses::parse("ant:1,bee:2,cat:3"), {.first = milliseconds(8), .longest = milliseconds(64)}, 1);
+  EXPECT_TRUE(attempts.has_others());
+  const auto patience = attempts.patience();
+  std::string hosts;
+  std::vector<milliseconds> pauses;
+  for (int failure = 1; failure <= 9; ++failure) {
+    hosts += attempts.address().host + " ";
+    pauses.push_back(attempts.failed());
+  }
+  EXPECT_EQ(hosts, "ant bee cat ant bee cat ant bee cat ");
+  for (const int within_round : {0, 1, 3, 4, 6, 7}) EXPECT_LE(pauses[within_round], milliseconds(8)) << within_round;
+  EXPECT_GE(pauses[8], milliseconds(16));
+  EXPECT_GT(attempts.patience(), patience) << "wandering about makes slow nodes slower";
+  attempts.succeeded();
+  EXPECT_EQ(attempts.address().host, "ant") << "who has found a node stays there";
+  EXPECT_LE(attempts.failed(), milliseconds(8));
+  EXPECT_EQ(attempts.patience(), patience);
 }
 
 TEST(Backoff, WaitsLongerEachTimeUpToTheLongestAndNeverTheSameForAll) {
