@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/vfs.h>
@@ -96,16 +97,20 @@ Result<void> ServerProcess::spawn() {
   arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
-  const std::string log = directory_ + "/log";
+  const std::string output_file = log();
   const pid_t parent = getpid();
+  const auto& network = options_.network_namespace;
+  const int space = network.empty() ? -1 : open(network.c_str(), O_RDONLY | O_CLOEXEC);
+  if (!network.empty() && space < 0) return broken("cannot open " + network);
 
   const pid_t child = fork();
+  if (child > 0 && space >= 0) close(space);
   if (child < 0) return broken("cannot start a process");
   if (child == 0) {
     // Only what is allowed between fork and exec while other threads run. stdout is kept for rows.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(1);
-    const int output = open(log.c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0600);
+    if (getppid() != parent || (space >= 0 && setns(space, CLONE_NEWNET) != 0)) _exit(1);
+    const int output = open(output_file.c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0600);
     if (output < 0 || dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0) _exit(1);
     execv(arguments[0], arguments.data());
     _exit(127);
@@ -168,8 +173,8 @@ std::uint64_t ServerProcess::resident_bytes() const {
 }
 
 std::string ServerProcess::last_words() const {
-  const std::string log = content_of(directory_ + "/log");
-  return log.size() <= kLastWordsBytes ? log : "…" + log.substr(log.size() - kLastWordsBytes);
+  const std::string words = content_of(log());
+  return words.size() <= kLastWordsBytes ? words : "…" + words.substr(words.size() - kLastWordsBytes);
 }
 
 }  // namespace carillon::bench

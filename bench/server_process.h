@@ -23,6 +23,7 @@ class ServerProcess {
     std::string data_directory;          // Instead of one made there, wherever it is; stays at the end.
     std::vector<std::string> arguments;  // More for `serve`.
     std::string program = "/proc/self/exe";
+    std::string network_namespace;  // A file to enter, as /var/run/netns/NAME; its addresses are of that.
     std::chrono::seconds ready_within{60};
     std::chrono::seconds stop_within{60};
   };
@@ -48,7 +49,10 @@ class ServerProcess {
   std::string data_directory() const {
     return options_.data_directory.empty() ? directory_ + "/data" : options_.data_directory;
   }
-  pid_t process() const { return process_; }  // 0 when it was not started, or was stopped or killed.
+  std::string log() const { return directory_ + "/log"; }  // What it says on stdout and stderr.
+  // The end of that, for error messages.
+  std::string last_words() const;
+  pid_t process() const { return process_; }               // 0 when it was not started, or was stopped or killed.
   // Of the process, as the kernel counts it (VmRSS); 0 when it is not running.
   std::uint64_t resident_bytes() const;
 
@@ -56,8 +60,6 @@ class ServerProcess {
   Result<void> make_directory();
   Result<void> spawn();
   Result<void> read_ready_file(const std::string& text);
-  // What the node last wrote on stderr, for error messages.
-  std::string last_words() const;
 
   Options options_;
   std::string directory_;    // Empty before the first start.

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "bench/backlog_bench.h"
+#include "bench/failover_bench.h"
 #include "bench/floor.h"
 #include "bench/hunt_bench.h"
 #include "bench/streams_bench.h"
@@ -21,6 +22,7 @@ int exit_code_of(const Result<void>& done) {
 int run_hunt(const bench::HuntOptions& options) { return exit_code_of(bench::run_hunt(options)); }
 int run_floor(const bench::FloorOptions& options) { return exit_code_of(bench::measure_floor(options)); }
 int run_streams(const bench::StreamsOptions& options) { return exit_code_of(bench::run_streams(options)); }
+int run_failover(const bench::FailoverOptions& options) { return exit_code_of(bench::run_failover(options)); }
 int run_backlog(const bench::BacklogOptions& options) { return exit_code_of(bench::run_backlog(options)); }
 
 // Where and how the node runs.
@@ -71,7 +73,8 @@ void add_hunt(CLI::App& bench, Action& action) {
   add_count(command, "--hubs", job.hubs, "hubs that process");
   add_count(command, "--players", job.players, "player streams");
   add_node_options(command, *options);
-  command.add_option("--connect", options->connect, "use this node instead of starting one")->type_name("HOST:PORT");
+  command.add_option("--connect", options->connect, "use this node, or these of a cluster, instead of starting one")
+      ->type_name("HOST:PORT,…");
   add_count(command, "--producer-threads", options->producer_threads, "threads that the producers share")
       ->group("Tuning");
   add_count(command, "--gateway-threads", options->gateway_threads, "threads that the gateways share")->group("Tuning");
@@ -117,6 +120,59 @@ void add_backlog(CLI::App& bench, Action& action) {
   run_with(command, action, std::move(options), &run_backlog);
 }
 
+template <class Options>
+void add_cluster_options(CLI::App& command, Options& options) {
+  add_count(command, "--rate", options.rate, "events per second");
+  add_count(command, "--nodes", options.nodes, "of the cluster");
+  add_count(command, "--partitions", options.partitions, "of the cluster");
+  command.add_option("--seed", options.seed, "of the choice of nodes and faults")->capture_default_str();
+  command.add_flag("--json", options.json, "one JSON object instead of a table");
+  add_node_options(command, options);
+}
+
+void add_failover(CLI::App& bench, Action& action) {
+  using bench::Fault;
+  static const std::map<std::string, Fault> kFaults = {{"kill", Fault::kKill},          {"stop", Fault::kStop},
+                                                       {"drain", Fault::kDrain},        {"restart", Fault::kRestart},
+                                                       {"etcd-down", Fault::kEtcdDown}, {"wipe", Fault::kWipe},
+                                                       {"disk-full", Fault::kDiskFull}, {"cut", Fault::kCut},
+                                                       {"cut-link", Fault::kCutPair},   {"one-way", Fault::kOneWay},
+                                                       {"slow", Fault::kSlow}};
+  auto options = std::make_shared<bench::FailoverOptions>();
+  CLI::App& command = *bench.add_subcommand("failover", "how long clients hear nothing when a node of a cluster fails");
+  command
+      .add_option("--fault", options->faults,
+                  "kill, stop, drain, restart, etcd-down, wipe, disk-full, cut, …; several in turn")
+      ->required()
+      ->transform(CLI::CheckedTransformer(kFaults, CLI::ignore_case))
+      ->type_name("FAULT");
+  add_count(command, "--times", options->times, "each fault");
+  add_cluster_options(command, *options);
+  add_examples(command,
+               "  carillon bench failover --fault kill --times 50 --rate 5000\n"
+               "  carillon bench failover --fault stop --fault drain --times 10\n");
+  run_with(command, action, std::move(options), &run_failover);
+}
+
+void add_chaos(CLI::App& bench, Action& action) {
+  auto options = std::make_shared<bench::FailoverOptions>();
+  options->rate = 1'000;
+  CLI::App& command =
+      *bench.add_subcommand("chaos", "a random mix of faults; fails if anything is lost, doubled or out of order");
+  command
+      .add_option_function<double>(
+          "--minutes",
+          [&duration = options->duration](double minutes) {
+            duration = std::chrono::seconds(static_cast<std::int64_t>(minutes * 60));
+          },
+          "how long")
+      ->check(CLI::PositiveNumber)
+      ->default_str("1");
+  command.add_flag("!--no-network", options->network, "without faults of the network and of disks, which need root");
+  add_cluster_options(command, *options);
+  run_with(command, action, std::move(options), &run_failover);
+}
+
 }  // namespace
 
 void add_bench_command(CLI::App& app, Action& action) {
@@ -126,6 +182,8 @@ void add_bench_command(CLI::App& app, Action& action) {
   add_floor(bench, action);
   add_streams(bench, action);
   add_backlog(bench, action);
+  add_failover(bench, action);
+  add_chaos(bench, action);
 }
 
 }  // namespace carillon::cli

@@ -1,14 +1,13 @@
 // An etcd of its own process, on free ports and with a new data directory, for tests to stop, freeze and start again.
 //
 // Used by one thread, which must outlive it: if that thread dies, the kernel kills the etcd. Failing to start fails the
-// test. With a short election timeout, so that it is ready in a moment and grants leases of one second.
+// test.
 #pragma once
-
-#include <sys/types.h>
 
 #include <cstdint>
 #include <string>
 
+#include "bench/etcd_process.h"
 #include "tests/support/temporary_directory.h"
 
 namespace carillon::testing {
@@ -16,39 +15,30 @@ namespace carillon::testing {
 class RunningEtcd {
  public:
   // Skip a test with this sentence, unless it is empty.
-  static std::string why_not();
+  static std::string why_not() { return bench::EtcdProcess::why_not(); }
 
-  RunningEtcd();  // Starts it.
-  ~RunningEtcd();
-  RunningEtcd(const RunningEtcd&) = delete;
-  RunningEtcd& operator=(const RunningEtcd&) = delete;
+  RunningEtcd() : process_({.directory = directory_.path()}) { start(); }
 
   // HOST:PORT for clients; the same after each start.
-  std::string endpoint() const { return "127.0.0.1:" + std::to_string(client_port_); }
-  std::uint16_t client_port() const { return client_port_; }
+  std::string endpoint() const { return process_.endpoint(); }
+  std::uint16_t client_port() const { return process_.client_port(); }
 
   // With the same data and ports; returns when it is healthy.
   void start();
   // SIGKILL; returns when it is gone.
-  void kill();
+  void kill() { process_.kill(); }
   // SIGSTOP and SIGCONT.
-  void freeze();
-  void thaw();
+  void freeze() { process_.freeze(); }
+  void thaw() { process_.thaw(); }
   // Kills it, and the next start finds no data.
-  void wipe();
+  void wipe() { process_.wipe(); }
 
  private:
-  bool try_start();
-  bool is_healthy() const;
-  void choose_ports();
-
   TemporaryDirectory directory_;
-  std::uint16_t client_port_ = 0, peer_port_ = 0;
-  pid_t process_ = 0;  // 0 when it does not run.
+  bench::EtcdProcess process_;
 };
 
-// A port of this machine on which nobody listens, for now.
-std::uint16_t free_port();
+using bench::free_port;
 
 }  // namespace carillon::testing
 

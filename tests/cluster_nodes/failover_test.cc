@@ -1,0 +1,178 @@
+// Real nodes that are killed, stopped, drained and wiped under load: clients keep a ledger, and it must balance.
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "tests/cluster_nodes/load.h"
+#include "tests/support/eventually.h"
+#include "tests/support/running_etcd.h"
+
+namespace carillon::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kHub = "hunt/0";  // One of the load's.
+
+class FailOver : public ::testing::Test {
+ protected:
+  void SetUp() override { SKIP_WITHOUT_ETCD(); }
+
+  // Lets the load go on for a while.
+  static void go_on(client::Session& session, std::chrono::milliseconds time) {
+    session.wait_at_most(time, kj::Promise<void>(kj::NEVER_DONE));
+  }
+};
+
+TEST_F(FailOver, P1P2P3AKilledPrimaryTakesNothingWithItAndComesBack) {
+  RunningCluster cluster;
+  under_load(cluster, [&] {
+    for (int round = 0; round < 2; ++round) {
+      // Given a primary that is killed under load,
+      const auto primary = cluster.primary_of(kHub);
+      cluster.kill(primary);
+      // when another one takes over, and the killed one comes back,
+      cluster.await_successor(kHub, primary);
+      cluster.start(primary);
+      cluster.await_in_sync();
+    }
+  });  // then the ledger balances.
+}
+
+TEST_F(FailOver, P1P2P3DrainingAndRestartingEveryNodeInTurnRefusesNothing) {
+  RunningCluster cluster;
+  under_load(cluster, [&] {
+    for (std::size_t node = 0; node < cluster.processes().size(); ++node) {
+      cluster.stop(node);
+      cluster.start(node);
+      cluster.await_in_sync();
+    }
+  });
+}
+
+TEST_F(FailOver, P1P2P3WithoutEtcdEverythingGoesOnAndAfterwardsReconfigurationWorksAgain) {
+  RunningCluster cluster;
+  under_load(cluster, [&] {
+    // Given that etcd is away for longer than any lease,
+    cluster.processes().etcd().kill();
+    go_on(cluster.session(), 4s);
+    const auto started = cluster.processes().etcd().start();
+    ASSERT_TRUE(started.ok()) << started.error().message;
+    // when a primary is killed then,
+    const auto primary = cluster.primary_of(kHub);
+    cluster.kill(primary);
+    // another one takes over all the same.
+    cluster.await_successor(kHub, primary);
+    cluster.start(primary);
+    cluster.await_in_sync();
+  });
+}
+
+TEST_F(FailOver, P1AWipedNodeComesBackAsAStrangerAndIsBroughtInSync) {
+  RunningCluster cluster;
+  const auto stores = [&] {
+    std::set<std::string> found;
+    const auto all = cluster.processes().records();
+    if (all.ok())
+      for (const auto& [partition, record] : *all)
+        for (const auto& replica : record.in_sync)
+          if (replica.node == cluster.processes().name(1)) found.insert(replica.store);
+    return found;
+  };
+  const auto before = stores();
+  ASSERT_EQ(before.size(), 1u);
+  under_load(cluster, [&] {
+    go_on(cluster.session(), 500ms);
+    cluster.kill(1);
+    cluster.await_left_out(1);
+    cluster.processes().wipe(1);
+    cluster.start(1);
+    cluster.await_in_sync();
+  });
+  // Another store is in sync under the same name,
+  const auto after = stores();
+  ASSERT_EQ(after.size(), 1u);
+  EXPECT_NE(*after.begin(), *before.begin());
+  // and has everything: it alone is asked, when it is the primary of all that the others have left.
+  cluster.kill(0);
+  cluster.await_left_out(0);
+  ASSERT_TRUE(cluster.session().connect(cluster.node(1).address()).ok());
+  for (int hub = 0; hub < 8; ++hub) {
+    const auto inspected = cluster.session().inspect("hunt/" + std::to_string(hub));
+    ASSERT_TRUE(inspected.ok()) << inspected.error().message;
+    EXPECT_GT(inspected->getInspection().getLastOffset(), 0u);
+  }
+}
+
+// Goal: P8 for a real process that sleeps through its own succession.
+// Method: put a publish and reads into the sockets of a stopped primary, so that they are the first that it meets when it wakes.
+TEST_F(FailOver, P8AStoppedPrimaryThatWakesAcknowledgesNothingOfItsOwnAndServesNothingOld) {
+  constexpr const char* kEntity = "player/ada";
+  RunningCluster cluster;
+  auto& session = cluster.session();
+  Sequence sequence = 0;
+  const auto publish = [&](client::Connection& connection, const std::string& producer, Sequence number) {
+    const client::Publication event{kEntity, "note", "{}", number};
+    return connection.publish(producer, {&event, 1});
+  };
+  for (int round = 0; round < 3; ++round) {
+    SCOPED_TRACE(::testing::Message() << "round " << round);
+    cluster.await_in_sync();
+    const auto primary = cluster.primary_of(kEntity);
+    const auto connect = [&](std::size_t node) {
+      auto connected =
+          session.wait(client::Connection::connect(session.network(), session.timer(), cluster.node(node).address()));
+      EXPECT_TRUE(connected.ok()) << connected.error().message;
+      return kj::mv(*connected);
+    };
+    auto old = connect(primary), other = connect((primary + 1) % 3);
+    const auto accepted = [&](Sequence number) {
+      const auto answer = session.wait(publish(*other, "writer", number));
+      return answer.ok() && answer->getAccepted() == 1;
+    };
+    ASSERT_TRUE(eventually(10s, [&] { return accepted(sequence + 1); }));
+    ++sequence;
+    // Given a primary that is stopped until its successor has accepted something,
+    cluster.freeze(primary);
+    cluster.await_successor(kEntity, primary);
+    ASSERT_TRUE(eventually(10s, [&] { return accepted(sequence + 1); }));
+    ++sequence;
+    // and requests that wait at its door.
+    const auto late = "late " + std::to_string(round);
+    auto published = publish(*old, late, 1).eagerlyEvaluate(nullptr);
+    auto read = old->read(kEntity, 1, 1'000).eagerlyEvaluate(nullptr);
+    auto inspected = old->inspect(kEntity).eagerlyEvaluate(nullptr);
+    go_on(session, 50ms);
+    // When it wakes,
+    cluster.thaw(primary);
+    const auto publish_answer = session.wait(kj::mv(published));
+    const auto page = session.wait(kj::mv(read));
+    const auto inspection = session.wait(kj::mv(inspected));
+    // then it has shown what its successor accepted, or nothing,
+    const auto shown = [&](const auto& answer, auto last_offset_of) {
+      return answer.ok() ? last_offset_of() : sequence;
+    };
+    EXPECT_GE(shown(page, [&] { return page->getLastOffset(); }), sequence);
+    EXPECT_GE(shown(inspection, [&] { return inspection->getInspection().getLastOffset(); }), sequence);
+    // and if it said "accepted", its successor has it.
+    const bool was_accepted = publish_answer.ok() && publish_answer->getAccepted() == 1;
+    const auto now = session.wait(other->read(kEntity, 1, 1'000));
+    ASSERT_TRUE(now.ok()) << now.error().message;
+    if (was_accepted) ++sequence;
+    EXPECT_GE(now->getLastOffset(), sequence);
+    // Of whatever came late, at most this one may still be on its way: it must be known before the next round counts.
+    if (!was_accepted) {
+      ASSERT_TRUE(eventually(10s, [&] {
+        const auto again = session.wait(publish(*other, late, 1));
+        return again.ok() && again->getAccepted() == 1;
+      }));
+      ++sequence;
+    }
+    const auto settled = session.wait(other->read(kEntity, 1, 1'000));
+    ASSERT_TRUE(settled.ok()) << settled.error().message;
+    EXPECT_EQ(settled->getLastOffset(), sequence) << "something is there twice, or missing";
+  }
+}
+
+}  // namespace
+}  // namespace carillon::testing
