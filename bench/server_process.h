@@ -52,7 +52,7 @@ class ServerProcess {
   std::string log() const { return directory_ + "/log"; }  // What it says on stdout and stderr.
   // The end of that, for error messages.
   std::string last_words() const;
-  pid_t process() const { return process_; }               // 0 when it was not started, or was stopped or killed.
+  pid_t process() const { return process_; }  // 0 when it was not started, or was stopped or killed.
   // Of the process, as the kernel counts it (VmRSS); 0 when it is not running.
   std::uint64_t resident_bytes() const;
 

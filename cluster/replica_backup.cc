@@ -99,7 +99,8 @@ void Replica::State::ask_epoch_end() {
 }
 
 Result<void> Replica::State::take_in(EpochEnd end) {
-  if (reconciled_ || install_ == Install::kWiping || (log.is_installing() && install_ == Install::kNone)) return {};
+  if (failed || reconciled_ || install_ == Install::kWiping || (log.is_installing() && install_ == Install::kNone))
+    return {};
   if (end.asked_epoch != log.end_epoch() || end.asked_index != log.end()) return {};  // Of an older question.
   if (end.epoch > end.asked_epoch) return Error{ErrorCode::MALFORMED, "a primary answers with a later epoch"};
   auto cut = log.end();

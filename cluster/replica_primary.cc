@@ -118,6 +118,7 @@ Result<void> Replica::State::take_in(const ReplicaId& from, const AskEpochEnd& a
   auto* backup = backup_of(from);
   if (backup == nullptr) return {};
   backup->stop_streaming();
+  backup->disk_failed = false;  // One whose disk has failed asks nothing until it was started again.
   const auto ending = ask.worthless ? std::nullopt : log.end_of(ask.last_epoch);
   if (!ending || std::min(ending->end, ask.last_index) < log.base()) {
     begin_copy(from.node, *backup);

@@ -512,6 +512,22 @@ TEST(Replica, P1ABackupWhoseDiskFailedLeavesTheInSyncSet) {
   EXPECT_FALSE(group.is_in_sync("cat"));
 }
 
+TEST(Replica, P1ABackupWhoseDiskFailedComesBackInSyncWhenItWasStartedAgain) {
+  // Given a backup that was left out because its disk refused a write.
+  ReplicaGroup group(kThree);
+  group["cat"].disk_broken = true;
+  group.put("ant", "x", "1");
+  ASSERT_FALSE(group.is_in_sync("cat"));
+  // When there is room again, and it is started with the same disk, without a new primary in between.
+  group.kill("cat");
+  group["cat"].disk_broken = false;
+  group.start("cat");
+  // Then it is in sync again.
+  EXPECT_TRUE(group.until([&] { return group.is_in_sync("cat"); }));
+  EXPECT_EQ(group.primary(), "ant");
+  EXPECT_EQ(group.value("cat", "x"), "1");
+}
+
 TEST(Replica, P1APrimaryWhoseDiskFailedIsReplaced) {
   ReplicaGroup group(kThree);
   group.pass(100ms);
