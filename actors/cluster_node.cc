@@ -113,11 +113,8 @@ Result<void> ClusterNode::join(const std::string& rpc, const std::string& http) 
         {p}, {options_.node, format.store_id}, cluster_format.min_in_sync, options_.timeouts, options_.replica_limits};
     PartitionOptions partition_options{
         {{p}, format.partitions, node_options_.catalogue, node_options_.limits, false}, store_, journal_, {}};
-    replicas->push_back(system_->spawn(
-        replica, ReplicaOptions{std::move(replica_options), std::move(partition_options), journal_, standings_,
-                                [coordinator = coordinator_.get()](PartitionId id, cluster::Proposal proposal) {
-                                  coordinator->propose(id, std::move(proposal));
-                                }}));
+    replicas->push_back(system_->spawn(replica, ReplicaOptions{std::move(replica_options), std::move(partition_options),
+                                                               journal_, standings_, coordinator_->proposing()}));
   }
   replicas_ = replicas;
   for (const auto& actor : *replicas_) caf::anon_send(actor, Peers{routes_});

@@ -168,14 +168,7 @@ ClusterQuestions cluster_questions(Coordinator& coordinator, Partitions replicas
   };
   questions.set_draining = [&coordinator](NodeName node, std::optional<cluster::Drain> drain,
                                           std::function<void(Result<void>)> answer) {
-    // A mark would wait for a node that was never meant.
-    coordinator.describe(
-        [&coordinator, node = std::move(node), drain, answer = std::move(answer)](const ClusterDescription& cluster) {
-          const bool known = std::ranges::any_of(cluster.nodes, [&](const auto& is) { return is.member.node == node; });
-          if (drain && !known)
-            return answer(Error{ErrorCode::NOT_FOUND, "no member of the cluster is called '" + node + "'"});
-          coordinator.set_draining(node, drain, answer);
-        });
+    coordinator.set_draining(std::move(node), drain, std::move(answer));
   };
   return questions;
 }

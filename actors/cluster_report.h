@@ -25,8 +25,7 @@ struct ClusterReport {
 // Functions may be called from any thread; each calls `answer` once, on any thread.
 struct ClusterQuestions {
   std::function<void(std::function<void(ClusterReport)> answer)> report;
-  // Marks a node, or with nothing unmarks it. NOT_FOUND when a node that is to be marked is no member; UNAVAILABLE when
-  // etcd could not be reached.
+  // Marks a node, or with nothing unmarks it. Refusals are Coordinator::set_draining's.
   std::function<void(NodeName node, std::optional<cluster::Drain> drain, std::function<void(Result<void>)> answer)>
       set_draining;
 };

@@ -152,6 +152,9 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
   }
 
   void set_draining(NodeName node, std::optional<cluster::Drain> drain, std::function<void(Result<void>)> answer) {
+    // A mark would wait for a node that was never meant.
+    if (drain && membership.view().find_member(node) == nullptr)
+      return answer(Error{ErrorCode::NOT_FOUND, "no member of the cluster is called '" + node + "'"});
     tasks.add(
         membership.set_draining(std::move(node), drain).then([answer = std::move(answer)](const Result<void>& done) {
           answer(done);
@@ -282,8 +285,10 @@ void Coordinator::stop_links() {
   });
 }
 
-void Coordinator::propose(PartitionId partition, cluster::Proposal proposal) {
-  inbox_->push([loop = loop_, partition, proposal = std::move(proposal)] { loop->propose(partition, proposal); });
+std::function<void(PartitionId partition, cluster::Proposal proposal)> Coordinator::proposing() const {
+  return [inbox = inbox_, loop = loop_](PartitionId partition, cluster::Proposal proposal) {
+    inbox->push([loop, partition, proposal = std::move(proposal)] { loop->propose(partition, proposal); });
+  };
 }
 
 void Coordinator::set_draining(NodeName node, std::optional<cluster::Drain> drain,

@@ -75,8 +75,9 @@ class Coordinator {
   // No more links, no more steps; what is asked is still answered.
   void stop_links();
 
-  void propose(PartitionId partition, cluster::Proposal proposal);
-  // UNAVAILABLE when etcd could not be reached.
+  // For the replicas, which may outlive the coordinator: then it does nothing.
+  std::function<void(PartitionId partition, cluster::Proposal proposal)> proposing() const;
+  // NOT_FOUND when a node that is to be marked is no member; UNAVAILABLE when etcd could not be reached.
   void set_draining(NodeName node, std::optional<cluster::Drain> drain, std::function<void(Result<void>)> answer);
   void describe(std::function<void(ClusterDescription)> answer);
   // All primaries of this node are handed over, as far as there is anybody who could follow. Calls `done` when none is

@@ -183,8 +183,11 @@ void Gateway::stop_accepting() {
   });
 }
 
-void Gateway::partition_reloaded(PartitionId partition, std::uint64_t life) {
-  inbox_->push([loop = loop_, partition, life] { loop->edge.reloaded(partition, life); });
+std::function<void(PartitionId partition, std::uint64_t life)> Gateway::reload_notice() const {
+  // Jobs are run by the loop, so that they find it; without it they wait in the inbox for ever.
+  return [inbox = inbox_, loop = loop_](PartitionId partition, std::uint64_t life) {
+    inbox->push([loop, partition, life] { loop->edge.reloaded(partition, life); });
+  };
 }
 
 void Gateway::belong_to_cluster(ClusterQuestions questions) {

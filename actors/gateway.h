@@ -37,8 +37,9 @@ class Gateway {
 
   // Nothing new is accepted from here on; what is under way is answered. Any thread.
   void stop_accepting();
-  // A partition was loaded anew. Any thread.
-  void partition_reloaded(PartitionId partition, std::uint64_t life);
+  // To be called when a partition was loaded anew. Any thread; after the gateway's end it does nothing, for actors outlive
+  // the gateway.
+  std::function<void(PartitionId partition, std::uint64_t life)> reload_notice() const;
   // From here on the node belongs to a cluster. What `questions` refer to must outlive the gateway. Any thread.
   void belong_to_cluster(ClusterQuestions questions);
 

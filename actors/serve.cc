@@ -89,9 +89,7 @@ int serve_alone(const ServeOptions& options, NodeOptions node_options, const Edg
   auto gateway = start_gateway(
       options, edge_limits, {(*node)->system(), (*node)->partitions(), (*node)->journal(), (*node)->format().store_id});
   if (!gateway) return fail(gateway.error());
-  (*node)->on_reload([&gateway = **gateway](PartitionId partition, std::uint64_t life) {
-    gateway.partition_reloaded(partition, life);
-  });
+  (*node)->on_reload((*gateway)->reload_notice());
   spdlog::info("ready: rpc {}, http {}, data {}, {} partitions", (*gateway)->rpc_address(), (*gateway)->http_address(),
                options.data.string(), (*node)->format().partitions);
   if (!options.ready_file.empty())
@@ -127,9 +125,7 @@ int serve_in_cluster(const ServeOptions& options, NodeOptions node_options, Edge
   auto gateway = start_gateway(
       options, edge_limits, {(*node)->system(), (*node)->partitions(), (*node)->journal(), (*node)->format().store_id});
   if (!gateway) return fail(gateway.error());
-  (*node)->on_reload([&gateway = **gateway](PartitionId partition, std::uint64_t life) {
-    gateway.partition_reloaded(partition, life);
-  });
+  (*node)->on_reload((*gateway)->reload_notice());
   if (auto joined = (*node)->join((*gateway)->rpc_address(), (*gateway)->http_address()); !joined)
     return fail(joined.error());
   (*gateway)->belong_to_cluster(cluster_questions((*node)->coordinator(), (*node)->replicas()));
