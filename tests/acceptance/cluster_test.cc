@@ -1,5 +1,6 @@
 // Three nodes and an etcd, by the real program: what clients and operators see of them.
 #include <gmock/gmock.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <memory>
@@ -9,6 +10,7 @@
 #include "runtime/json.h"
 #include "tests/acceptance/arena_log.h"
 #include "tests/acceptance/recorded_arena.h"
+#include "tests/support/background_command.h"
 #include "tests/support/eventually.h"
 #include "tests/support/raw_socket.h"
 #include "tests/support/running_etcd.h"
@@ -212,6 +214,29 @@ TEST_F(OperatedCluster, ADeadNodeIsAProblemAndAMetricOfTheOthersThatStayReady) {
   const auto text = run_carillon({"cluster", "status", "--connect", cluster.rpc(1)});
   EXPECT_EQ(text.exit_code, 0);
   EXPECT_THAT(text.output, HasSubstr("UNDER-REPLICATED, 2 of 3 in sync"));
+}
+
+// Goal: nothing that is under way between actors is handed to what a stopping node has ended already.
+// Method: questions all the time, and a way to every partition that is lost while its node stops.
+TEST_F(OperatedCluster, AllNodesStopAtOnceAndWellWhileTheyAreAsked) {
+  // Given three nodes that were given work, each of them watched.
+  RunningCluster cluster;
+  EXPECT_EQ(run_carillon({"replay", kOwnLog.path, "--connect", cluster.rpc(0)}).exit_code, 0);
+  std::vector<std::unique_ptr<BackgroundCommand>> watches;
+  for (std::size_t i = 0; i < cluster.size(); ++i) {
+    watches.push_back(std::make_unique<BackgroundCommand>(
+        std::vector<std::string>{"cluster", "watch", "--every", "10", "--connect", cluster.rpc(i)}));
+    watches.back()->start();
+  }
+  for (const auto& watch : watches)
+    ASSERT_TRUE(eventually(kSettledWithin, [&] { return watch->errors().find("watching") != std::string::npos; }));
+  // When all are stopped.
+  for (std::size_t i = 0; i < cluster.size(); ++i) ::kill(cluster.node(i).process(), SIGTERM);
+  // Then each ends as it should.
+  for (std::size_t i = 0; i < cluster.size(); ++i) {
+    const auto stopped = cluster.node(i).stop();
+    EXPECT_TRUE(stopped.ok()) << stopped.error().message;
+  }
 }
 
 // Runs `serve` on that store until it ends by itself.
