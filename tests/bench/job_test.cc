@@ -29,9 +29,9 @@ TEST(Feed, EveryFourthEventGoesStraightToAPlayerOfNoHubIfThereAreAny) {
 }
 
 TEST(Silence, BelongsToTheTimeInWhichItEndsOrThatItOutlasts) {
-  const std::vector<Silence> silences = {{1, 100, 130}, {2, 90, 150}, {1, 190, 500}};
+  const std::vector<Silence> silences = {{1, 100, 130}, {2, 110, 150}, {1, 190, 500}};
   EXPECT_EQ(longest_of(silences, 100, 140), 30);
-  EXPECT_EQ(longest_of(silences, 140, 200), 60);
+  EXPECT_EQ(longest_of(silences, 140, 200), 40);
   EXPECT_EQ(longest_of(silences, 200, 300), 310);
   EXPECT_EQ(longest_of(silences, 600, 700), 0);
 }
