@@ -22,7 +22,7 @@
 namespace carillon::actors {
 
 struct RouteSettings {
-  std::chrono::milliseconds patience{3'000};  // How long something waits for a primary.
+  std::chrono::milliseconds patience{1'000};  // How long something waits for a primary: a fail-over and a little.
   std::size_t waiting_max = 65'536;           // Requests that wait; more are refused.
 };
 

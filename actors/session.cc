@@ -81,7 +81,12 @@ void following(Self self, const Following& answer) {
   auto& follow = state.follows.at(answer.follow);
   if (std::exchange(follow.answered, true)) {  // Asked again after a reload.
     if (!follow.subscription) return;
-    if (answer.extent) follow.subscription->reaches(answer.extent->last);
+    if (!answer.extent) {  // It is not followed any more, so the client must not wait for it.
+      follow.subscription.reset();
+      state.options->ended(answer.follow, answer.extent.error());
+      return;
+    }
+    follow.subscription->reaches(answer.extent->last);
     queue_if_lagging(state, answer.follow);
     return read_some(self);
   }
@@ -119,6 +124,7 @@ void page_read(Self self, PageRead& page) {
   auto& state = self->state;
   --state.reads;
   auto& follow = state.follows[page.follow];
+  if (!follow.subscription) return read_some(self);  // Ended meanwhile.
   if (!page.run && page.run.error().code != ErrorCode::OVERLOADED) {
     follow.subscription.reset();
     state.options->ended(page.follow, page.run.error());
