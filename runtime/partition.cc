@@ -409,7 +409,9 @@ void Partition::feed(Mailbox& mailbox) {
 bool Partition::moves(Mailbox& mailbox) {
   constexpr std::uint64_t kNearly = 16;  // A part of what it takes to go aside, so that it does not go to and fro.
   auto& hub = mailbox.hub;
-  const auto behind = mailbox.committed - std::min(hub.folded, mailbox.committed);
+  // What an earlier fold has been through is no backlog, though it is folded again: or it would go to and fro for ever.
+  hub.reached = std::max(hub.reached, hub.folded);
+  const auto behind = mailbox.committed - std::min(hub.reached, mailbox.committed);
   const auto limit = options_.limits.events_aside;
   if (hub.aside ? behind > limit / kNearly : behind <= limit) return false;
   hub.aside = !hub.aside;

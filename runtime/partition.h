@@ -211,6 +211,7 @@ class Partition {
     bool aside = false;    // Has a long backlog, and was activated to work it off aside.
     Offset handed = 0;     // The last event that the fold was told of.
     Offset folded = 0;     // As last reported.
+    Offset reached = 0;    // The furthest that a fold of it has got.
     Offset cursor = 0;
     Offset cursor_saved = 0;
     Offset failed_at = 0;        // The event that failed last.

@@ -130,6 +130,16 @@ TEST_F(FailOver, P8AStoppedPrimaryThatWakesAcknowledgesNothingOfItsOwnAndServesN
       const auto answer = session.wait(publish(*other, "writer", number));
       return answer.ok() && answer->getAccepted() == 1;
     };
+    // A read that meets a hand-over is refused as unavailable, and asked again.
+    const auto last_offset = [&] {
+      Offset last = 0;
+      EXPECT_TRUE(eventually(10s, [&] {
+        const auto page = session.wait(other->read(kEntity, 1, 1'000));
+        if (page.ok()) last = page->getLastOffset();
+        return page.ok();
+      }));
+      return last;
+    };
     ASSERT_TRUE(eventually(10s, [&] { return accepted(sequence + 1); }));
     ++sequence;
     // Given a primary that is stopped until its successor has accepted something,
@@ -156,10 +166,8 @@ TEST_F(FailOver, P8AStoppedPrimaryThatWakesAcknowledgesNothingOfItsOwnAndServesN
     EXPECT_GE(shown(inspection, [&] { return inspection->getInspection().getLastOffset(); }), sequence);
     // and if it said "accepted", its successor has it.
     const bool was_accepted = publish_answer.ok() && publish_answer->getAccepted() == 1;
-    const auto now = session.wait(other->read(kEntity, 1, 1'000));
-    ASSERT_TRUE(now.ok()) << now.error().message;
     if (was_accepted) ++sequence;
-    EXPECT_GE(now->getLastOffset(), sequence);
+    EXPECT_GE(last_offset(), sequence);
     // Of whatever came late, at most this one may still be on its way: it must be known before the next round counts.
     if (!was_accepted) {
       ASSERT_TRUE(eventually(10s, [&] {
@@ -168,9 +176,7 @@ TEST_F(FailOver, P8AStoppedPrimaryThatWakesAcknowledgesNothingOfItsOwnAndServesN
       }));
       ++sequence;
     }
-    const auto settled = session.wait(other->read(kEntity, 1, 1'000));
-    ASSERT_TRUE(settled.ok()) << settled.error().message;
-    EXPECT_EQ(settled->getLastOffset(), sequence) << "something is there twice, or missing";
+    EXPECT_EQ(last_offset(), sequence) << "something is there twice, or missing";
   }
 }
 
