@@ -47,7 +47,7 @@ struct Drain {
 struct Drained {
   PartitionId partition;
 };
-struct Stop {};         // The node ends; so do the actors that the partition has spawned.
+struct Stop {};       // The node ends; so do the actors that the partition has spawned.
 struct RestartHubs {  // What was on its way to that partition may be lost.
   PartitionId target;
 };

@@ -68,8 +68,9 @@ class Follower final : private kj::TaskSet::ErrorHandler {
     std::uint32_t retry_after_ms = 0;
     bool retry_due = false;
 
-    kj::TimePoint open_since = kj::origin<kj::TimePoint>();  // Since when there are open calls, or when something came meanwhile.
-    bool unavailable = false;    // One of them is for what was unavailable.
+    kj::TimePoint open_since =
+        kj::origin<kj::TimePoint>();  // Since when there are open calls, or when something came meanwhile.
+    bool unavailable = false;         // One of them is for what was unavailable.
   };
   using Entities = std::vector<std::uint32_t>;
 
