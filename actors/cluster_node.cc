@@ -98,8 +98,6 @@ Result<void> ClusterNode::join(const std::string& rpc, const std::string& http) 
     // Before anything else is written: what follows belongs to this cluster only.
     runtime::WriteSet writes;
     writes.put(runtime::store_key(kClusterKey), cluster_format.cluster_id);
-    std::promise<Result<void>> written;
-    auto done = written.get_future();
     caf::scoped_actor self{*system_};
     self->send(journal_, Commit{{}, caf::actor_cast<caf::actor>(self), std::move(writes), true});
     Result<void> outcome;

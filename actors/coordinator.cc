@@ -184,13 +184,6 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
     return all;
   }
 
-  std::size_t primaries_here() const {
-    std::size_t count = 0;
-    for (const auto& [partition, record] : membership.view().partitions())
-      count += record.value.primary == membership.replica();
-    return count;
-  }
-
   kj::Promise<void> hand_over_all(std::function<void(bool)> progress) {
     bool any = false;
     for (const auto& [partition, record] : membership.view().partitions()) {

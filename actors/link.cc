@@ -28,7 +28,9 @@ caf::actor address(Self self) { return caf::actor_cast<caf::actor>(self); }
 bool is_dialer(const LinkState& state) { return state.options->self.node < state.options->peer; }
 
 void complain(LinkState& state, const std::string& what) {
-  if (state.complaints.insert(what).second) spdlog::warn("link to {}: {}", state.options->peer, what);
+  constexpr std::size_t kComplaintsMax = 1'000;  // What others say is part of some, and they may say anything.
+  if (state.complaints.size() < kComplaintsMax && state.complaints.insert(what).second)
+    spdlog::warn("link to {}: {}", state.options->peer, what);
 }
 
 template <class News>
@@ -185,6 +187,7 @@ void flush_soon(Self self) {
 
 void enqueue(Self self, Parcel parcel) {
   auto& state = self->state;
+  if (!state.remote) return;  // Lost meanwhile; what was to be said belongs to that meeting.
   const auto bytes = bytes_of(parcel);
   state.queue_bytes += bytes;
   state.queue.push_back(std::move(parcel));

@@ -19,6 +19,7 @@ struct Limits {
 
   // What one hub has under way.
   std::size_t hub_events_ahead_max = 1'024;          // Handed over and not yet folded; beyond that it reads from disk.
+  std::size_t hubs_aside_max = 4;                    // At a time, of one partition: each takes a thread.
   std::uint64_t events_aside = 4'096;                // With so many on disk before it, a hub works aside (Partition).
   std::size_t emissions_unacknowledged_max = 1'024;  // To one partition; the receiver's window spans as many.
 

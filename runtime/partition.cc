@@ -364,6 +364,8 @@ Outputs Partition::take() {
 
 void Partition::activate(Mailbox& mailbox) {
   auto& hub = mailbox.hub;
+  if (hub.aside && hubs_aside_ >= options_.limits.hubs_aside_max) hub.aside = false;
+  hubs_aside_ += hub.aside;
   hub.incarnation = ++incarnations_;
   hub.active = true;
   hub.lagging = true;  // Until it reports that it has caught up with the disk.
@@ -414,8 +416,9 @@ bool Partition::moves(Mailbox& mailbox) {
   const auto behind = mailbox.committed - std::min(hub.reached, mailbox.committed);
   const auto limit = options_.limits.events_aside;
   if (hub.aside ? behind > limit / kNearly : behind <= limit) return false;
-  hub.aside = !hub.aside;
+  if (!hub.aside && hubs_aside_ >= options_.limits.hubs_aside_max) return false;
   end_fold(mailbox);
+  hub.aside = !hub.aside;
   activate(mailbox);
   return true;
 }
@@ -488,6 +491,7 @@ void Partition::save_snapshot(const EntityId& hub, const Snapshot& snapshot) {
 void Partition::end_fold(Mailbox& mailbox) {
   if (!mailbox.hub.active) return;
   mailbox.hub.active = false;
+  hubs_aside_ -= mailbox.hub.aside;
   --counters_.active_hubs;
   // What was to be said to it has not been taken yet, perhaps not even that it begins.
   std::erase_if(outputs_.feeds, [&](const Outputs::Feed& feed) { return feed.hub == mailbox.id; });

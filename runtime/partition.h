@@ -324,6 +324,7 @@ class Partition {
   std::set<std::pair<EntityId, Offset>> settling_;  // Dead letters that are being redriven or discarded.
 
   std::uint64_t incarnations_ = 0;
+  std::size_t hubs_aside_ = 0;  // Active ones.
   std::multimap<UnixMs, EntityId> retries_;
   bool hubs_wait_ = false;     // Some unfinished hubs are not active for want of room.
   bool search_again_ = false;  // One more round after this one.
