@@ -122,6 +122,30 @@ TEST(Partition, P5FinishesAfterACrashWhatAHubHadBegun) {
   EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":5})"));
 }
 
+TEST(Partition, P7HubsWithALongBacklogWorkItOffAsideButNotTooManyAtATime) {
+  // Given three hubs with a hundred events each on disk, and room for one of them aside.
+  runtime::Limits limits;
+  limits.events_aside = 20;
+  limits.hubs_aside_max = 1;
+  OnePartition node(limits);
+  Sequence sequence = 0;
+  for (int i = 0; i < 100; ++i)
+    for (const auto* hub : {"counter/1", "counter/2", "counter/3"}) node.add(hub, 1, ++sequence);
+  ASSERT_TRUE(node.work());
+  node.commit();
+  node.restart();
+  node.activations.clear();
+  node.most_aside = 0;
+  // When they work it off.
+  node.settle();
+  // Then never more than one was aside, none is in the end, and nobody has lost anything.
+  EXPECT_EQ(node.most_aside, 1u);
+  EXPECT_EQ(node.aside(), 0u);
+  EXPECT_LT(node.activations.size(), 10u);  // They do not go to and fro.
+  for (const auto* hub : {"counter/1", "counter/2", "counter/3"})
+    EXPECT_THAT(node.state_of(hub), ::testing::HasSubstr("100")) << hub;
+}
+
 TEST(Partition, P5PutsAnIdleHubToRestAndFindsItsStateAgain) {
   // Given a hub with a state, at rest.
   OnePartition node;

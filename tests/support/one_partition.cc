@@ -74,7 +74,9 @@ bool OnePartition::work() {
       again = true;
       auto fold = Fold::open({activation.hub, 1, limits_}, *catalogue_.find(activation.hub.kind()), *store_);
       CHECK(fold.ok());
-      folds_.emplace(activation.hub, ActiveFold{std::move(*fold), activation.incarnation});
+      folds_.emplace(activation.hub, ActiveFold{std::move(*fold), activation.incarnation, activation.aside});
+      activations.push_back(activation);
+      most_aside = std::max(most_aside, aside());
     }
     for (auto& feed : outputs.feeds) {
       again = true;
@@ -116,6 +118,10 @@ void OnePartition::step(const EntityId& hub) {
                         std::move(outcome->emissions), std::move(outcome->snapshot), std::move(outcome->failure)},
                        now);
   }
+}
+
+std::size_t OnePartition::aside() const {
+  return static_cast<std::size_t>(std::ranges::count_if(folds_, [](const auto& fold) { return fold.second.aside; }));
 }
 
 void OnePartition::commit() {

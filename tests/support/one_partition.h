@@ -57,6 +57,10 @@ class OnePartition {
   std::vector<runtime::Published> answers;
   std::vector<runtime::Outputs::Redriven> redriven;
   std::map<runtime::SessionId, std::vector<runtime::Delivery>> deliveries;
+  std::vector<runtime::Outputs::Activation> activations;
+  // Folds that were activated aside and have not been dismissed.
+  std::size_t aside() const;
+  std::size_t most_aside = 0;  // At a time.
 
  private:
   void open();
@@ -65,6 +69,7 @@ class OnePartition {
   struct ActiveFold {
     runtime::Fold fold;
     std::uint64_t incarnation;
+    bool aside = false;
     bool reported = false;
   };
 
