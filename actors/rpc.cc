@@ -5,12 +5,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "actors/cluster_report.h"
 #include "actors/feed.h"
 #include "actors/publish_path.h"
 #include "actors/questions.h"
+#include "actors/wire_answers.h"
 
 namespace carillon::actors {
 namespace {
@@ -18,36 +18,6 @@ namespace {
 constexpr unsigned kRefusalsMax = 65'536;  // In one answer.
 
 std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
-capnp::Text::Reader text(const std::string& string) { return {string.data(), string.size()}; }
-
-void write(wire::StoredEvent::Builder out, const Event& event) {
-  out.setType(text(event.type));
-  out.setPayload(text(event.payload));
-  const std::string_view label = event.producer.is_hub() ? "hub " : "client ";
-  const auto name = event.producer.name();
-  auto producer = out.initProducer(static_cast<unsigned>(label.size() + name.size()));
-  std::memcpy(producer.begin(), label.data(), label.size());
-  std::memcpy(producer.begin() + label.size(), name.data(), name.size());
-  out.setSequence(event.sequence);
-  out.setAcceptedAtMs(event.accepted_at_ms);
-  out.setRedriveOf(event.redrive_of);
-}
-
-void write(const Edge& edge, wire::Refusal::Builder out, std::uint32_t index, const Error& error) {
-  out.setIndex(index);
-  out.setCode(error.code);
-  out.setMessage(text(error.message));
-  out.setFirstOffset(error.first_offset);
-  if (error.code == ErrorCode::OVERLOADED)
-    out.setRetryAfterMs(static_cast<std::uint32_t>(edge.edge_limits.overloaded_retry.count()));
-  if (error.code == ErrorCode::UNAVAILABLE)
-    out.setRetryAfterMs(static_cast<std::uint32_t>(edge.edge_limits.unavailable_retry.count()));
-}
-
-void write(const Edge& edge, capnp::List<wire::Refusal>::Builder out,
-           const std::vector<runtime::ItemRefusal>& refusals) {
-  for (unsigned i = 0; i < refusals.size(); ++i) write(edge, out[i], refusals[i].index, refusals[i].error);
-}
 
 std::optional<cluster::Drain> drain_of(wire::Drain drain) {
   switch (drain) {
@@ -59,95 +29,6 @@ std::optional<cluster::Drain> drain_of(wire::Drain drain) {
       break;
   }
   return std::nullopt;
-}
-
-wire::Drain wire_of(const std::optional<cluster::Drain>& drain) {
-  if (!drain) return wire::Drain::NOTHING;
-  return *drain == cluster::Drain::kAll ? wire::Drain::EVERYTHING : wire::Drain::PRIMARIES;
-}
-
-wire::Role wire_of(cluster::Role role) {
-  switch (role) {
-    case cluster::Role::kJoining:
-      return wire::Role::JOINING;
-    case cluster::Role::kInSync:
-      return wire::Role::IN_SYNC;
-    case cluster::Role::kPrimary:
-      return wire::Role::PRIMARY;
-    case cluster::Role::kStranger:
-      break;
-  }
-  return wire::Role::STRANGER;
-}
-
-void write(wire::ReplicaState::Builder out, const ReplicaStats& replica) {
-  out.setPartition(replica.partition.value);
-  out.setRole(wire_of(replica.role));
-  out.setEpoch(replica.epoch);
-  out.setLogEnd(replica.log_end);
-  out.setCommit(replica.commit);
-  out.setApplied(replica.applied);
-  out.setReady(replica.ready);
-  auto backups = out.initBackups(static_cast<unsigned>(replica.backups.size()));
-  for (unsigned i = 0; i < replica.backups.size(); ++i) {
-    const auto& backup = replica.backups[i];
-    backups[i].setNode(text(backup.id.node));
-    backups[i].setInSync(backup.in_sync);
-    backups[i].setLinked(backup.linked);
-    backups[i].setCopying(backup.copying);
-    backups[i].setLagEntries(backup.lag_entries);
-  }
-}
-
-void write(wire::ClusterPartition::Builder out, const ClusterDescription::Partition& partition) {
-  const auto& record = partition.record;
-  out.setNumber(partition.partition.value);
-  out.setEpoch(record.epoch);
-  out.setPrimary(text(record.primary.node));
-  auto in_sync = out.initInSync(static_cast<unsigned>(record.in_sync.size()));
-  for (unsigned i = 0; i < record.in_sync.size(); ++i) in_sync.set(i, text(record.in_sync[i].node));
-  auto replicas = out.initReplicas(static_cast<unsigned>(record.replicas.size()));
-  for (unsigned i = 0; i < record.replicas.size(); ++i) replicas.set(i, text(record.replicas[i]));
-}
-
-void write(wire::Cluster::Builder out, const ClusterReport& report) {
-  const auto& cluster = report.cluster;
-  out.setName(text(cluster.cluster));
-  out.setId(text(cluster.cluster_id));
-  out.setNode(text(cluster.self));
-  out.setController(text(cluster.controller));
-  out.setEtcdReachable(cluster.etcd_reachable);
-  out.setReplicas(cluster.replicas);
-  out.setMinInSync(cluster.min_in_sync);
-  auto nodes = out.initNodes(static_cast<unsigned>(cluster.nodes.size()));
-  for (unsigned i = 0; i < cluster.nodes.size(); ++i) {
-    const auto& node = cluster.nodes[i];
-    nodes[i].setName(text(node.member.node));
-    nodes[i].setStore(text(node.member.store));
-    nodes[i].setPeer(text(node.member.peer));
-    nodes[i].setRpc(text(node.member.rpc));
-    nodes[i].setHttp(text(node.member.http));
-    nodes[i].setDrain(wire_of(node.draining));
-    nodes[i].setDrained(node.draining && node.drained);
-    nodes[i].setLinked(node.linked);
-  }
-  auto partitions = out.initPartitions(static_cast<unsigned>(cluster.partitions.size()));
-  for (unsigned i = 0; i < cluster.partitions.size(); ++i) write(partitions[i], cluster.partitions[i]);
-  std::vector<const ReplicaStats*> held;
-  for (const auto& replica : report.replicas)
-    if (replica.role != cluster::Role::kStranger || replica.log_end > 0) held.push_back(&replica);
-  auto replicas = out.initOwnReplicas(static_cast<unsigned>(held.size()));
-  for (unsigned i = 0; i < held.size(); ++i) write(replicas[i], *held[i]);
-  auto links = out.initLinks(static_cast<unsigned>(cluster.links.size()));
-  for (unsigned i = 0; i < cluster.links.size(); ++i) {
-    const auto& link = cluster.links[i];
-    links[i].setNode(text(link.peer));
-    links[i].setUp(link.up);
-    links[i].setMeetings(link.meetings);
-    links[i].setBytesSent(link.bytes_sent);
-    links[i].setBytesReceived(link.bytes_received);
-    links[i].setQueuedBytes(link.queued_bytes);
-  }
 }
 
 Error no_cluster() {
@@ -163,7 +44,7 @@ class SubscriptionServer final : public wire::Subscription::Server {
         feed_(edge, {[this](const auto& deliveries) { return pass_on(deliveries); },
                      [this, &edge](std::uint32_t follow, const Error& error) {
                        auto request = sink_.endedRequest();
-                       write(edge, request.initRefusal(), follow, error);
+                       write(edge.edge_limits, request.initRefusal(), follow, error);
                        request.send().detach([](kj::Exception&&) {});
                      }}) {}
 
@@ -206,7 +87,7 @@ class GatewayServer final : public wire::Gateway::Server {
                "a batch holds at most", edge_.limits.batch_events_max, "events");
     if (!producer) {
       auto refusals = context.getResults().initRefusals(batch.size());
-      for (unsigned i = 0; i < batch.size(); ++i) write(edge_, refusals[i], i, producer.error());
+      for (unsigned i = 0; i < batch.size(); ++i) write(edge_.edge_limits, refusals[i], i, producer.error());
       return kj::READY_NOW;
     }
     auto outcome = publish_path_.publish(*producer, batch.size(), [&](std::uint32_t i) {
@@ -220,14 +101,14 @@ class GatewayServer final : public wire::Gateway::Server {
       results.setAccepted(done.accepted);
       results.setDuplicates(done.duplicates);
       if (!done.refusals.empty())
-        write(edge_, results.initRefusals(static_cast<unsigned>(done.refusals.size())), done.refusals);
+        write(edge_.edge_limits, results.initRefusals(static_cast<unsigned>(done.refusals.size())), done.refusals);
     });
   }
 
   kj::Promise<void> subscribe(SubscribeContext context) override {
     const auto params = context.getParams();
     if (params.getFollows().size() > edge_.edge_limits.follows_max) {
-      write(edge_, context.getResults().initRefusals(1)[0], 0,
+      write(edge_.edge_limits, context.getResults().initRefusals(1)[0], 0,
             {ErrorCode::LIMIT_EXCEEDED,
              "a subscription follows at most " + std::to_string(edge_.edge_limits.follows_max) + " entities", 0});
       return kj::READY_NOW;
@@ -247,7 +128,7 @@ class GatewayServer final : public wire::Gateway::Server {
     }
     if (!refusals.empty()) {
       // The places of deliveries are those of the request, so a list with a hole is refused whole.
-      write(edge_, context.getResults().initRefusals(static_cast<unsigned>(refusals.size())), refusals);
+      write(edge_.edge_limits, context.getResults().initRefusals(static_cast<unsigned>(refusals.size())), refusals);
       return kj::READY_NOW;
     }
     auto server = kj::heap<SubscriptionServer>(edge_, params.getSink());
@@ -257,7 +138,7 @@ class GatewayServer final : public wire::Gateway::Server {
         .then([this, context, subscription = kj::mv(subscription)](auto refused) mutable {
           auto results = context.getResults();
           results.setSubscription(kj::mv(subscription));
-          write(edge_, results.initRefusals(static_cast<unsigned>(refused.size())), refused);
+          write(edge_.edge_limits, results.initRefusals(static_cast<unsigned>(refused.size())), refused);
         });
   }
 
@@ -266,7 +147,7 @@ class GatewayServer final : public wire::Gateway::Server {
     return read_page(edge_, view(params.getEntity()), params.getFrom(), params.getLimit())
         .then([this, context](Result<Page> page) mutable {
           auto results = context.getResults();
-          if (!page) return write(edge_, results.initRefusal(), 0, page.error());
+          if (!page) return write(edge_.edge_limits, results.initRefusal(), 0, page.error());
           results.setFirstOffset(page->run.first);
           results.setLastOffset(page->last);
           auto events = results.initEvents(static_cast<unsigned>(page->run.events.size()));
@@ -278,55 +159,23 @@ class GatewayServer final : public wire::Gateway::Server {
     return inspect_entity(edge_, view(context.getParams().getEntity()))
         .then([this, context](Result<EntityInspection> seen) mutable {
           auto results = context.getResults();
-          if (!seen) return write(edge_, results.initRefusal(), 0, seen.error());
-          auto inspection = results.initInspection();
-          inspection.setState(text(seen->state));
-          inspection.setFirstOffset(seen->extent.first);
-          inspection.setLastOffset(seen->extent.last);
-          inspection.setCursor(seen->cursor);
-          inspection.setDeadLetters(seen->dead_letters);
-          inspection.setBehaviourVersion(seen->behaviour_version);
+          if (!seen) return write(edge_.edge_limits, results.initRefusal(), 0, seen.error());
+          write(results.initInspection(), *seen);
         });
   }
 
   kj::Promise<void> stats(StatsContext context) override {
-    return stats_().then([context](const NodeStats& node) mutable {
-      auto stats = context.getResults().initStats();
-      stats.setVersion(text(node.version));
-      stats.setUptimeMs(static_cast<std::uint64_t>(node.uptime.count()));
-      const auto figures = node.figures();
-      auto counters = stats.initCounters(static_cast<unsigned>(figures.size()));
-      for (unsigned i = 0; i < figures.size(); ++i) {
-        counters[i].setName(text(figures[i].full_name()));
-        counters[i].setValue(figures[i].value);
-      }
-      const auto measured = node.stages();
-      auto stages = stats.initStages(static_cast<unsigned>(measured.size()));
-      for (unsigned i = 0; i < measured.size(); ++i) {
-        stages[i].setStage(text(measured[i].name));
-        stages[i].setCount(measured[i].latencies.count());
-        stages[i].setP50Ms(measured[i].latencies.quantile_ms(0.5));
-        stages[i].setP99Ms(measured[i].latencies.quantile_ms(0.99));
-        stages[i].setMaxMs(measured[i].latencies.max_ms());
-      }
-    });
+    return stats_().then([context](const NodeStats& node) mutable { write(context.getResults().initStats(), node); });
   }
 
   kj::Promise<void> deadLetters(DeadLettersContext context) override {
     return list_dead_letters(edge_, view(context.getParams().getEntity()))
         .then([this, context](Result<DeadLetterList> list) mutable {
           auto results = context.getResults();
-          if (!list) return write(edge_, results.initRefusal(), 0, list.error());
+          if (!list) return write(edge_.edge_limits, results.initRefusal(), 0, list.error());
           results.setMore(list->more);
           auto letters = results.initDeadLetters(static_cast<unsigned>(list->entries.size()));
-          for (unsigned i = 0; i < list->entries.size(); ++i) {
-            const auto& entry = list->entries[i];
-            letters[i].setEntity(text(entry.entity.text()));
-            letters[i].setOffset(entry.offset);
-            letters[i].setReason(text(entry.letter.reason));
-            letters[i].setAttempts(entry.letter.attempts);
-            write(letters[i].initEvent(), entry.event);
-          }
+          for (unsigned i = 0; i < list->entries.size(); ++i) write(letters[i], list->entries[i]);
         });
   }
 
@@ -337,7 +186,7 @@ class GatewayServer final : public wire::Gateway::Server {
           if (done)
             context.getResults().setNewOffset(*done);
           else
-            write(edge_, context.getResults().initRefusal(), 0, done.error());
+            write(edge_.edge_limits, context.getResults().initRefusal(), 0, done.error());
         });
   }
 
@@ -345,31 +194,27 @@ class GatewayServer final : public wire::Gateway::Server {
     const auto params = context.getParams();
     return operate_on_dead_letter(edge_, view(params.getEntity()), params.getOffset(), false)
         .then([this, context](Result<Offset> done) mutable {
-          if (!done) write(edge_, context.getResults().initRefusal(), 0, done.error());
+          if (!done) write(edge_.edge_limits, context.getResults().initRefusal(), 0, done.error());
         });
   }
 
   kj::Promise<void> cluster(ClusterContext context) override {
     if (!edge_.cluster) {
-      write(edge_, context.getResults().initRefusal(), 0, no_cluster());
+      write(edge_.edge_limits, context.getResults().initRefusal(), 0, no_cluster());
       return kj::READY_NOW;
     }
     return stats_().then([this, context](const NodeStats& node) mutable {
       auto results = context.getResults();
       if (!node.cluster)
-        return write(edge_, results.initRefusal(), 0,
+        return write(edge_.edge_limits, results.initRefusal(), 0,
                      {ErrorCode::UNAVAILABLE, "what is known of the cluster did not come in time; try again", 0});
-      auto cluster = results.initCluster();
-      write(cluster, *node.cluster);
-      const auto found = node.problems();
-      auto problems = cluster.initProblems(static_cast<unsigned>(found.size()));
-      for (unsigned i = 0; i < found.size(); ++i) problems.set(i, text(found[i].sentence));
+      write_cluster(results.initCluster(), node);
     });
   }
 
   kj::Promise<void> drain(DrainContext context) override {
     if (!edge_.cluster) {
-      write(edge_, context.getResults().initRefusal(), 0, no_cluster());
+      write(edge_.edge_limits, context.getResults().initRefusal(), 0, no_cluster());
       return kj::READY_NOW;
     }
     const auto params = context.getParams();
@@ -380,7 +225,7 @@ class GatewayServer final : public wire::Gateway::Server {
               [answer](const Result<void>& done) { answer(done ? Result<bool>(true) : Result<bool>(done.error())); });
         })
         .then([this, context](const Result<bool>& done) mutable {
-          if (!done) write(edge_, context.getResults().initRefusal(), 0, done.error());
+          if (!done) write(edge_.edge_limits, context.getResults().initRefusal(), 0, done.error());
         });
   }
 

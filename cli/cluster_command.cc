@@ -118,11 +118,11 @@ int status(const StatusOptions& options) {
     asking.add(ask(session, others.back(), std::string(view(node.getRpc()))));
   }
   const auto answers = session.wait(kj::joinPromises(asking.releaseAsArray()));
-  ClusterViews views{asked, {}};
+  actors::ClusterViews views{asked, {}};
   for (std::size_t i = 0; i < others.size(); ++i)
     views.others.emplace(others[i], answers[i] ? Result<wire::Cluster::Reader>(answers[i]->getCluster())
                                                : Result<wire::Cluster::Reader>(answers[i].error()));
-  (void)(options.json ? print_line(cluster_json(views))
+  (void)(options.json ? print_line(actors::cluster_json(views))
                       : print(cluster_text(views, options.all, colours_for_stdout())));
   return kOk;
 }
@@ -171,7 +171,7 @@ std::optional<wire::ClusterNode::Reader> find_node(wire::Cluster::Reader cluster
   return std::nullopt;
 }
 
-std::string words_of(const Holding& holding) {
+std::string words_of(const actors::Holding& holding) {
   return "the primary of " + std::to_string(holding.primaries) + ", copies of " + std::to_string(holding.copies) +
          " partitions";
 }
@@ -179,13 +179,13 @@ std::string words_of(const Holding& holding) {
 // Says how far it has come, whenever that changes.
 int wait_until_drained(Asking& asking, const DrainOptions& options) {
   const auto until = Clock::now() + std::chrono::seconds(options.at_most_s);
-  std::optional<Holding> said;
+  std::optional<actors::Holding> said;
   for (;;) {
     auto answer = asking.cluster();
     if (answer) {
       const auto cluster = answer->getCluster();
       const auto node = find_node(cluster, options.node);
-      const auto holding = holding_of(cluster, options.node);
+      const auto holding = actors::holding_of(cluster, options.node);
       if (!node) {
         complain("node " + options.node + " has left the cluster; it was " + words_of(holding));
         return kFailed;

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "actors/answer_json.h"
 #include "cli/node_call.h"
 #include "cli/pretty_json.h"
 #include "cli/report.h"
@@ -24,7 +25,8 @@ int list(const Options& options) {
   if (!answer) return complain_of(session, answer.error());
   const Colours colours = colours_for_stdout();
   for (const auto letter : answer->getDeadLetters())
-    if (!(options.json ? print_line(dead_letter_json(letter)) : print(dead_letter_text(letter, colours)))) return kOk;
+    if (!(options.json ? print_line(actors::dead_letter_json(letter)) : print(dead_letter_text(letter, colours))))
+      return kOk;
   if (answer->getMore()) say("There are more; settle some of these, or name an entity.");
   if (options.json) return kOk;
   if (answer->getDeadLetters().size() == 0)
@@ -41,7 +43,7 @@ int show(const Options& options) {
   if (!answer) return complain_of(session, answer.error());
   for (const auto letter : answer->getDeadLetters()) {
     if (letter.getOffset() != options.offset || view(letter.getEntity()) != options.entity) continue;
-    (void)(options.json ? print_line(dead_letter_json(letter))
+    (void)(options.json ? print_line(actors::dead_letter_json(letter))
                         : print(dead_letter_text(letter, colours_for_stdout()) +
                                 pretty_json(view(letter.getEvent().getPayload()), 2) + "\n"));
     return kOk;

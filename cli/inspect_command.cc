@@ -1,5 +1,6 @@
 #include "cli/inspect_command.h"
 
+#include "actors/answer_json.h"
 #include "cli/node_call.h"
 #include "cli/report.h"
 #include "cli/terminal.h"
@@ -18,7 +19,7 @@ int run(const Options& options) {
   auto answer = session.inspect(options.entity);
   if (!answer) return complain_of(session, answer.error());
   const auto inspection = answer->getInspection();
-  (void)(options.json ? print_line(inspection_json(options.entity, inspection))
+  (void)(options.json ? print_line(actors::inspection_json(options.entity, inspection))
                       : print(inspection_text(options.entity, inspection, colours_for_stdout())));
   return kOk;
 }

@@ -5,24 +5,15 @@
 #include <cmath>
 #include <cstdio>
 
+#include "actors/answer_json.h"
 #include "cli/columns.h"
 #include "cli/pretty_json.h"
 #include "cli/span_text.h"
-#include "messages/rfc3339.h"
-#include "runtime/json.h"
 
 namespace carillon::cli {
 namespace {
 
 std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
-
-// A payload may have been published with line breaks, which JSON allows between its parts only.
-std::string on_one_line(std::string_view json) {
-  std::string line(json);
-  std::ranges::replace_if(
-      line, [](char c) { return c == '\n' || c == '\r'; }, ' ');
-  return line;
-}
 
 std::string milliseconds(double ms) {
   std::array<char, 32> text{};
@@ -36,16 +27,6 @@ std::string figure(double value) {
   return is_whole(value) ? grouped(static_cast<std::uint64_t>(value)) : milliseconds(value);
 }
 
-void add_event(JsonWriter& json, Offset offset, wire::StoredEvent::Reader event) {
-  json.field("offset", offset)
-      .field("type", view(event.getType()))
-      .key("payload")
-      .raw(on_one_line(view(event.getPayload())));
-  json.field("accepted_at", rfc3339(event.getAcceptedAtMs())).field("producer", view(event.getProducer()));
-  json.field("sequence", event.getSequence());
-  if (event.getRedriveOf() != 0) json.field("redrive_of", event.getRedriveOf());
-}
-
 std::string span_of(wire::Inspection::Reader inspection) {
   if (inspection.getLastOffset() == 0) return "empty";
   if (inspection.getFirstOffset() > inspection.getLastOffset())
@@ -55,11 +36,8 @@ std::string span_of(wire::Inspection::Reader inspection) {
 
 }  // namespace
 
-std::string event_json(Offset offset, wire::StoredEvent::Reader event, const Colours& colours) {
-  JsonWriter json;
-  json.begin_object();
-  add_event(json, offset, event);
-  std::string text = json.end_object().take();
+std::string event_line(Offset offset, wire::StoredEvent::Reader event, const Colours& colours) {
+  std::string text = actors::event_json(offset, event);
   if (colours.reset.empty()) return text;
   // The type stands out, what follows the payload stands back; the JSON is the same.
   const std::size_t type = text.find(R"("type":)");
@@ -71,19 +49,6 @@ std::string event_json(Offset offset, wire::StoredEvent::Reader event, const Col
   text.insert(payload, colours.reset);
   text.insert(type, colours.cyan);
   return text;
-}
-
-std::string inspection_json(std::string_view entity, wire::Inspection::Reader inspection) {
-  JsonWriter json;
-  json.begin_object().field("entity", entity);
-  json.field("first_offset", inspection.getFirstOffset()).field("last_offset", inspection.getLastOffset());
-  json.field("cursor", inspection.getCursor()).field("dead_letters", inspection.getDeadLetters());
-  json.field("behaviour_version", inspection.getBehaviourVersion()).key("state");
-  if (view(inspection.getState()).empty())
-    json.null();
-  else
-    json.raw(view(inspection.getState()));
-  return json.end_object().take();
 }
 
 std::string inspection_text(std::string_view entity, wire::Inspection::Reader inspection, const Colours& colours) {
@@ -113,26 +78,6 @@ std::string inspection_text(std::string_view entity, wire::Inspection::Reader in
   return text;
 }
 
-std::string stats_json(wire::Stats::Reader stats) {
-  JsonWriter json;
-  json.begin_object().field("version", view(stats.getVersion())).field("uptime_ms", stats.getUptimeMs());
-  json.key("counters").begin_object();
-  for (const auto counter : stats.getCounters()) {
-    json.key(view(counter.getName()));
-    is_whole(counter.getValue()) ? json.value(static_cast<std::uint64_t>(counter.getValue()))
-                                 : json.value(counter.getValue());
-  }
-  json.end_object().key("stages").begin_array();
-  for (const auto stage : stats.getStages()) {
-    json.begin_object()
-        .field("stage", view(stage.getStage()))
-        .field("count", stage.getCount())
-        .field("p50_ms", stage.getP50Ms());
-    json.field("p99_ms", stage.getP99Ms()).field("max_ms", stage.getMaxMs()).end_object();
-  }
-  return json.end_array().end_object().take();
-}
-
 std::string stats_text(wire::Stats::Reader stats, const Colours& colours) {
   std::size_t width = 24;
   for (const auto stage : stats.getStages()) width = std::max(width, view(stage.getStage()).size());
@@ -152,14 +97,6 @@ std::string stats_text(wire::Stats::Reader stats, const Colours& colours) {
   for (const auto counter : stats.getCounters())
     text += "  " + padded(view(counter.getName()), width) + right(figure(counter.getValue()), 13) + "\n";
   return text;
-}
-
-std::string dead_letter_json(wire::DeadLetter::Reader letter) {
-  JsonWriter json;
-  json.begin_object().field("entity", view(letter.getEntity()));
-  add_event(json, letter.getOffset(), letter.getEvent());
-  json.field("reason", view(letter.getReason())).field("attempts", letter.getAttempts());
-  return json.end_object().take();
 }
 
 std::string dead_letter_text(wire::DeadLetter::Reader letter, const Colours& colours) {

@@ -1,5 +1,6 @@
 #include "cli/stats_command.h"
 
+#include "actors/answer_json.h"
 #include "cli/node_call.h"
 #include "cli/report.h"
 #include "cli/terminal.h"
@@ -18,7 +19,7 @@ int run(const Options& options) {
   auto answer = session.stats();
   if (!answer) return complain_of(session, answer.error());
   const auto stats = answer->getStats();
-  (void)(options.json ? print_line(stats_json(stats)) : print(stats_text(stats, colours_for_stdout())));
+  (void)(options.json ? print_line(actors::stats_json(stats)) : print(stats_text(stats, colours_for_stdout())));
   return kOk;
 }
 

@@ -47,7 +47,7 @@ int print_stored(client::Session& session, const Options& options, const Colours
     std::string page;
     for (const auto event : answer->getEvents()) {
       if (offset > *end) break;
-      page += event_json(offset++, event, colours) + "\n";
+      page += event_line(offset++, event, colours) + "\n";
     }
     if (!print(page)) return kOk;
     next = offset;
@@ -66,7 +66,7 @@ int follow(client::Session& session, const client::Addresses& addresses, const O
   };
   client::Follower::Callbacks callbacks;
   callbacks.event = [&](std::size_t, Offset offset, wire::StoredEvent::Reader event) {
-    if (!code && !print_line(event_json(offset, event, colours))) end_with(kOk);
+    if (!code && !print_line(event_line(offset, event, colours))) end_with(kOk);
   };
   callbacks.ended = [&](std::size_t, const Error& error) -> std::optional<Offset> {
     // Whoever named no offset wants what there is, also when retention overtakes them.

@@ -11,6 +11,11 @@
 namespace carillon::cli {
 namespace {
 
+using actors::cluster_json;
+using actors::ClusterViews;
+using actors::Holding;
+using actors::holding_of;
+
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;

@@ -4,8 +4,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "actors/answer_json.h"
+
 namespace carillon::cli {
 namespace {
+
+using actors::dead_letter_json;
+using actors::event_json;
+using actors::inspection_json;
+using actors::stats_json;
 
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -40,7 +47,7 @@ TEST(Report, ColoursLeaveTheJsonOfAnEventAsItIs) {
   make_frag(frag.it);
   const Colours colours{.dim = "<d>", .cyan = "<c>", .reset = "<r>"};
   // When an event is shown in them.
-  std::string text = event_json(3, frag, colours);
+  std::string text = event_line(3, frag, colours);
   // Then without them it is the same.
   for (const std::string mark : {"<d>", "<c>", "<r>"})
     for (std::size_t at = text.find(mark); at != std::string::npos; at = text.find(mark)) text.erase(at, mark.size());
