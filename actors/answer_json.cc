@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "actors/wire_answers.h"
 #include "messages/rfc3339.h"
-#include "runtime/json.h"
 
 namespace carillon::actors {
 namespace {
@@ -38,6 +38,28 @@ std::string event_json(Offset offset, wire::StoredEvent::Reader event) {
   json.begin_object();
   add_event(json, offset, event);
   return json.end_object().take();
+}
+
+void write_event(JsonWriter& json, const Event& event) {
+  json.field("type", event.type).key("payload").raw(event.payload);
+  json.field("accepted_at", rfc3339(event.accepted_at_ms)).field("producer", event.producer.text());
+  json.field("sequence", event.sequence);
+  if (event.redrive_of != 0) json.field("redrive_of", event.redrive_of);
+}
+
+void write_hints(JsonWriter& json, const EdgeLimits& limits, const Error& error) {
+  if (const auto wait = retry_after(limits, error.code); wait.count() > 0) json.field("retry_after_ms", wait.count());
+  if (error.first_offset > 0) json.field("first_offset", error.first_offset);
+}
+
+void write_outcome(JsonWriter& json, const EdgeLimits& limits, const runtime::PublishOutcome& outcome) {
+  json.field("accepted", outcome.accepted).field("duplicates", outcome.duplicates).key("refusals").begin_array();
+  for (const auto& [index, error] : outcome.refusals) {
+    json.begin_object().field("index", index).field("error", name_of(error.code)).field("message", error.message);
+    write_hints(json, limits, error);
+    json.end_object();
+  }
+  json.end_array();
 }
 
 std::string inspection_json(std::string_view entity, wire::Inspection::Reader inspection) {

@@ -6,13 +6,23 @@
 #include <string>
 #include <string_view>
 
+#include "actors/edge.h"
 #include "messages/event.h"
+#include "runtime/json.h"
+#include "runtime/publish_calls.h"
 
 namespace carillon::actors {
 
 // {"offset":…,"type":…,"payload":{…},"accepted_at":…,"producer":…,"sequence":…} and "redrive_of" where there is one. On
 // one line, as all of these.
 std::string event_json(Offset offset, wire::StoredEvent::Reader event);
+
+// Of an event that is about to leave: the fields of event_json but for the offset, into an open object.
+void write_event(JsonWriter& json, const Event& event);
+// How an error goes on after its name and sentence: "retry_after_ms" and "first_offset" where they help.
+void write_hints(JsonWriter& json, const EdgeLimits& limits, const Error& error);
+// "accepted", "duplicates" and "refusals", into an open object.
+void write_outcome(JsonWriter& json, const EdgeLimits& limits, const runtime::PublishOutcome& outcome);
 
 std::string inspection_json(std::string_view entity, wire::Inspection::Reader inspection);
 std::string stats_json(wire::Stats::Reader stats);

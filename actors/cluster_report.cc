@@ -173,4 +173,13 @@ ClusterQuestions cluster_questions(Coordinator& coordinator, Partitions replicas
   return questions;
 }
 
+Error no_cluster() {
+  return {ErrorCode::UNAVAILABLE,
+          "this node belongs to no cluster: it was started without --cluster, or has not joined yet", 0};
+}
+
+Error no_cluster_report() {
+  return {ErrorCode::UNAVAILABLE, "what is known of the cluster did not come in time; try again", 0};
+}
+
 }  // namespace carillon::actors

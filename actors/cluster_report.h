@@ -33,4 +33,8 @@ struct ClusterQuestions {
 // Asks the coordinator, then the replicas. The coordinator must outlive what is returned.
 ClusterQuestions cluster_questions(Coordinator& coordinator, Partitions replicas);
 
+// Why there is no report: the node is in no cluster, or it did not answer.
+Error no_cluster();
+Error no_cluster_report();
+
 }  // namespace carillon::actors

@@ -1,13 +1,8 @@
-// The HTTP side, the least that a person needs to look at a node (KJ's HTTP library). Belongs to the gateway's thread.
-//
-//   GET  /streams/KIND/KEY?from=N          server-sent events; `Last-Event-ID` resumes after the event it names
-//   POST /events/KIND/KEY?type=T           the body is the payload; with &producer=P&sequence=N published exactly once
-//   GET  /healthz  /readyz  /metrics
-//
-// Errors are JSON: {"error": CODE, "message": SENTENCE}, with the names of the closed list.
+// The HTTP side of a gateway (KJ's HTTP library): which request is answered by whom. docs/protocol.md has the requests.
+// Belongs to the gateway's thread.
 #pragma once
 
-#include <kj/compat/http.h>
+#include <kj/async-io.h>
 
 #include <memory>
 

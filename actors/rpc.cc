@@ -31,11 +31,6 @@ std::optional<cluster::Drain> drain_of(wire::Drain drain) {
   return std::nullopt;
 }
 
-Error no_cluster() {
-  return {ErrorCode::UNAVAILABLE,
-          "this node belongs to no cluster: it was started without --cluster, or has not joined yet", 0};
-}
-
 // A subscription: the feed lives as long as the client holds the capability.
 class SubscriptionServer final : public wire::Subscription::Server {
  public:
@@ -205,9 +200,7 @@ class GatewayServer final : public wire::Gateway::Server {
     }
     return stats_().then([this, context](const NodeStats& node) mutable {
       auto results = context.getResults();
-      if (!node.cluster)
-        return write(edge_.edge_limits, results.initRefusal(), 0,
-                     {ErrorCode::UNAVAILABLE, "what is known of the cluster did not come in time; try again", 0});
+      if (!node.cluster) return write(edge_.edge_limits, results.initRefusal(), 0, no_cluster_report());
       write_cluster(results.initCluster(), node);
     });
   }

@@ -106,6 +106,84 @@ TEST_F(Http, RefusalsHaveTheirCodeAndStatus) {
   }
 }
 
+TEST_F(Http, RefusalsAreProblemDetails) {
+  const auto refused = get("/streams/dragon/7");
+  EXPECT_THAT(refused.header, HasSubstr("Content-Type: application/problem+json\r\n"));
+  EXPECT_THAT(refused.body,
+              HasSubstr(R"({"type":"about:blank","title":"Not Found","status":404,"error":"unknown_kind")"));
+}
+
+TEST_F(Http, P2AnIdempotencyKeyIsStoredOnce) {
+  const auto post_with_key = [&](std::string_view key) {
+    return http(node.http(),
+                "POST /events/player/ada?type=note HTTP/1.1\r\nHost: node\r\nConnection: close\r\n"
+                "Idempotency-Key: " +
+                    std::string(key) + "\r\nContent-Length: 2\r\n\r\n{}");
+  };
+  EXPECT_THAT(post_with_key("order-1").body, HasSubstr("\"duplicate\":false"));
+  EXPECT_THAT(post_with_key("order-1").body, HasSubstr("\"duplicate\":true"));
+  EXPECT_THAT(post_with_key("order-2").body, HasSubstr("\"duplicate\":false"));
+  EXPECT_EQ(post_with_key(std::string(300, 'k')).status, 400);
+}
+
+TEST_F(Http, P4PagesFollowOnEachOther) {
+  const auto first = get("/events/player/ledger?limit=3");
+  EXPECT_EQ(first.status, 200);
+  EXPECT_THAT(first.body, HasSubstr(R"({"first":1,"last":5,"next":4,"events":[{"type":)"));
+  const auto second = get("/events/player/ledger?from=4&limit=3");
+  EXPECT_THAT(second.body, HasSubstr(R"({"first":4,"last":5,"next":6,"events":[{"type":)"));
+  EXPECT_THAT(get("/events/player/ledger?from=6").body, HasSubstr(R"({"first":6,"last":5,"next":6,"events":[]})"));
+  EXPECT_EQ(get("/events/player/ledger?from=7").status, 416);
+  for (const auto* target :
+       {"/events/player/ledger?limit=0", "/events/player/ledger?limit=1001", "/events/player/ledger?from=0",
+        "/events/player/ledger?wait_ms=30001", "/events/player/ledger?wait_ms=-1"})
+    EXPECT_EQ(get(target).status, 400) << target;
+}
+
+TEST_F(Http, APageThatIsKnownIsNotSentAgain) {
+  const auto page = get("/events/player/ledger?limit=3");
+  const auto at = page.header.find("ETag: ") + 6;
+  const auto tag = page.header.substr(at, page.header.find('\r', at) - at);
+  const auto again = [&] {
+    return http(node.http(),
+                "GET /events/player/ledger?limit=3 HTTP/1.1\r\nHost: node\r\nConnection: close\r\n"
+                "If-None-Match: " +
+                    tag + "\r\n\r\n");
+  };
+  EXPECT_EQ(again().status, 304);
+  EXPECT_EQ(again().body, "");
+  node.publish_to_ledger(1);
+  EXPECT_EQ(again().status, 200);
+}
+
+TEST_F(Http, AnEmptyPageWaitsForWhatComes) {
+  RawSocket socket(node.http());
+  ASSERT_TRUE(socket.send("GET /events/player/ledger?from=6&wait_ms=20000 HTTP/1.1\r\nHost: node\r\n\r\n"));
+  node.publish_to_ledger(1);
+  EXPECT_THAT(socket.receive_until("]}"), HasSubstr(R"({"first":6,"last":6,"next":7,"events":[{"type")"));
+  EXPECT_THAT(get("/events/player/ledger?from=7&wait_ms=1").body, HasSubstr(R"("events":[])"));
+}
+
+TEST_F(Http, AnEntityIsSeenFromInside) {
+  EXPECT_THAT(get("/entities/player/ledger").body,
+              HasSubstr(R"({"entity":"player/ledger","first_offset":1,"last_offset":5)"));
+  EXPECT_EQ(get("/entities/dragon/7").status, 404);
+}
+
+TEST_F(Http, FiguresOfTheNode) {
+  EXPECT_THAT(get("/stats").body, HasSubstr("\"events_accepted_total\":5"));
+  EXPECT_EQ(get("/cluster").status, 503);  // It runs alone.
+}
+
+TEST_F(Http, P6DeadLettersAreListedAndSettled) {
+  EXPECT_THAT(get("/deadletters").body, HasSubstr(R"({"dead_letters":[],"more":false})"));
+  EXPECT_EQ(get("/deadletters/dragon/7").status, 404);
+  EXPECT_EQ(post("/deadletters/match/1", "").status, 400);
+  EXPECT_EQ(post("/deadletters/match/1?offset=1", "").status, 404);
+  EXPECT_EQ(http(node.http(), "DELETE /deadletters/match/1?offset=1 HTTP/1.1\r\nConnection: close\r\n\r\n").status,
+            404);
+}
+
 TEST_F(Http, P4OffsetBehindRetentionIsGone) {
   node.stop();
   node.process().set_arguments({"--notifications-kept", "8"});
@@ -118,20 +196,21 @@ TEST_F(Http, P4OffsetBehindRetentionIsGone) {
 }
 
 TEST_F(Http, WrongUrlsMethodsAndPathTricks) {
-  for (const auto* target : {"/", "/nothing", "/streams", "/streams/player", "/events/player/ada?type=t", "/metrics/x",
-                             "//", "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/streams/../../etc/passwd",
-                             "/streams/%2e%2e/%2e%2e", "/healthz/../../x", "/..%2f..%2fetc%2fpasswd"}) {
+  for (const auto* target : {"/", "/nothing", "/streams", "/streams/player", "/metrics/x", "//", "/../../etc/passwd",
+                             "/%2e%2e/%2e%2e/etc/passwd", "/streams/../../etc/passwd", "/streams/%2e%2e/%2e%2e",
+                             "/healthz/../../x", "/..%2f..%2fetc%2fpasswd"}) {
     const auto answer = get(target);
     EXPECT_TRUE(answer.status == 404 || answer.status == 400) << target << ": " << answer.status;
     EXPECT_THAT(answer.body, HasSubstr("\"error\"")) << target;
     EXPECT_THAT(answer.body, Not(HasSubstr("root:")));
   }
-  EXPECT_EQ(post("/healthz", "").status, 404);
-  EXPECT_EQ(post("/streams/player/ada", "{}").status, 404);
+  EXPECT_EQ(post("/healthz", "").status, 405);
+  EXPECT_EQ(post("/streams/player/ada", "{}").status, 405);
+  EXPECT_THAT(post("/streams/player/ada", "{}").header, HasSubstr("Allow: GET\r\n"));
   for (const auto* request :
        {"DELETE /streams/player/ada HTTP/1.1\r\nConnection: close\r\n\r\n",
         "PUT /events/player/ada?type=t HTTP/1.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"})
-    EXPECT_EQ(http(node.http(), request).status, 404) << request;
+    EXPECT_EQ(http(node.http(), request).status, 405) << request;
   // A key may look like a path, and stays a key.
   EXPECT_EQ(post("/events/player/%2e%2e%2f%2e%2e%2fetc%2fpasswd?type=note", "{}").status, 200);
   EXPECT_EQ(node.session().read("player/../../etc/passwd", 1, 10)->getEvents().size(), 1u);

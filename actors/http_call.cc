@@ -1,0 +1,117 @@
+#include "actors/http_call.h"
+
+#include "actors/answer_json.h"
+#include "actors/wire_answers.h"
+#include "runtime/json.h"
+
+namespace carillon::actors {
+namespace {
+
+constexpr const char* kProblem = "application/problem+json";
+
+std::string problem_details(HttpStatus status, const EdgeLimits& limits, const Error& error) {
+  JsonWriter json;
+  json.begin_object().field("type", "about:blank").field("title", status.text).field("status", status.code);
+  json.field("error", name_of(error.code)).field("detail", error.message);
+  write_hints(json, limits, error);
+  return json.end_object().take() + "\n";
+}
+
+}  // namespace
+
+HttpStatus status_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::MALFORMED:
+      return {400, "Bad Request"};
+    case ErrorCode::FORBIDDEN:
+      return {403, "Forbidden"};
+    case ErrorCode::UNKNOWN_KIND:
+    case ErrorCode::UNKNOWN_TYPE:
+    case ErrorCode::NOT_FOUND:
+      return {404, "Not Found"};
+    case ErrorCode::PAYLOAD_TOO_LARGE:
+      return {413, "Content Too Large"};
+    case ErrorCode::TRUNCATED:
+      return {410, "Gone"};
+    case ErrorCode::BEYOND_END:
+      return {416, "Range Not Satisfiable"};
+    case ErrorCode::LIMIT_EXCEEDED:
+    case ErrorCode::OVERLOADED:
+      return {429, "Too Many Requests"};
+    case ErrorCode::UNAVAILABLE:
+      return {503, "Service Unavailable"};
+  }
+  return {500, "Internal Server Error"};
+}
+
+HttpNames::HttpNames() {
+  kj::HttpHeaderTable::Builder builder;
+  allow = builder.add("Allow");
+  authorization = builder.add("Authorization");
+  etag = builder.add("ETag");
+  idempotency_key = builder.add("Idempotency-Key");
+  if_none_match = builder.add("If-None-Match");
+  last_event_id = builder.add("Last-Event-ID");
+  origin = builder.add("Origin");
+  retry_after = builder.add("Retry-After");
+  table = builder.build();
+}
+
+std::string_view HttpCall::field(kj::HttpHeaderId id) const {
+  KJ_IF_MAYBE (value, headers.get(id)) return {value->cStr(), value->size()};
+  return {};
+}
+
+kj::HttpHeaders HttpCall::answer_header(const char* content_type) const {
+  kj::HttpHeaders header(*names.table);
+  header.set(kj::HttpHeaderId::CONTENT_TYPE, content_type);
+  header.add(kj::StringPtr("Cache-Control"), kj::StringPtr("no-store"));
+  header.add(kj::StringPtr("X-Content-Type-Options"), kj::StringPtr("nosniff"));
+  return header;
+}
+
+kj::Promise<void> HttpCall::send(HttpStatus status, const char* content_type, std::string text,
+                                 std::initializer_list<std::pair<kj::HttpHeaderId, std::string>> fields) {
+  auto header = answer_header(content_type);
+  for (const auto& [id, value] : fields) header.set(id, kj::str(value.c_str()));
+  auto kept = kj::heap<std::string>(std::move(text));
+  auto out = response.send(status.code, status.text, header, kept->size());
+  if (kept->empty()) return kj::READY_NOW;
+  auto written = out->write(kept->data(), kept->size());
+  return written.attach(kj::mv(out), kj::mv(kept));
+}
+
+kj::Promise<void> HttpCall::send_json(std::string object) {
+  return send(kHttpOk, "application/json", std::move(object) + "\n");
+}
+
+kj::Promise<void> HttpCall::refuse(const Error& error) {
+  const auto wait = retry_after(edge.edge_limits, error.code);
+  const auto text = problem_details(status_of(error.code), edge.edge_limits, error);
+  if (wait.count() == 0) return send(status_of(error.code), kProblem, text);
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+  return send(status_of(error.code), kProblem, text, {{names.retry_after, std::to_string(seconds)}});
+}
+
+kj::Promise<void> HttpCall::refuse_method(const std::string& allowed) {
+  constexpr HttpStatus kNotAllowed{405, "Method Not Allowed"};
+  const Error error{ErrorCode::MALFORMED, "this path takes " + allowed, 0};
+  return send(kNotAllowed, kProblem, problem_details(kNotAllowed, edge.edge_limits, error), {{names.allow, allowed}});
+}
+
+kj::Promise<Result<std::string>> HttpCall::read_body(std::size_t bytes_max) {
+  using Body = Result<std::string>;
+  const auto within = edge.edge_limits.request_within;
+  return edge.timer.timeoutAfter(within.count() * kj::MILLISECONDS, body.readAllText(bytes_max + 1))
+      .then([](kj::String text) -> kj::Promise<Body> { return Body(std::string(text.cStr(), text.size())); },
+            [bytes_max, within](kj::Exception&& failed) -> kj::Promise<Body> {
+              if (failed.getType() == kj::Exception::Type::DISCONNECTED) return kj::mv(failed);
+              if (failed.getType() == kj::Exception::Type::OVERLOADED)
+                return Body(Error{ErrorCode::MALFORMED,
+                                  "the body did not come within " + std::to_string(within.count()) + " ms", 0});
+              return Body(Error{ErrorCode::PAYLOAD_TOO_LARGE,
+                                "the body may have at most " + std::to_string(bytes_max) + " bytes", 0});
+            });
+}
+
+}  // namespace carillon::actors

@@ -1,0 +1,58 @@
+// One HTTP request on its way to its answer: what was asked, and how answers are written. Belongs to the gateway's thread.
+#pragma once
+
+#include <kj/compat/http.h>
+
+#include <initializer_list>
+#include <string>
+#include <utility>
+
+#include "actors/edge.h"
+#include "actors/http_target.h"
+
+namespace carillon::actors {
+
+struct HttpStatus {
+  unsigned code;
+  const char* text;
+};
+inline constexpr HttpStatus kHttpOk{200, "OK"};
+
+// RFC 9110, section 15.
+HttpStatus status_of(ErrorCode code);
+
+// The header fields that we read or write and KJ does not know.
+struct HttpNames {
+  HttpNames();
+  kj::HttpHeaderId allow, authorization, etag, idempotency_key, if_none_match, last_event_id, origin, retry_after;
+  kj::Own<kj::HttpHeaderTable> table;
+};
+
+// Lives until its answer is written. What it refers to belongs to KJ's request and lives as long.
+struct HttpCall {
+  Edge& edge;
+  const HttpNames& names;
+  kj::HttpMethod method;
+  HttpTarget target;
+  const kj::HttpHeaders& headers;
+  kj::AsyncInputStream& body;
+  kj::HttpService::Response& response;
+
+  // Empty when the request has no such field.
+  std::string_view field(kj::HttpHeaderId id) const;
+
+  // The header that every answer has.
+  kj::HttpHeaders answer_header(const char* content_type) const;
+  kj::Promise<void> send(HttpStatus status, const char* content_type, std::string text,
+                         std::initializer_list<std::pair<kj::HttpHeaderId, std::string>> fields = {});
+  kj::Promise<void> send_json(std::string object);
+  // As problem details (RFC 9457).
+  kj::Promise<void> refuse(const Error& error);
+  // The path has other methods, `allowed`: a list for the field of that name (RFC 9110, section 15.5.6).
+  kj::Promise<void> refuse_method(const std::string& allowed);
+
+  // The whole body: MALFORMED when it does not come in time, PAYLOAD_TOO_LARGE when it has more than `bytes_max`.
+  kj::Promise<Result<std::string>> read_body(std::size_t bytes_max);
+};
+
+}  // namespace carillon::actors

@@ -1,0 +1,65 @@
+#include "actors/http_publish.h"
+
+#include <random>
+
+#include "actors/answer_json.h"
+#include "actors/publish_path.h"
+
+namespace carillon::actors {
+namespace {
+
+std::string random_name() {
+  thread_local std::mt19937_64 engine{std::random_device{}()};
+  return std::to_string(engine());
+}
+
+struct Numbering {
+  std::string producer;
+  Sequence sequence = 1;
+};
+
+// Who published it and under which number, so that it is stored once. Without either it is not repeatable.
+Result<Numbering> numbering_of(const HttpCall& call) {
+  const auto producer = call.target.parameter("producer");
+  const auto sequence = call.target.parameter("sequence");
+  const auto key = call.field(call.names.idempotency_key);
+  if (producer.empty() != sequence.empty())
+    return Error{ErrorCode::MALFORMED, "producer and sequence belong together", 0};
+  if (!key.empty() && !producer.empty())
+    return Error{ErrorCode::MALFORMED, "give a producer and a sequence, or an Idempotency-Key, not both", 0};
+  if (!key.empty()) return Numbering{"http/" + std::string(key), 1};
+  if (producer.empty()) return Numbering{"http/" + random_name(), 1};
+  const auto number = whole_number(sequence);
+  if (!number) return Error{ErrorCode::MALFORMED, "the sequence is not a number", 0};
+  return Numbering{std::string(producer), *number};
+}
+
+}  // namespace
+
+kj::Promise<void> publish_payload(HttpCall& call) {
+  if (call.target.parameter("type").empty())
+    return call.refuse({ErrorCode::MALFORMED, "name the event's type: POST /events/KIND/KEY?type=TYPE", 0});
+  const auto numbering = numbering_of(call);
+  if (!numbering) return call.refuse(numbering.error());
+  const auto producer = ProducerId::client(numbering->producer);
+  if (!producer) return call.refuse(producer.error());
+  return call.read_body(call.edge.limits.payload_bytes_max)
+      .then([&call, producer = *producer, sequence = numbering->sequence](Result<std::string> body) {
+        if (!body) return call.refuse(body.error());
+        auto path = kj::heap<PublishPath>(call.edge);
+        const auto entity = call.target.entity();
+        return path
+            ->publish(producer, 1,
+                      [&](std::uint32_t) {
+                        return runtime::PublicationView{entity, call.target.parameter("type"), *body, sequence};
+                      })
+            .then([&call](const runtime::PublishOutcome& outcome) {
+              if (!outcome.refusals.empty()) return call.refuse(outcome.refusals.front().error);
+              JsonWriter json;
+              return call.send_json(json.begin_object().field("duplicate", outcome.duplicates > 0).end_object().take());
+            })
+            .attach(kj::mv(path));
+      });
+}
+
+}  // namespace carillon::actors
