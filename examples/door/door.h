@@ -1,0 +1,38 @@
+// A hub per door: counts how often it was opened, and tells who opened it.
+#pragma once
+
+#include "runtime/behaviour.h"
+
+namespace carillon::door {
+
+struct Door {
+  std::uint64_t opened = 0;
+};
+template <class Fields>
+void inspect(Fields& fields, Door& door) {
+  fields("opened", door.opened);
+}
+
+struct Knock {  // To a door.
+  static constexpr std::string_view kType = "knock";
+  std::string player;
+};
+template <class Fields>
+void inspect(Fields& fields, Knock& knock) {
+  fields("player", knock.player);
+}
+
+struct Opened {  // To the player.
+  static constexpr std::string_view kType = "opened";
+  std::uint64_t times = 0;
+};
+template <class Fields>
+void inspect(Fields& fields, Opened& opened) {
+  fields("times", opened.times);
+}
+
+Result<Effects> on(Door& door, const Knock& knock, const Context& context);
+
+Behaviour door_behaviour();
+
+}  // namespace carillon::door
