@@ -1,0 +1,180 @@
+// carillon-client: publish exactly once, follow without a gap. The protocol and its errors: docs/protocol.md.
+
+/** Names of what can go wrong: the protocol's closed list, and two of this library. */
+export type ErrorCode =
+  | 'malformed'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'unknown_kind'
+  | 'unknown_type'
+  | 'not_found'
+  | 'truncated'
+  | 'payload_too_large'
+  | 'beyond_end'
+  | 'limit_exceeded'
+  | 'overloaded'
+  | 'unavailable'
+  /** The client was closed. */
+  | 'closed'
+  /** No answer in time; seen in the details of states only, for the client tries again by itself. */
+  | 'timeout';
+
+export class CarillonError extends Error {
+  readonly name: 'CarillonError';
+  /** A later version of the protocol may have names that are not listed. */
+  readonly code: ErrorCode | (string & {});
+  /** For `overloaded` and `unavailable`. */
+  readonly retryAfterMs?: number;
+  /** For `truncated` and `beyond_end`: the nearest offset that can be asked for. */
+  readonly firstOffset?: number;
+  /** Passes by itself. */
+  readonly passes: boolean;
+}
+
+export type Json = null | boolean | number | string | Json[] | { [member: string]: Json | undefined };
+
+/** An event as it stands in a mailbox. */
+export interface CarillonEvent<Payload = any> {
+  entity: string;
+  /** Its place in the mailbox: 1, 2, 3, … without gaps. */
+  offset: number;
+  type: string;
+  payload: Payload;
+  producer: string;
+  sequence: number;
+  /** RFC 3339, UTC. */
+  acceptedAt: string;
+}
+
+export interface FollowOptions {
+  /**
+   * The first offset wanted: one more than the last that was handled. `'end'`: what comes from now on. `'acknowledged'`: what
+   * `device` has not acknowledged. Default: 1.
+   */
+  from?: number | 'end' | 'acknowledged';
+  device?: string;
+  /** When the server no longer has the wanted offset: throw `truncated` (default), or go on at the first that is kept. */
+  truncated?: 'throw' | 'skip';
+  /** Ends the iteration; the signal's reason is thrown. */
+  signal?: AbortSignal;
+  /** Bounds of what waits here for a slow reader. Defaults: 1,000 events, 1 MiB. */
+  bufferEvents?: number;
+  bufferBytes?: number;
+}
+
+/** The events of one stream, for `for await`; each once, in order, without a gap, whatever happens to connections. */
+export interface Stream<Payload = any> extends AsyncIterableIterator<CarillonEvent<Payload>> {
+  readonly entity: string;
+  /** Where another follow would go on: behind the event that was read last. Null until that is known. */
+  readonly position: number | null;
+}
+
+export interface Published {
+  producer: string;
+  sequence: number;
+}
+
+export interface DevicePosition {
+  device: string;
+  offset: number;
+  /** Events behind it. */
+  unread: number;
+}
+
+export type State = 'connecting' | 'open' | 'waiting' | 'closed';
+
+export interface StateChange {
+  state: State;
+  /** With `connecting` and `open`. */
+  address?: string;
+  /** With `open`: what the gateway said of itself. */
+  welcome?: Record<string, unknown>;
+  /** With `waiting` and `closed`: why. */
+  error?: CarillonError;
+  /** With `waiting`. */
+  retryInMs?: number;
+}
+
+export interface RefusedEvent {
+  event: { sequence: number; entity: string; type: string; payload: any };
+  error: CarillonError;
+}
+
+/** The part of `Storage` (as in `localStorage`) that is used. */
+export interface StorageLike {
+  readonly length: number;
+  key(index: number): string | null;
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
+}
+
+/** For tests. */
+export interface Clock {
+  now(): number;
+  setTimeout(action: () => void, ms: number): any;
+  clearTimeout(timer: any): void;
+}
+
+export interface ConnectOptions {
+  /** Of one or several gateways, as in `ws://localhost:7480/ws`; used in turn, beginning with any. */
+  addresses: string | URL | readonly (string | URL)[];
+  /** A JWT, or what gives one: called before each connection, and when the one in use is about to expire. */
+  token?: string | (() => string | Promise<string>);
+  /**
+   * Whose events these are; by default the token's subject. Given, events that are published before the first token was there
+   * outlive a reload as well.
+   */
+  user?: string;
+  /** Keeps unconfirmed events. Default: `localStorage` where there are Web Locks (secure pages), else memory. */
+  storage?: StorageLike;
+  /** The queue's name in the storage: one each for applications of one origin that use different servers. Default: `carillon`. */
+  queue?: string;
+  /** Bounds of what waits to be confirmed. Defaults: 1,000 events, 1 MiB. */
+  queueEventsMax?: number;
+  queueBytesMax?: number;
+  /** Default: `globalThis.WebSocket`. With Node before 22, the one of the package `ws`. */
+  WebSocket?: new (url: any, protocols?: any) => any;
+  /** The pause before the next attempt, times 0.5 to 1.5; doubles from the first to the longest. Defaults: 100, 5,000. */
+  reconnectFirstMs?: number;
+  reconnectLongestMs?: number;
+  /** An attempt to connect that takes longer is given up. Default: 10,000. */
+  attemptMs?: number;
+  /** How long nothing may come before the gateway is asked whether it is there. Default: as the gateway says, 15,000. */
+  pingMs?: number;
+  clock?: Clock;
+  random?: () => number;
+}
+
+export interface Carillon {
+  readonly state: State;
+  /** Events that are published and not yet confirmed, those of earlier pages included. */
+  readonly unconfirmed: number;
+
+  /**
+   * Resolves when the event is on stable storage. Repeats it as often as needed, in order, once. Rejects with a
+   * CarillonError: what cannot be mended by repeating; `limit_exceeded` when the queue is full; `closed` by close(), which
+   * leaves the event in the storage.
+   */
+  publish(entity: string, type: string, payload?: { [member: string]: any }): Promise<Published>;
+  /** Resolves when nothing is unconfirmed. */
+  flush(): Promise<void>;
+
+  follow<Payload = any>(entity: string, options?: FollowOptions): Stream<Payload>;
+
+  /** Stores how far a device has read. Resolves to the offset that holds: positions never go back. */
+  acknowledge(entity: string, position: { device: string; offset: number }): Promise<number>;
+  /** How far the devices have read, and the offset of the last event. */
+  positions(entity: string): Promise<{ last: number; devices: DevicePosition[] }>;
+
+  /** Calls `listener` from now on; gives the function that ends it. */
+  on(name: 'state', listener: (change: StateChange) => void): () => void;
+  /** An event of an earlier page was refused for good. Those of this page reject their promise instead. */
+  on(name: 'refused', listener: (refused: RefusedEvent) => void): () => void;
+
+  /** Ends the connection, and all iterations; what is unconfirmed stays in the storage. */
+  close(): Promise<void>;
+}
+
+/** Connects, and stays connected until close(). Returns at once; throws a CarillonError when the options are of no use. */
+export function connect(options: ConnectOptions): Carillon;

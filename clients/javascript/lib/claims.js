@@ -1,0 +1,93 @@
+// Decides which producer this client is, and which producers of clients that are gone it must finish for.
+//
+// One user may have several tabs, each with a producer of its own, for two that number their events with one counter would
+// take each other's sequences. A tab that is reloaded is the same producer as before: its name is remembered for the tab
+// (`session`, as `sessionStorage`). What another tab left behind when it went is taken over by whoever finds it first.
+
+import { Ledger } from './ledger.js';
+
+// A page that is reloaded may come before the browser has given up the locks of the page that it replaces.
+const HANDOVER_MS = 2_000;
+
+export class Claims {
+  #storage;
+  #session;
+  #locks;
+  #releases = new Map(); // By suffix, of what we hold.
+
+  constructor({ storage, session, locks, queue, user, newSuffix }) {
+    this.#storage = storage;
+    this.#session = session;
+    this.#locks = locks;
+    this.queue = queue;
+    this.user = user;
+    this.newSuffix = newSuffix;
+  }
+
+  get #sessionKey() {
+    return `${encodeURIComponent(this.queue)}:${encodeURIComponent(this.user)}`;
+  }
+
+  // This client's own ledger: the one of this tab before it was reloaded, else the latest that nobody holds, else a new one.
+  async own() {
+    const known = this.#known();
+    const before = this.#session.getItem(this.#sessionKey);
+    let ledger = before !== null && known.includes(before) ? await this.#take(before, HANDOVER_MS) : null;
+    for (const suffix of known) ledger ??= suffix === before ? null : await this.#take(suffix);
+    while (ledger === null) {
+      const suffix = this.newSuffix();
+      if (await this.#hold(suffix)) ledger = this.#open(suffix);
+    }
+    ledger.touch();
+    this.#session.setItem(this.#sessionKey, ledger.suffix);
+    return ledger;
+  }
+
+  // Ledgers whose clients are gone, now ours to finish. Those with nothing in them are cleared away.
+  async orphans() {
+    const orphans = [];
+    for (const suffix of this.#known()) {
+      const ledger = this.#releases.has(suffix) ? null : await this.#take(suffix);
+      if (ledger === null) continue;
+      if (ledger.events().length > 0) orphans.push(ledger);
+      else this.finish(ledger);
+    }
+    return orphans;
+  }
+
+  // An orphan has nothing left to do.
+  finish(ledger) {
+    ledger.remove();
+    this.#releases.get(ledger.suffix)?.();
+    this.#releases.delete(ledger.suffix);
+  }
+
+  // Everything stays in the storage for whoever comes next.
+  release() {
+    for (const release of this.#releases.values()) release();
+    this.#releases.clear();
+  }
+
+  #known() {
+    return Ledger.suffixes(this.#storage, this);
+  }
+
+  #open(suffix) {
+    return new Ledger(this.#storage, { queue: this.queue, user: this.user, suffix });
+  }
+
+  // The ledger if it can be had. Its last holder may have cleared it away meanwhile.
+  async #take(suffix, waitMs = 0) {
+    if (!(await this.#hold(suffix, waitMs))) return null;
+    if (this.#known().includes(suffix)) return this.#open(suffix);
+    this.#releases.get(suffix)();
+    this.#releases.delete(suffix);
+    return null;
+  }
+
+  async #hold(suffix, waitMs = 0) {
+    const release = await this.#locks.hold(`${this.#sessionKey}:${suffix}`, waitMs);
+    if (release !== null) this.#releases.set(suffix, release);
+    return release !== null;
+  }
+}

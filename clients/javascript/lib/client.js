@@ -1,0 +1,438 @@
+// What an application holds: publishes, follows, acknowledges, over one connection that renews itself.
+//
+// Here is only what joins the parts: connection.js (the socket), producer.js (what is published), follow.js (what is read),
+// claims.js (which producer this is). Requests carry an id; whoever waits for the answer is found by it.
+
+import { Backoff } from './backoff.js';
+import { CarillonError } from './errors.js';
+import { Claims } from './claims.js';
+import { Connection } from './connection.js';
+import { Follow, checkFollow, readerOf } from './follow.js';
+import { MemoryStorage } from './ledger.js';
+import { Producer } from './producer.js';
+import { ProgramLocks, TabLocks } from './locks.js';
+import { bytesOf, checkDevice, checkEntity, checkOffset, encodeEvent } from './event_form.js';
+import { subjectOf } from './token.js';
+import { systemClock } from './clock.js';
+
+const STUCK_MS = 3_000; // With a gateway that gets nothing done, while there are others.
+const ORPHANS_EVERY_MS = 30_000;
+const REQUESTS_MAX = 1_000; // Acknowledgements and questions that wait for their answer.
+const ID_MAX = 2 ** 32 - 1;
+
+const random128 = () => [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+
+export class Client {
+  #options;
+  #clock;
+  #connection;
+  #welcome = null; // While the connection is open.
+  #answers = new Map(); // By request id: (name, body, bytes) => void.
+  #lastId = 0;
+  #flushDue = false;
+  #progressAt = 0; // When something was last settled or came, or there was nothing to wait for.
+
+  #user; // Whose events; undefined until it is known.
+  #claims = null;
+  #own = null; // Producer, once claimed.
+  #orphans = new Map(); // Producers that we finish for others, and their ledgers.
+  #orphansTimer = null;
+  #seekingOrphans = false;
+  #early = []; // Published before there was a producer: { rest, bytes, promise }.
+  #earlyBytes = 0;
+
+  #follows = new Set();
+  #requests = new Set(); // Unanswered.
+  #timers = new Set();
+  #listeners = new Map();
+  #flushers = []; // Who waits for flush().
+  #networkListener = () => this.#connection.hurry();
+
+  constructor(options) {
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#progressAt = this.#clock.now();
+    const { token } = options;
+    this.#connection = new Connection({
+      addresses: options.addresses,
+      WebSocket: options.WebSocket,
+      clock: options.clock,
+      random: options.random,
+      backoff: new Backoff({ ...options.backoff, random: options.random }),
+      attemptMs: options.attemptMs,
+      pingMs: options.pingMs,
+      canRenew: typeof token === 'function',
+      token: async () => {
+        const given = await this.#token();
+        this.#identify(given);
+        return given;
+      },
+      opened: (welcome) => this.#opened(welcome),
+      received: (name, body, text) => this.#received(name, body, text),
+      lost: () => this.#lost(),
+      changed: (state, detail) => this.#changed(state, detail),
+    });
+    if (options.user !== undefined) this.#claim(options.user);
+    else if (typeof token !== 'function') this.#claim(token === undefined ? '' : subjectOf(token));
+    globalThis.addEventListener?.('online', this.#networkListener);
+    this.#connection.start();
+  }
+
+  get state() {
+    return this.#connection.state;
+  }
+
+  get unconfirmed() {
+    let sum = this.#early.length + (this.#own?.unconfirmed ?? 0);
+    for (const orphan of this.#orphans.keys()) sum += orphan.unconfirmed;
+    return sum;
+  }
+
+  on(name, listener) {
+    if (!this.#listeners.has(name)) this.#listeners.set(name, new Set());
+    this.#listeners.get(name).add(listener);
+    return () => void this.#listeners.get(name).delete(listener);
+  }
+
+  async publish(entity, type, payload = {}) {
+    this.#checkOpen();
+    const rest = encodeEvent(entity, type, payload);
+    const bytes = bytesOf(rest);
+    const { eventsMax, bytesMax } = this.#options.queueLimits;
+    const events = this.#early.length + (this.#own?.unconfirmed ?? 0);
+    const kept = this.#earlyBytes + (this.#own?.unconfirmedBytes ?? 0);
+    if (events >= eventsMax || kept + bytes > bytesMax) {
+      throw new CarillonError('limit_exceeded', `${events} events with ${kept} bytes wait already to be confirmed`);
+    }
+    if (events === 0) this.#progressAt = this.#clock.now();
+    return new Promise((resolve, reject) => {
+      const promise = { resolve, reject };
+      if (this.#own === null) {
+        this.#early.push({ rest, bytes, promise });
+        this.#earlyBytes += bytes;
+      } else {
+        this.#own.publish(rest, promise);
+        this.#flushSoon();
+      }
+    });
+  }
+
+  async flush() {
+    this.#checkOpen();
+    if (this.unconfirmed === 0) return;
+    await new Promise((resolve, reject) => this.#flushers.push({ resolve, reject }));
+  }
+
+  follow(entity, options = {}) {
+    this.#checkOpen();
+    checkEntity(entity);
+    checkFollow(options);
+    if (options.device !== undefined) checkDevice(options.device);
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const abort = () => follow.stop(signal.reason);
+    const follow = new Follow(entity, options, {
+      wanted: () => this.#ask(follow),
+      unfollow: () => this.#unfollow(follow),
+      done: () => {
+        signal?.removeEventListener('abort', abort);
+        this.#follows.delete(follow);
+        this.#unfollow(follow);
+      },
+    });
+    this.#follows.add(follow);
+    signal?.addEventListener('abort', abort, { once: true });
+    this.#ask(follow);
+    return readerOf(follow);
+  }
+
+  async acknowledge(entity, { device, offset }) {
+    checkEntity(entity);
+    checkDevice(device);
+    checkOffset(offset, 0);
+    const { offset: holds } = await this.#request('acknowledge', 'acknowledged', { entity, device, offset });
+    return holds;
+  }
+
+  async positions(entity) {
+    checkEntity(entity);
+    const { last, devices } = await this.#request('positions', 'positions_are', { entity });
+    return { last, devices };
+  }
+
+  async close() {
+    this.#connection.close(new CarillonError('closed', 'the client was closed'));
+  }
+
+  // --- identity: who publishes
+
+  async #token() {
+    const { token } = this.#options;
+    return typeof token === 'function' ? token() : token;
+  }
+
+  #identify(token) {
+    if (this.#user === undefined) this.#claim(token === undefined ? '' : subjectOf(token));
+  }
+
+  async #claim(user) {
+    this.#user = user;
+    const { storage, session, queue, clock, tabLocks } = this.#options;
+    this.#claims = new Claims({
+      storage,
+      session,
+      queue,
+      user,
+      locks: tabLocks ? new TabLocks(tabLocks, clock) : new ProgramLocks(storage),
+      newSuffix: () => `js-${random128()}`,
+    });
+    let ledger;
+    try {
+      ledger = await this.#claims.own();
+    } catch (cause) {
+      const error = new CarillonError('limit_exceeded', `the storage keeps nothing: ${cause.message}`, { cause });
+      return this.#connection.close(error);
+    }
+    if (this.state === 'closed') return this.#claims.release();
+    this.#own = this.#producerOf(ledger);
+    for (const { rest, promise } of this.#early.splice(0)) this.#own.publish(rest, promise);
+    this.#earlyBytes = 0;
+    this.#flushSoon();
+    this.#seekOrphans();
+  }
+
+  #producerOf(ledger) {
+    return new Producer(ledger, this.#clock, {
+      refused: (event, error) => this.#emit('refused', { event, error }),
+      settled: () => this.#settled(),
+      stalled: () => this.#moveOnIfStuck(),
+    });
+  }
+
+  // Takes over what tabs that are gone have left, now and then.
+  async #seekOrphans() {
+    if (this.#seekingOrphans || this.#own === null || this.state === 'closed') return;
+    this.#seekingOrphans = true;
+    const ledgers = await this.#claims.orphans();
+    this.#seekingOrphans = false;
+    if (this.state === 'closed') return this.#claims.release();
+    for (const ledger of ledgers) this.#orphans.set(this.#producerOf(ledger), ledger);
+    this.#orphansTimer ??= this.#later(ORPHANS_EVERY_MS, () => {
+      this.#orphansTimer = null;
+      this.#seekOrphans();
+    });
+    if (ledgers.length > 0) this.#flushSoon();
+  }
+
+  #settled() {
+    this.#progressAt = this.#clock.now();
+    for (const [producer, ledger] of this.#orphans) {
+      if (producer.unconfirmed > 0) continue;
+      this.#orphans.delete(producer);
+      this.#claims.finish(ledger);
+    }
+    if (this.unconfirmed === 0) for (const { resolve } of this.#flushers.splice(0)) resolve();
+  }
+
+  // --- the connection's life
+
+  #opened(welcome) {
+    if (welcome.subject !== undefined && welcome.subject !== this.#user) {
+      // What is queued is somebody else's to publish.
+      const message = `the token is ${welcome.subject}'s, this client is ${this.#user}'s; connect() anew for another user`;
+      return this.#connection.close(new CarillonError('forbidden', message));
+    }
+    this.#welcome = welcome;
+    this.#progressAt = this.#clock.now();
+    for (const follow of this.#follows) this.#ask(follow);
+    for (const request of this.#requests) request.send();
+    this.#flush();
+    this.#seekOrphans();
+  }
+
+  #lost() {
+    this.#welcome = null;
+    this.#answers.clear();
+    this.#own?.disconnected();
+    for (const orphan of this.#orphans.keys()) orphan.disconnected();
+    for (const follow of this.#follows) follow.disconnected();
+  }
+
+  #changed(state, detail) {
+    this.#emit('state', { state, ...detail });
+    if (state === 'closed') this.#closed(detail.error);
+  }
+
+  #closed(error) {
+    globalThis.removeEventListener?.('online', this.#networkListener);
+    for (const timer of this.#timers) this.#clock.clearTimeout(timer);
+    this.#timers.clear();
+    const asked = error.code === 'closed';
+    for (const follow of this.#follows) follow.finish(asked ? undefined : error);
+    for (const request of this.#requests) request.reject(error);
+    this.#requests.clear();
+    this.#own?.abandon(error);
+    for (const orphan of this.#orphans.keys()) orphan.abandon(error);
+    for (const { promise } of this.#early.splice(0)) promise.reject(error);
+    for (const { reject } of this.#flushers.splice(0)) reject(error);
+    this.#claims?.release();
+  }
+
+  #checkOpen() {
+    if (this.state === 'closed') throw new CarillonError('closed', 'the client is closed');
+  }
+
+  // The gateway refuses because something behind it is not there: perhaps another one is better off.
+  #moveOnIfStuck() {
+    if (!this.#connection.hasOthers || this.#clock.now() - this.#progressAt < STUCK_MS) return;
+    this.#connection.moveOn(new CarillonError('unavailable', `${this.#connection.address} gets nothing done`));
+  }
+
+  // --- messages
+
+  #received(name, body, text) {
+    if (name === 'expiring') return void this.#renew();
+    const answer = this.#answers.get(body?.id);
+    // What comes for a request that is no longer waited for is late; what has no id is from a later version.
+    answer?.(name, body, text);
+  }
+
+  // Sends the message that build(id) gives; `answer` hears of everything that comes for it.
+  #send(build, answer) {
+    const id = (this.#lastId = (this.#lastId % ID_MAX) + 1);
+    this.#answers.set(id, (name, body, text) => answer(name, body, text, id));
+    this.#connection.send(build(id));
+    return id;
+  }
+
+  async #renew() {
+    if (typeof this.#options.token !== 'function') return;
+    const life = this.#welcome;
+    let token;
+    try {
+      token = await this.#token();
+    } catch {
+      return; // When the old one has expired, the connection is begun again, and tells of it.
+    }
+    if (life === null || this.#welcome !== life) return;
+    this.#send(
+      (id) => ({ authenticate: { id, token } }),
+      (name, body, text, id) => void this.#answers.delete(id),
+    );
+  }
+
+  #flushSoon() {
+    if (this.#flushDue) return;
+    this.#flushDue = true;
+    queueMicrotask(() => {
+      this.#flushDue = false;
+      this.#flush();
+    });
+  }
+
+  #flush() {
+    if (this.#welcome === null) return;
+    const request = (build, answer) => {
+      this.#send(build, (name, body, text, id) => {
+        this.#answers.delete(id);
+        answer(name, body);
+      });
+    };
+    for (const producer of [this.#own, ...this.#orphans.keys()]) {
+      if (this.#welcome !== null) producer?.flush(request, this.#welcome);
+    }
+  }
+
+  // --- follows
+
+  #ask(follow) {
+    if (this.#welcome === null || !follow.wants || !this.#follows.has(follow)) return;
+    this.#send(
+      (id) => ({ follow: follow.request(id) }),
+      (name, body, text, id) => this.#heard(follow, name, body, text, id),
+    );
+  }
+
+  #heard(follow, name, body, text, id) {
+    if (follow.id !== id) return;
+    if (name === 'following') {
+      follow.following(body);
+    } else if (name === 'events') {
+      this.#progressAt = this.#clock.now();
+      if (!follow.took(body, text.length)) {
+        const message = `${follow.entity} was to go on at ${follow.next}, and went on at ${body.first}`;
+        this.#connection.moveOn(new CarillonError('unavailable', message));
+      }
+    } else if (name === 'ended' || name === 'refused') {
+      this.#answers.delete(id);
+      const pauseMs = follow.ended(CarillonError.of(body));
+      if (pauseMs === null) return;
+      this.#later(pauseMs, () => this.#ask(follow));
+      this.#moveOnIfStuck();
+    }
+  }
+
+  #unfollow(follow) {
+    const { id } = follow;
+    if (id === null) return;
+    follow.id = null;
+    if (this.#welcome === null) return;
+    this.#connection.send({ unfollow: { id } });
+    // Until the gateway confirms, the id is not free.
+    this.#answers.set(id, (name) => {
+      if (name === 'unfollowed' || name === 'ended' || name === 'refused') this.#answers.delete(id);
+    });
+  }
+
+  // --- acknowledgements and questions: repeated until they are answered; that they are repeated does no harm
+
+  #request(name, answerName, members) {
+    return new Promise((resolve, reject) => {
+      this.#checkOpen();
+      if (this.#requests.size >= REQUESTS_MAX) {
+        throw new CarillonError('limit_exceeded', `${REQUESTS_MAX} requests wait already for their answer`);
+      }
+      const request = { reject, send: null };
+      const answered = (answer, body, text, id) => {
+        this.#answers.delete(id);
+        const error = answer === answerName ? null : CarillonError.of(body);
+        if (error?.passes) {
+          this.#later(error.retryAfterMs ?? 100, () => this.#requests.has(request) && request.send());
+          return this.#moveOnIfStuck();
+        }
+        this.#requests.delete(request);
+        if (error) reject(error);
+        else resolve(body);
+      };
+      request.send = () => {
+        if (this.#welcome !== null) this.#send((id) => ({ [name]: { id, ...members } }), answered);
+      };
+      this.#requests.add(request);
+      request.send();
+    });
+  }
+
+  // --- small things
+
+  #later(ms, action) {
+    const timer = this.#clock.setTimeout(() => {
+      this.#timers.delete(timer);
+      action();
+    }, ms);
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  #emit(name, detail) {
+    for (const listener of this.#listeners.get(name) ?? []) {
+      try {
+        listener(detail);
+      } catch (error) {
+        // A listener's mistake is no reason to lose a connection.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}

@@ -1,0 +1,223 @@
+// Keeps one WebSocket to one of several gateways open: connects, greets, notices silence, and connects again with a growing,
+// jittered pause. Knows nothing of what travels over it.
+//
+// States: `connecting` (an attempt is under way), `open` (the gateway has greeted us), `waiting` (for the next attempt),
+// `closed` (for good: close() was called, or the gateway said what no repetition can mend).
+
+import { CarillonError } from './errors.js';
+
+const SUBPROTOCOL = 'carillon.v1';
+const LIFE_THAT_COUNTS_MS = 1_000; // A connection that ended earlier does not shorten the next pause.
+const PAUSE_AFTER_LIMIT_MS = 1_000;
+const ANSWER_WHEN_ASKED_MS = 5_000; // When there is a reason to doubt the network.
+
+const CLOSE_CODES = {
+  1001: ['unavailable', 'the node stops'],
+  1009: ['payload_too_large', 'a message was larger than the gateway takes'],
+  4400: ['malformed', 'the gateway could not understand a message'],
+  4401: ['unauthenticated', 'the token is missing, wrong or expired'],
+  4403: ['forbidden', "this page's origin is not allowed (carillon serve --allow-origin)"],
+  4408: ['unavailable', 'the gateway heard nothing from us for too long'],
+  4429: ['limit_exceeded', 'too many connections, messages or bytes'],
+};
+
+export class Connection {
+  #options;
+  #address;
+  #socket = null; // The one that counts; events of earlier ones are ignored.
+  #timer = null; // Of the attempt, the heartbeat or the pause, by state.
+  #attempts = 0; // So that a token that comes too late is told from the one that is waited for.
+  #openedAt = 0;
+  #heardAt = 0;
+  #pinged = false;
+  #limits = null; // The welcome.
+  #said = null; // What the gateway said was wrong, before it closed.
+
+  state = 'idle';
+
+  // options: addresses, token() (a promise of a token or undefined), canRenew (whether token() may give another one next time),
+  // WebSocket, clock, backoff, attemptMs, pingMs (null: as the gateway says), random;
+  // opened(welcome), received(name, body, text), lost(), changed(state, detail).
+  constructor(options) {
+    this.#options = options;
+    this.#address = Math.floor(options.random() * options.addresses.length);
+  }
+
+  get address() {
+    return this.#options.addresses[this.#address];
+  }
+
+  get hasOthers() {
+    return this.#options.addresses.length > 1;
+  }
+
+  start() {
+    this.#connect();
+  }
+
+  // False when there is no connection; then nothing is sent.
+  send(message) {
+    if (this.state !== 'open') return false;
+    this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+    return true;
+  }
+
+  // Leaves this gateway for the next one.
+  moveOn(error) {
+    if (this.state === 'open' || this.state === 'connecting') this.#failed(error);
+  }
+
+  // Something may have changed about the network: no need to wait any longer, or reason to ask whether anybody is there.
+  hurry() {
+    if (this.state === 'waiting') {
+      this.#clearTimer();
+      this.#connect();
+    } else if (this.state === 'open') {
+      this.#beat(true);
+    }
+  }
+
+  close(error) {
+    if (this.state === 'closed') return;
+    const wasOpen = this.state === 'open';
+    this.#drop(1000);
+    this.#become('closed', { error });
+    if (wasOpen) this.#options.lost();
+  }
+
+  async #connect() {
+    const attempt = (this.#attempts += 1);
+    this.#become('connecting', { address: this.address });
+    this.#setTimer(this.#options.attemptMs, () =>
+      this.#failed(new CarillonError('timeout', `no welcome from ${this.address} within ${this.#options.attemptMs} ms`)),
+    );
+    let token;
+    try {
+      token = await this.#options.token();
+    } catch (cause) {
+      if (attempt === this.#attempts && this.state === 'connecting') {
+        this.#failed(new CarillonError('unauthenticated', `no token could be had: ${cause?.message ?? cause}`, { cause }));
+      }
+      return;
+    }
+    if (attempt !== this.#attempts || this.state !== 'connecting') return;
+    this.#open(token);
+  }
+
+  #open(token) {
+    const protocols = token === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, `carillon.token.${token}`];
+    let socket;
+    try {
+      socket = new this.#options.WebSocket(this.address, protocols);
+    } catch (cause) {
+      return this.close(new CarillonError('malformed', `cannot connect to ${this.address}: ${cause.message}`, { cause }));
+    }
+    this.#socket = socket;
+    this.#said = null;
+    const ours = (action) => (event) => {
+      if (this.#socket === socket) action(event);
+    };
+    socket.onmessage = ours((event) => this.#received(event.data));
+    socket.onclose = ours((event) => this.#ended(event.code, event.reason));
+    socket.onerror = () => {}; // A close follows, and says as much as may be known.
+  }
+
+  #received(text) {
+    this.#heardAt = this.#options.clock.now();
+    this.#pinged = false;
+    let name;
+    let body;
+    try {
+      [[name, body]] = Object.entries(JSON.parse(text));
+    } catch {
+      return this.#failed(new CarillonError('malformed', `${this.address} sent what is no Carillon message`));
+    }
+    if (name === 'ping') return void this.send({ pong: {} });
+    if (name === 'pong') return;
+    if (name === 'error') return void (this.#said = CarillonError.of(body));
+    if (name === 'welcome' && this.state === 'connecting') return this.#welcomed(body);
+    if (this.state === 'open') this.#options.received(name, body, text);
+  }
+
+  #welcomed(welcome) {
+    this.#limits = welcome;
+    this.#openedAt = this.#options.clock.now();
+    this.#become('open', { address: this.address, welcome });
+    this.#scheduleBeat();
+    this.#options.opened(welcome);
+  }
+
+  get #beatMs() {
+    return this.#options.pingMs ?? this.#limits.ping_every_ms ?? 15_000;
+  }
+
+  #scheduleBeat(ms = this.#beatMs) {
+    this.#setTimer(ms, () => this.#beat(false));
+  }
+
+  // Asks whether anybody is there when nothing came since the last beat; gives up when nothing came since it was asked.
+  #beat(ask) {
+    const silentMs = this.#options.clock.now() - this.#heardAt;
+    if (this.#pinged && !ask) {
+      return this.#failed(new CarillonError('timeout', `${this.address} has been silent for ${Math.round(silentMs)} ms`));
+    }
+    if (ask || silentMs >= this.#beatMs / 2) {
+      this.#pinged = true;
+      this.send({ ping: {} });
+    }
+    this.#scheduleBeat(ask ? Math.min(this.#beatMs, ANSWER_WHEN_ASKED_MS) : undefined);
+  }
+
+  // The socket was closed, by the other side or by the network.
+  #ended(code, reason) {
+    const [name, message] = CLOSE_CODES[code] ?? ['unavailable', `the connection to ${this.address} was lost (${code})`];
+    const error = this.#said ?? new CarillonError(name, reason ? `${message}: ${reason}` : message);
+    if (code === 4400 || code === 4403 || (code === 4401 && !this.#options.canRenew)) return this.close(error);
+    this.#failed(error, code);
+  }
+
+  #failed(error, code) {
+    const { backoff, clock } = this.#options;
+    const wasOpen = this.state === 'open';
+    const lived = wasOpen && clock.now() - this.#openedAt >= LIFE_THAT_COUNTS_MS;
+    if (lived) backoff.reset();
+    let pauseMs = lived && code === 1001 ? 0 : backoff.next();
+    if (code === 4429) pauseMs = Math.max(pauseMs, PAUSE_AFTER_LIMIT_MS);
+    this.#drop(1000);
+    this.#address = (this.#address + 1) % this.#options.addresses.length;
+    this.#become('waiting', { error, retryInMs: pauseMs });
+    if (wasOpen) this.#options.lost();
+    if (this.state === 'waiting') this.#setTimer(pauseMs, () => this.#connect());
+  }
+
+  #drop(code) {
+    this.#clearTimer();
+    this.#attempts += 1;
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#pinged = false;
+    try {
+      socket?.close(code);
+    } catch {
+      // It was not open yet, or is no longer: all the same.
+    }
+  }
+
+  #become(state, detail) {
+    this.state = state;
+    this.#options.changed(state, detail);
+  }
+
+  #setTimer(ms, action) {
+    this.#clearTimer();
+    this.#timer = this.#options.clock.setTimeout(() => {
+      this.#timer = null;
+      action();
+    }, ms);
+  }
+
+  #clearTimer() {
+    if (this.#timer !== null) this.#options.clock.clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}

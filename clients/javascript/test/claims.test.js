@@ -1,0 +1,106 @@
+// Which producer a client is, when tabs come, go and are reloaded.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Claims } from '../lib/claims.js';
+import { MemoryStorage } from '../lib/ledger.js';
+import { ProgramLocks, TabLocks } from '../lib/locks.js';
+import { FakeClock, settle } from './support/fake_clock.js';
+
+let made = 0;
+function tab(storage, session = new MemoryStorage(), locks = new ProgramLocks(storage)) {
+  const newSuffix = () => `js-${(made += 1)}`;
+  return new Claims({ storage, session, locks, queue: 'carillon', user: 'ana', newSuffix });
+}
+
+test('P2 two tabs at a time are two producers', async () => {
+  const storage = new MemoryStorage();
+  const [one, other] = await Promise.all([tab(storage).own(), tab(storage).own()]);
+  assert.notEqual(one.producer, other.producer);
+});
+
+test('a tab that is reloaded is the producer that it was, though others were used later', async () => {
+  const storage = new MemoryStorage();
+  const session = new MemoryStorage();
+  const before = tab(storage, session);
+  const ledger = await before.own();
+  ledger.take('"a"');
+  const other = tab(storage);
+  (await other.own()).touch();
+  other.release();
+  before.release();
+  const after = await tab(storage, session).own();
+  assert.equal(after.producer, ledger.producer);
+  assert.equal(after.events().length, 1);
+});
+
+test('a tab whose session was copied from one that lives gets a producer of its own', async () => {
+  const storage = new MemoryStorage();
+  const session = new MemoryStorage();
+  const original = await tab(storage, session).own();
+  const copy = await tab(storage, session).own();
+  assert.notEqual(copy.producer, original.producer);
+});
+
+test('what a tab that is gone left is taken over by one, and cleared away when it is done', async () => {
+  const storage = new MemoryStorage();
+  const [mine, others] = [tab(storage), tab(storage)];
+  await mine.own();
+  const left = await others.own();
+  left.take('"a"');
+  assert.deepEqual(await mine.orphans(), [], 'it still lives');
+  others.release();
+  const third = tab(storage);
+  const [found, alsoFound] = await Promise.all([mine.orphans(), third.orphans()]);
+  assert.equal(found.length + alsoFound.length, 1);
+  mine.finish(found[0]);
+  assert.deepEqual(await third.orphans(), []);
+});
+
+test('ledgers with nothing in them are cleared away', async () => {
+  const storage = new MemoryStorage();
+  const [mine, others] = [tab(storage), tab(storage)];
+  await mine.own();
+  await others.own();
+  others.release();
+  assert.equal(storage.length, 2);
+  assert.deepEqual(await mine.orphans(), []);
+  assert.equal(storage.length, 1);
+});
+
+// As in a browser: request() waits its turn, or is aborted.
+class FakeLockManager {
+  #held = new Map();
+  async request(name, { signal, ifAvailable }, callback) {
+    while (this.#held.has(name)) {
+      if (ifAvailable) return callback(null);
+      await Promise.race([
+        this.#held.get(name),
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('AbortError')))),
+      ]);
+    }
+    const work = Promise.resolve(callback({ name }));
+    this.#held.set(name, work);
+    await work;
+    this.#held.delete(name);
+  }
+}
+
+test('a page that is reloaded waits for the locks of the page that it replaces, but not for ever', async () => {
+  const clock = new FakeClock();
+  const locks = new TabLocks(new FakeLockManager(), clock);
+  const release = await locks.hold('a');
+  assert.equal(await locks.hold('a'), null);
+  const patient = locks.hold('a', 2_000);
+  const given = [];
+  patient.then((lock) => given.push(lock));
+  await settle();
+  assert.equal(given.length, 0);
+  release();
+  await settle();
+  assert.equal(typeof given[0], 'function');
+  const disappointed = locks.hold('a', 2_000);
+  await clock.advance(2_000);
+  assert.equal(await disappointed, null);
+  assert.equal(clock.pending, 0);
+});

@@ -1,0 +1,213 @@
+// One socket to one of several gateways, renewed by itself.
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+
+import { Backoff } from '../lib/backoff.js';
+import { Connection } from '../lib/connection.js';
+import { FakeClock, settle } from './support/fake_clock.js';
+import { fakeSockets } from './support/fake_socket.js';
+
+let clock;
+let net;
+let heard;
+beforeEach(() => {
+  clock = new FakeClock();
+  net = fakeSockets();
+  heard = [];
+});
+
+async function connected({ welcomed = true, ...more } = {}) {
+  const connection = new Connection({
+    addresses: ['ws://a/ws', 'ws://b/ws'],
+    token: async () => undefined,
+    canRenew: false,
+    WebSocket: net.FakeSocket,
+    clock,
+    backoff: new Backoff({ random: () => 0.5 }),
+    attemptMs: 10_000,
+    pingMs: null,
+    random: () => 0,
+    opened: () => heard.push('opened'),
+    received: (name) => heard.push(name),
+    lost: () => heard.push('lost'),
+    changed: (state, detail) => heard.push([state, detail.error?.code ?? detail.address]),
+    ...more,
+  });
+  connection.start();
+  await settle();
+  if (welcomed) net.last().welcomes();
+  return connection;
+}
+const states = () => heard.filter(Array.isArray).map(([state, about]) => `${state} ${about}`);
+
+test('it is open when the gateway has greeted', async () => {
+  const connection = await connected({ welcomed: false });
+  assert.equal(connection.state, 'connecting');
+  assert.equal(connection.send({ ping: {} }), false);
+  assert.deepEqual(net.last().protocols, ['carillon.v1']);
+  net.last().welcomes();
+  assert.equal(connection.state, 'open');
+  assert.deepEqual(heard, [['connecting', 'ws://a/ws'], ['open', 'ws://a/ws'], 'opened']);
+});
+
+test('P9 the token travels as a subprotocol, and a new one is asked for before each connection', async () => {
+  let count = 0;
+  await connected({ token: async () => `t${(count += 1)}`, canRenew: true });
+  net.last().ends(4401);
+  await clock.advance(100);
+  assert.deepEqual(net.sockets.map((socket) => socket.protocols[1]), ['carillon.token.t1', 'carillon.token.t2']);
+});
+
+test('a lost connection is followed by an attempt at the next address, after a pause', async () => {
+  const connection = await connected();
+  await clock.advance(5_000);
+  net.last().ends(1006);
+  assert.equal(connection.state, 'waiting');
+  assert.equal(clock.nextIn, 100);
+  await clock.advance(100);
+  assert.equal(net.last().url, 'ws://b/ws');
+  net.last().ends(1006);
+  assert.equal(clock.nextIn, 200);
+  await clock.advance(200);
+  assert.equal(net.last().url, 'ws://a/ws');
+  assert.deepEqual(heard.filter((what) => what === 'lost').length, 1, 'an attempt that failed was no connection');
+});
+
+test('pauses grow also when each connection ends as soon as it has begun', async () => {
+  await connected();
+  const pauses = [];
+  for (let i = 0; i < 4; i += 1) {
+    net.last().ends(1006);
+    pauses.push(clock.nextIn);
+    await clock.advance(clock.nextIn);
+    net.last().welcomes();
+  }
+  assert.deepEqual(pauses, [100, 200, 400, 800]);
+  await clock.advance(2_000);
+  net.last().ends(1006);
+  assert.equal(clock.nextIn, 100);
+});
+
+test('a node that stops is left at once', async () => {
+  await connected();
+  await clock.advance(2_000);
+  net.last().ends(1001);
+  assert.equal(clock.nextIn, 0);
+});
+
+test('who was told to wait waits a second at least', async () => {
+  await connected();
+  net.last().ends(4429);
+  assert.equal(clock.nextIn, 1_000);
+});
+
+for (const [code, name] of [[4400, 'malformed'], [4403, 'forbidden'], [4401, 'unauthenticated']]) {
+  test(`close code ${code} is the end, for no repetition mends it`, async () => {
+    const connection = await connected();
+    net.last().ends(code);
+    assert.equal(connection.state, 'closed');
+    assert.equal(states().at(-1), `closed ${name}`);
+    assert.equal(clock.pending, 0);
+  });
+}
+
+test('what the gateway says before it closes is the reason', async () => {
+  await connected();
+  net.last().says({ error: { error: 'limit_exceeded', message: 'too many follows' } });
+  net.last().ends(4429);
+  assert.equal(states().at(-1), 'waiting limit_exceeded');
+});
+
+test('silence is noticed: first it asks, then it leaves', async () => {
+  const connection = await connected();
+  await clock.advance(15_000);
+  assert.deepEqual(net.last().sent, [{ ping: {} }]);
+  net.last().says({ pong: {} });
+  await clock.advance(15_000);
+  assert.equal(connection.state, 'open');
+  assert.equal(net.last().requests('ping').length, 2);
+  await clock.advance(15_000);
+  assert.equal(connection.state, 'waiting');
+  assert.equal(states().at(-1), 'waiting timeout');
+});
+
+test('a connection on which something comes is not asked', async () => {
+  await connected();
+  for (let i = 0; i < 10; i += 1) {
+    await clock.advance(7_000);
+    net.last().says({ events: { id: 1 } });
+  }
+  assert.deepEqual(net.last().requests('ping'), []);
+});
+
+test("the gateway's pings are answered", async () => {
+  await connected();
+  net.last().says({ ping: {} });
+  assert.deepEqual(net.last().sent, [{ pong: {} }]);
+});
+
+test('an attempt without a welcome is given up', async () => {
+  const connection = await connected({ welcomed: false });
+  await clock.advance(10_000);
+  assert.equal(connection.state, 'waiting');
+  assert.equal(net.sockets[0].closedWith, 1000);
+  net.sockets[0].welcomes();
+  assert.equal(connection.state, 'waiting', 'it is too late');
+});
+
+test('a token that cannot be had is tried again', async () => {
+  let fails = true;
+  const token = async () => {
+    if (fails) throw new Error('no network');
+    return 't';
+  };
+  const connection = await connected({ token, canRenew: true, welcomed: false });
+  assert.equal(states().at(-1), 'waiting unauthenticated');
+  fails = false;
+  await clock.advance(100);
+  net.last().welcomes();
+  assert.equal(connection.state, 'open');
+});
+
+test('a token that comes after the attempt was given up opens nothing', async () => {
+  let give;
+  await connected({ token: () => new Promise((resolve) => (give = resolve)), canRenew: true, welcomed: false });
+  const late = give;
+  await clock.advance(10_000);
+  late('t');
+  await settle();
+  assert.equal(net.sockets.length, 0);
+});
+
+test('when the network comes back there is nothing to wait for', async () => {
+  const connection = await connected();
+  net.last().ends(1006);
+  connection.hurry();
+  await settle();
+  assert.equal(connection.state, 'connecting');
+  net.last().welcomes();
+  connection.hurry();
+  assert.deepEqual(net.last().sent, [{ ping: {} }]);
+  await clock.advance(5_000);
+  assert.equal(connection.state, 'waiting', 'an old connection that is dead is found out soon');
+});
+
+test('what is no message of the protocol ends the connection, an unknown one does not', async () => {
+  const connection = await connected();
+  net.last().says({ later_version: { id: 1 } });
+  assert.equal(connection.state, 'open');
+  net.last().onmessage({ data: 'nonsense' });
+  assert.equal(connection.state, 'waiting');
+});
+
+test('closed is closed', async () => {
+  const connection = await connected();
+  connection.close();
+  net.sockets[0].welcomes();
+  net.sockets[0].ends(1000);
+  connection.hurry();
+  connection.close();
+  await clock.advance(60_000);
+  assert.equal(net.sockets.length, 1);
+  assert.equal(heard.filter((what) => what === 'lost').length, 1);
+});

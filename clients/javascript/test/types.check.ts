@@ -1,0 +1,55 @@
+// The types, as an application meets them. Compiled by types.test.js, never run.
+import { CarillonError, connect } from 'carillon-client';
+import type { Carillon, CarillonEvent, ConnectOptions, Published, State, StorageLike, Stream } from 'carillon-client';
+import WebSocket from 'ws';
+
+interface Found {
+  x: number;
+  y: number;
+}
+
+const carillon: Carillon = connect({ addresses: ['ws://a/ws', new URL('wss://b/ws')], token: async () => 'e30.e30.e30', WebSocket });
+connect({ addresses: 'ws://a/ws', storage: localStorage, queue: 'hunt', user: 'ana', WebSocket: globalThis.WebSocket });
+
+export async function play(signal: AbortSignal): Promise<number> {
+  const published: Published = await carillon.publish('hunt/island', 'dug', { x: 3, y: 4 });
+  await carillon.publish('hunt/island', 'left');
+  const stream: Stream<Found> = carillon.follow<Found>('player/ana', { from: 'acknowledged', device: 'phone', signal });
+  for await (const event of stream) {
+    const { x, y }: Found = event.payload;
+    const offset: number = await carillon.acknowledge('player/ana', { device: 'phone', offset: event.offset });
+    if (x + y + offset > 10) break;
+  }
+  const { last, devices } = await carillon.positions('player/ana');
+  const off: () => void = carillon.on('state', ({ state, error, retryInMs }) => {
+    const known: State = state;
+    console.log(known, error?.code, retryInMs?.toFixed());
+  });
+  carillon.on('refused', ({ event, error }) => console.log(event.entity, error.message));
+  off();
+  await carillon.flush();
+  await carillon.close();
+  return last + devices.length + published.sequence;
+}
+
+export function reason(error: unknown): string {
+  if (!(error instanceof CarillonError)) throw error;
+  return error.code === 'truncated' ? `from ${error.firstOffset}` : error.message;
+}
+
+const event: CarillonEvent | undefined = undefined;
+const storage: StorageLike = sessionStorage;
+const options: ConnectOptions = { addresses: [], storage };
+
+// @ts-expect-error: no addresses
+connect({});
+// @ts-expect-error: a payload is an object
+carillon.publish('hunt/island', 'dug', 7);
+// @ts-expect-error: no such start
+carillon.follow('player/ana', { from: 'beginning' });
+// @ts-expect-error: no such event
+carillon.on('open', () => {});
+// @ts-expect-error: an acknowledgement is of a device
+carillon.acknowledge('player/ana', { offset: 3 });
+
+export { event, options };
