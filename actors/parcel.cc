@@ -466,7 +466,8 @@ Result<Frame> decode_frame(std::string_view bytes) {
   Frame frame;
   const auto failed = kj::runCatchingExceptions([&] {
     capnp::ReaderOptions options;
-    options.traversalLimitInWords = 4 * kFrameBytesMax / sizeof(capnp::word);
+    // In proportion to the frame: a list of empty structs takes no bytes, but memory here.
+    options.traversalLimitInWords = 4 * words.size() + 64;
     capnp::FlatArrayMessageReader message(words, options);
     const auto root = message.getRoot<lw::Frame>();
     frame.meeting = view(root.getMeeting());

@@ -18,7 +18,8 @@ EventSlice slice_of(EventRun run) {
     EventRun run;
     std::vector<const Event*> events;
   };
-  const auto owned = std::make_shared<Owned>(std::move(run));
+  const auto owned = std::make_shared<Owned>();
+  owned->run = std::move(run);
   owned->events.reserve(owned->run.events.size());
   for (const auto& event : owned->run.events) owned->events.push_back(&event);
   return {owned->run.first, owned->events, owned};
