@@ -23,6 +23,8 @@ HttpStatus status_of(ErrorCode code) {
   switch (code) {
     case ErrorCode::MALFORMED:
       return {400, "Bad Request"};
+    case ErrorCode::UNAUTHENTICATED:
+      return {401, "Unauthorized"};
     case ErrorCode::FORBIDDEN:
       return {403, "Forbidden"};
     case ErrorCode::UNKNOWN_KIND:

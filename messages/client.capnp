@@ -39,7 +39,11 @@ enum ErrorCode {
   # One of the documented limits (batch size, subscriptions of a session). Ask for less.
 
   forbidden @10;
-  # Whoever asks is not entitled to it. Show the right credentials, or ask for something else.
+  # The token that was shown does not allow it. Ask for something else, or for more rights.
+
+  unauthenticated @11;
+  # No token was shown where one is needed, or it is wrong, expired, or signed by a key that the node does not know. Get
+  # a new one and `authenticate` with it.
 }
 
 struct Refusal {
