@@ -92,6 +92,12 @@ std::string stats_json(wire::Stats::Reader stats) {
         .field("p50_ms", stage.getP50Ms());
     json.field("p99_ms", stage.getP99Ms()).field("max_ms", stage.getMaxMs()).end_object();
   }
+  json.end_array().key("busiest").begin_array();
+  for (const auto busy : stats.getBusiest())
+    json.begin_object()
+        .field("entity", view(busy.getEntity()))
+        .field("events_per_s", busy.getEventsPerS())
+        .end_object();
   return json.end_array().end_object().take();
 }
 

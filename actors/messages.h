@@ -118,6 +118,8 @@ struct PartitionStats {
   bool available = true;
   std::string problem;
   LatencyHistogram commit, fold;
+  std::vector<runtime::Busiest::Count> busiest;  // The busiest first.
+  UnixMs busiest_ms = 0;                         // In how long a time.
 };
 struct AskStats {
   std::function<void(PartitionStats)> answer;

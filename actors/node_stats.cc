@@ -59,6 +59,19 @@ std::vector<NodeStats::Stage> NodeStats::stages() const {
   return {publish, commit, sync, fold, deliver};
 }
 
+std::vector<NodeStats::BusyEntity> NodeStats::busiest() const {
+  std::vector<BusyEntity> busy;
+  for (const auto& partition : partitions)
+    for (const auto& count : partition.busiest)
+      busy.push_back({count.entity.text(), static_cast<double>(count.events) * 1e3 /
+                                               static_cast<double>(std::max<UnixMs>(partition.busiest_ms, 1))});
+  std::ranges::sort(busy, [](const BusyEntity& a, const BusyEntity& b) {
+    return a.events_per_s != b.events_per_s ? a.events_per_s > b.events_per_s : a.entity < b.entity;
+  });
+  if (busy.size() > kBusiest) busy.resize(kBusiest);
+  return busy;
+}
+
 std::vector<Problem> NodeStats::problems() const {
   std::vector<Problem> problems;
   if (journal.read_only) problems.push_back({"the store is read-only since the disk refused a write"});

@@ -34,6 +34,14 @@ struct NodeStats {
   };
   std::vector<Stage> stages() const;
 
+  // Who takes the most events of the partitions that this node is the primary of, of late; the busiest first.
+  static constexpr std::size_t kBusiest = 20;
+  struct BusyEntity {
+    std::string entity;
+    double events_per_s = 0;  // An estimate (runtime/busiest.h).
+  };
+  std::vector<BusyEntity> busiest() const;
+
   // Empty when all is well.
   std::vector<Problem> problems() const;
 };

@@ -274,6 +274,8 @@ PartitionStats stats(Self self) {
   stats.fold = state.fold_latency;
   if (state.partition) {
     stats.counters = state.partition->counters();
+    stats.busiest = state.partition->busiest().top();
+    stats.busiest_ms = state.partition->busiest().window_ms(unix_now());
     stats.available = !state.partition->failed();
     if (state.partition->failed()) stats.problem = state.partition->failed()->message;
   } else {

@@ -127,6 +127,12 @@ void write(wire::Stats::Builder out, const NodeStats& node) {
     stages[i].setP99Ms(measured[i].latencies.quantile_ms(0.99));
     stages[i].setMaxMs(measured[i].latencies.max_ms());
   }
+  const auto busy = node.busiest();
+  auto busiest = out.initBusiest(static_cast<unsigned>(busy.size()));
+  for (unsigned i = 0; i < busy.size(); ++i) {
+    busiest[i].setEntity(text(busy[i].entity));
+    busiest[i].setEventsPerS(busy[i].events_per_s);
+  }
 }
 
 void write_cluster(wire::Cluster::Builder out, const NodeStats& stats) {

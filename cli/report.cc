@@ -13,6 +13,8 @@
 namespace carillon::cli {
 namespace {
 
+constexpr unsigned kBusiestShown = 5;
+
 std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
 
 std::string milliseconds(double ms) {
@@ -96,6 +98,12 @@ std::string stats_text(wire::Stats::Reader stats, const Colours& colours) {
   text.append("\n").append(colours.dim).append("  counters").append(colours.reset).append("\n");
   for (const auto counter : stats.getCounters())
     text += "  " + padded(view(counter.getName()), width) + right(figure(counter.getValue()), 13) + "\n";
+  if (stats.getBusiest().size() > 0)
+    text.append("\n").append(colours.dim).append("  busiest entities, events/s").append(colours.reset).append("\n");
+  for (unsigned i = 0; i < std::min(stats.getBusiest().size(), kBusiestShown); ++i) {
+    const auto busy = stats.getBusiest()[i];
+    text += "  " + padded(view(busy.getEntity()), width) + right(milliseconds(busy.getEventsPerS()), 13) + "\n";
+  }
   return text;
 }
 

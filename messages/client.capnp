@@ -145,6 +145,19 @@ struct Stats {
 
   stages @3 :List(Quantiles);
   # Where the time goes, from publish to delivery.
+
+  busiest @4 :List(BusyEntity);
+  # Who takes the most events of the partitions that this node is the primary of; at most 20, the busiest first.
+}
+
+struct BusyEntity {
+  # One of those that take the most events.
+
+  entity @0 :Text;
+  # Whose mailbox it is.
+
+  eventsPerS @1 :Float64;
+  # In the last full 10 s; an estimate.
 }
 
 struct Inspection {

@@ -245,6 +245,7 @@ void Partition::seal() {
   WriteSet writes = std::move(batch.writes);
   batch.appended.reserve(batch.touched.size());
   batch.events.reserve(batch.staged);  // Slices point into it.
+  busiest_.begin_batch(batch.staged);
   // In the order of their keys, which LevelDB's memtable takes in faster.
   std::ranges::sort(batch.touched, {}, [](const Mailbox* mailbox) -> const std::string& { return mailbox->id.text(); });
   for (auto* mailbox : batch.touched) {
@@ -253,6 +254,7 @@ void Partition::seal() {
     const auto* const begin = batch.events.data() + batch.events.size();
     batch.events.insert(batch.events.end(), mailbox->staged.begin(), mailbox->staged.end());
     batch.appended.emplace_back(mailbox, EventSlice{first, {begin, mailbox->staged.size()}, in_flight_});
+    busiest_.add(mailbox->id, mailbox->staged.size());
     mailbox->staged.clear();
     if (mailbox->staged.capacity() > kStagedKept) mailbox->staged = {};
     mailbox->sealed = mailbox->last;
@@ -693,6 +695,7 @@ void Partition::discard(const EntityId& entity, Offset offset, std::uint64_t cal
 
 void Partition::tick(UnixMs now) {
   if (failed_) return;
+  busiest_.tick(now);
   while (!retries_.empty() && retries_.begin()->first <= now) {
     const auto entity = retries_.begin()->second;
     retries_.erase(retries_.begin());

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "runtime/behaviour.h"
+#include "runtime/busiest.h"
 #include "runtime/fold.h"
 #include "runtime/limits.h"
 #include "runtime/lru_cache.h"
@@ -196,6 +197,7 @@ class Partition {
 
   PartitionId id() const { return options_.id; }
   const Counters& counters() const { return counters_; }
+  const Busiest& busiest() const { return busiest_; }
   // Set after a failed commit: nothing is accepted any more.
   const std::optional<Error>& failed() const { return failed_; }
   // No commit is under way or wanted, and no hub is active; or nothing can be committed any more.
@@ -308,6 +310,7 @@ class Partition {
   Options options_;
   const Storage* storage_;
   Counters counters_;
+  Busiest busiest_;
   std::optional<Error> failed_;
 
   LruCache<EntityId, Mailbox> mailboxes_;

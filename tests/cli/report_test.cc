@@ -106,13 +106,18 @@ TEST(Report, StatsNameStagesAndCounters) {
   stage.setP50Ms(0.5);
   stage.setP99Ms(2.25);
   stage.setMaxMs(3);
+  auto busy = stats.it.initBusiest(1)[0];
+  busy.setEntity("guild/7");
+  busy.setEventsPerS(17.5);
   EXPECT_EQ(stats_json(stats),
             R"({"version":"0.1.0","uptime_ms":61000,"counters":{"events_accepted_total":12345},)"
-            R"("stages":[{"stage":"publish to ack","count":7,"p50_ms":0.5,"p99_ms":2.25,"max_ms":3.0}]})");
+            R"("stages":[{"stage":"publish to ack","count":7,"p50_ms":0.5,"p99_ms":2.25,"max_ms":3.0}],)"
+            R"("busiest":[{"entity":"guild/7","events_per_s":17.5}]})");
   const auto text = stats_text(stats, {});
   EXPECT_THAT(text, HasSubstr("up 1 min 1 s"));
   EXPECT_THAT(text, HasSubstr("12,345"));
   EXPECT_THAT(text, HasSubstr("2.25"));
+  EXPECT_THAT(text, HasSubstr("guild/7"));
 }
 
 TEST(Report, ADeadLetterSaysWhyAndHowOften) {
