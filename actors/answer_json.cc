@@ -62,6 +62,21 @@ void write_outcome(JsonWriter& json, const EdgeLimits& limits, const runtime::Pu
   json.end_array();
 }
 
+void write_position(JsonWriter& json, std::string_view entity, std::string_view device, Offset offset) {
+  json.field("entity", entity).field("device", device).field("offset", offset);
+}
+
+void write_positions(JsonWriter& json, std::string_view entity, const Positions& positions) {
+  json.field("entity", entity).field("last", positions.last).key("devices").begin_array();
+  for (const auto& [device, offset] : positions.devices)
+    json.begin_object()
+        .field("device", std::string_view(device))
+        .field("offset", offset)
+        .field("unread", positions.last - std::min(positions.last, offset))
+        .end_object();
+  json.end_array();
+}
+
 std::string inspection_json(std::string_view entity, wire::Inspection::Reader inspection) {
   JsonWriter json;
   json.begin_object().field("entity", entity);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "actors/edge.h"
+#include "actors/positions.h"
 #include "messages/event.h"
 #include "runtime/json.h"
 #include "runtime/publish_calls.h"
@@ -23,6 +24,11 @@ void write_event(JsonWriter& json, const Event& event);
 void write_hints(JsonWriter& json, const EdgeLimits& limits, const Error& error);
 // "accepted", "duplicates" and "refusals", into an open object.
 void write_outcome(JsonWriter& json, const EdgeLimits& limits, const runtime::PublishOutcome& outcome);
+
+// "entity", "device" and "offset", into an open object.
+void write_position(JsonWriter& json, std::string_view entity, std::string_view device, Offset offset);
+// "entity", "last" and "devices", into an open object.
+void write_positions(JsonWriter& json, std::string_view entity, const Positions& positions);
 
 std::string inspection_json(std::string_view entity, wire::Inspection::Reader inspection);
 std::string stats_json(wire::Stats::Reader stats);

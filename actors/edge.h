@@ -38,6 +38,7 @@ struct EdgeLimits {
 };
 
 class PublishPath;
+class NodePublisher;
 class Feed;
 struct ClusterQuestions;
 
@@ -69,6 +70,8 @@ class Edge {
   std::size_t bytes_under_way = 0;
   std::vector<std::uint64_t> lives;                 // Of the partitions.
   std::shared_ptr<const ClusterQuestions> cluster;  // Null on a node that is alone, or has not joined yet.
+
+  NodePublisher* own_events = nullptr;  // What the node itself publishes; set before the first connection.
 
   runtime::SessionId new_session() { return ++last_session_; }
   std::uint16_t partition_count() const { return static_cast<std::uint16_t>(partitions->size()); }

@@ -10,7 +10,9 @@
 
 #include "actors/cluster_report.h"
 #include "actors/http.h"
+#include "actors/node_publisher.h"
 #include "actors/node_stats.h"
+#include "actors/random_name.h"
 #include "actors/rpc.h"
 #include "actors/version.h"
 
@@ -29,9 +31,11 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
              io.provider->getTimer()),
         journal(options.journal),
         store_id(options.store_id),
+        own_events(edge, options.store_id + " " + random_name()),
         stats([this] { return collect(); }),
         http(edge, stats),
         tasks(*this) {
+    edge.own_events = &own_events;
     auto stop = kj::newPromiseAndFulfiller<void>();
     stopped = kj::mv(stop.promise);
     stop_now = kj::mv(stop.fulfiller);
@@ -128,6 +132,7 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
   Edge edge;
   caf::actor journal;
   std::string store_id;
+  NodePublisher own_events;
   const Clock::time_point started = Clock::now();
   NodeStatsSource stats;
   HttpFront http;

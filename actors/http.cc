@@ -9,6 +9,7 @@
 #include "actors/http_follow.h"
 #include "actors/http_operations.h"
 #include "actors/http_page.h"
+#include "actors/http_positions.h"
 #include "actors/http_publish.h"
 
 namespace carillon::actors {
@@ -39,6 +40,8 @@ constexpr std::array kRoutes = {
     Route{"events", Of::kEntity, Method::POST, &without_stats<publish_payload>},
     Route{"events", Of::kEntity, Method::GET, &without_stats<send_page>},
     Route{"streams", Of::kEntity, Method::GET, &without_stats<follow_entity>},
+    Route{"positions", Of::kEntity, Method::GET, &without_stats<send_positions>},
+    Route{"positions", Of::kEntity, Method::PUT, &without_stats<store_position>},
     Route{"entities", Of::kEntity, Method::GET, &without_stats<send_inspection>},
     Route{"deadletters", Of::kNode, Method::GET, &without_stats<send_dead_letters>},
     Route{"deadletters", Of::kEntity, Method::GET, &without_stats<send_dead_letters>},

@@ -1,17 +1,11 @@
 #include "actors/http_publish.h"
 
-#include <random>
-
 #include "actors/answer_json.h"
 #include "actors/publish_path.h"
+#include "actors/random_name.h"
 
 namespace carillon::actors {
 namespace {
-
-std::string random_name() {
-  thread_local std::mt19937_64 engine{std::random_device{}()};
-  return std::to_string(engine());
-}
 
 struct Numbering {
   std::string producer;

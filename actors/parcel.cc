@@ -32,7 +32,7 @@ EntityId entity(capnp::Text::Reader name) {
 
 ProducerId producer(capnp::Text::Reader stored) {
   const auto bytes = view(stored);
-  if (bytes.size() < 2 || (bytes[0] != 'c' && bytes[0] != 'h')) garbage("a producer");
+  if (!ProducerId::is_stored(bytes)) garbage("a producer");
   return ProducerId::trusted(bytes);
 }
 

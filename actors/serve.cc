@@ -8,6 +8,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "actors/built_in.h"
 #include "actors/cluster_report.h"
 #include "actors/gateway.h"
 #include "actors/node.h"
@@ -149,10 +150,14 @@ int serve_in_cluster(const ServeOptions& options, NodeOptions node_options, Edge
 
 }  // namespace
 
-int serve(const ServeOptions& options) {
+int serve(const ServeOptions& given) {
   if (!spdlog::get("carillon")) spdlog::set_default_logger(spdlog::stderr_color_mt("carillon"));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
   const auto signals = hold_back_stop_signals();
+  auto catalogue = with_built_in_behaviours(given.catalogue);
+  if (!catalogue) return fail(catalogue.error());
+  auto options = given;
+  options.catalogue = std::move(*catalogue);
   NodeOptions node_options;
   node_options.store.directory = options.data;
   node_options.store.partitions = options.partitions;

@@ -69,11 +69,11 @@ std::chrono::milliseconds retry_after(const EdgeLimits& limits, ErrorCode code) 
 void write(wire::StoredEvent::Builder out, const Event& event) {
   out.setType(text(event.type));
   out.setPayload(text(event.payload));
-  const std::string_view label = event.producer.is_hub() ? "hub " : "client ";
-  const auto name = event.producer.name();
-  auto producer = out.initProducer(static_cast<unsigned>(label.size() + name.size()));
+  const auto label = event.producer.label(), name = event.producer.name();
+  auto producer = out.initProducer(static_cast<unsigned>(label.size() + 1 + name.size()));
   std::memcpy(producer.begin(), label.data(), label.size());
-  std::memcpy(producer.begin() + label.size(), name.data(), name.size());
+  producer[label.size()] = ' ';
+  std::memcpy(producer.begin() + label.size() + 1, name.data(), name.size());
   out.setSequence(event.sequence);
   out.setAcceptedAtMs(event.accepted_at_ms);
   out.setRedriveOf(event.redrive_of);

@@ -9,15 +9,22 @@ ProducerId::ProducerId(char letter, std::string_view name) {
   stored_.append(1, letter).append(name);
 }
 
-Result<ProducerId> ProducerId::client(std::string_view name) {
+Result<ProducerId> ProducerId::named(char letter, std::string_view name) {
   if (!is_printable_utf8(name, kNameBytesMax))
     return Error{ErrorCode::MALFORMED,
                  "a producer's name is 1 to 256 bytes of UTF-8 without control characters; this one is not"};
-  return ProducerId('c', name);
+  return ProducerId(letter, name);
+}
+
+Result<ProducerId> ProducerId::client(std::string_view name) { return named('c', name); }
+Result<ProducerId> ProducerId::node(std::string_view name) { return named('n', name); }
+
+bool ProducerId::is_stored(std::string_view stored) {
+  return stored.size() > 1 && (stored[0] == 'c' || stored[0] == 'h' || stored[0] == 'n');
 }
 
 ProducerId ProducerId::trusted(std::string_view stored) {
-  CHECK(stored.size() > 1 && (stored[0] == 'c' || stored[0] == 'h'));
+  CHECK(is_stored(stored));
   return ProducerId(stored[0], stored.substr(1));
 }
 

@@ -1,6 +1,6 @@
-// Names whoever numbers its sends: a client, or a hub, so that a client can never pass for a hub.
+// Names whoever numbers its sends: a client, a hub, or a node on its own behalf, so that a client can never pass for another.
 //
-// Stored as one letter for the class and the name: `cscores.log`, `hmatch/3`.
+// Stored as one letter for the class and the name: `cscores.log`, `hmatch/3`, `nant 4711`.
 #pragma once
 
 #include <functional>
@@ -22,21 +22,27 @@ class ProducerId {
   // MALFORMED unless `name` is 1 to 256 bytes of UTF-8 without control characters.
   static Result<ProducerId> client(std::string_view name);
   static ProducerId hub(const EntityId& hub) { return ProducerId('h', hub.text()); }
-  // For what comes from our own disk.
+  // MALFORMED as for client().
+  static Result<ProducerId> node(std::string_view name);
+  // Whether `stored` is what stored() gives.
+  static bool is_stored(std::string_view stored);
+  // For what is_stored(), as what comes from our own disk.
   static ProducerId trusted(std::string_view stored);
 
   bool is_client() const { return stored_[0] == 'c'; }
   bool is_hub() const { return stored_[0] == 'h'; }
   std::string_view name() const { return std::string_view(stored_).substr(1); }
   const std::string& stored() const { return stored_; }
-  // For people: `client scores.log`, `hub match/3`.
-  std::string text() const { return std::string(is_hub() ? "hub " : "client ") + std::string(name()); }
+  // For people: `client scores.log`, `hub match/3`, `node ant 4711`.
+  std::string text() const { return std::string(label()) + " " + std::string(name()); }
+  std::string_view label() const { return is_hub() ? "hub" : is_client() ? "client" : "node"; }
 
   bool operator==(const ProducerId&) const = default;
   auto operator<=>(const ProducerId&) const = default;
 
  private:
   ProducerId(char letter, std::string_view name);
+  static Result<ProducerId> named(char letter, std::string_view name);
 
   std::string stored_;
 };

@@ -28,6 +28,8 @@ Result<PublishItem> check_publication(const PublicationView& publication, const 
     if (!behaviour->handles(publication.type))
       return Error{ErrorCode::UNKNOWN_TYPE,
                    "kind " + behaviour->kind() + " handles no events of type " + std::string(publication.type), 0};
+    if (!catalogue.takes_from(behaviour->kind(), producer))
+      return Error{ErrorCode::FORBIDDEN, "nobody but the nodes themselves publishes to kind " + behaviour->kind(), 0};
   }
   if (publication.payload.size() > limits.payload_bytes_max)
     return Error{ErrorCode::PAYLOAD_TOO_LARGE,

@@ -20,7 +20,7 @@ struct PublicationView {
   Sequence sequence = 0;
 };
 
-// The item to hand to the entity's partition. MALFORMED, UNKNOWN_KIND, UNKNOWN_TYPE or PAYLOAD_TOO_LARGE.
+// The item to hand to the entity's partition. MALFORMED, UNKNOWN_KIND, UNKNOWN_TYPE, FORBIDDEN or PAYLOAD_TOO_LARGE.
 Result<PublishItem> check_publication(const PublicationView& publication, const ProducerId& producer,
                                       std::uint32_t index, const Catalogue& catalogue, const Limits& limits);
 

@@ -58,7 +58,7 @@ std::size_t Behaviour::Definition::place_of(std::string_view type) const {
   return static_cast<std::size_t>(std::find(types.begin(), types.end(), type) - types.begin());
 }
 
-Result<void> Catalogue::add(Behaviour behaviour) {
+Result<void> Catalogue::add(Behaviour behaviour, Publishers publishers) {
   const std::string& kind = behaviour.kind();
   if (!is_name(kind, EntityId::kKindBytesMax))
     return Error{
@@ -73,13 +73,19 @@ Result<void> Catalogue::add(Behaviour behaviour) {
       return Error{ErrorCode::MALFORMED, "kind " + kind + " has two handlers for events of type " + std::string(*type)};
   if (behaviours_.contains(kind))
     return Error{ErrorCode::MALFORMED, "there is a behaviour of kind " + kind + " already"};
-  behaviours_.emplace(kind, std::move(behaviour));
+  behaviours_.emplace(kind, Installed{behaviour, publishers});
   return {};
 }
 
 const Behaviour* Catalogue::find(std::string_view kind) const {
   const auto found = behaviours_.find(kind);
-  return found == behaviours_.end() ? nullptr : &found->second;
+  return found == behaviours_.end() ? nullptr : &found->second.behaviour;
+}
+
+bool Catalogue::takes_from(std::string_view kind, const ProducerId& producer) const {
+  const auto found = behaviours_.find(kind);
+  CHECK(found != behaviours_.end());
+  return !producer.is_client() || found->second.publishers == Publishers::kClients;
 }
 
 std::vector<std::string> Catalogue::kinds() const {

@@ -172,20 +172,29 @@ class Behaviour {
   std::shared_ptr<const Definition> definition_;
 };
 
+// From whom the hubs of a kind take events, beside other hubs.
+enum class Publishers { kClients, kNodes };
+
 // The behaviours that a program has installed, by kind.
 class Catalogue {
  public:
   // MALFORMED when the kind's name is not `[a-z][a-z0-9_-]{0,31}`, is taken or is "player", when the version is 0 or
   // two handlers share a type.
-  Result<void> add(Behaviour behaviour);
+  Result<void> add(Behaviour behaviour, Publishers publishers = Publishers::kClients);
 
   // Null when no such kind is installed. Valid as long as the catalogue.
   const Behaviour* find(std::string_view kind) const;
+  // Whether its hubs take this producer's events. Only for kinds that are installed.
+  bool takes_from(std::string_view kind, const ProducerId& producer) const;
   // In alphabetical order.
   std::vector<std::string> kinds() const;
 
  private:
-  std::map<std::string, Behaviour, std::less<>> behaviours_;
+  struct Installed {
+    Behaviour behaviour;
+    Publishers publishers;
+  };
+  std::map<std::string, Installed, std::less<>> behaviours_;
 };
 
 // --- From here on: how it is done. -----------------------------------------------------------------------------------

@@ -73,8 +73,6 @@ UnixMs sum(UnixMs earlier, std::int64_t by) {
   return static_cast<UnixMs>(static_cast<std::uint64_t>(earlier) + static_cast<std::uint64_t>(by));
 }
 
-bool is_stored_producer(std::string_view text) { return text.size() > 1 && (text[0] == 'c' || text[0] == 'h'); }
-
 // Reads one event behind `before`, which is nullptr for the first.
 std::optional<Event> read_event(Eye& eye, const Event* before) {
   const auto as_before = [&](const std::string& text) { return std::optional<std::string_view>(text); };
@@ -86,7 +84,7 @@ std::optional<Event> read_event(Eye& eye, const Event* before) {
   const auto payload_bytes = eye.number();
   if (!producer || !sequence || !accepted_after || !redrive_of || !type || !payload_bytes) return std::nullopt;
   const auto payload = eye.bytes(*payload_bytes);
-  if (!payload || !is_stored_producer(*producer)) return std::nullopt;
+  if (!payload || !ProducerId::is_stored(*producer)) return std::nullopt;
   return Event{.type = std::string(*type),
                .payload = std::string(*payload),
                .producer = ProducerId::trusted(*producer),

@@ -761,7 +761,7 @@ void Partition::sweep_windows(UnixMs now) {
       return false;
     }
     const auto window = decode_window(value);
-    if (window && key[3] == 'c' && window->moved_at_ms + horizon.count() < now) old.emplace_back(key);
+    if (window && key[3] != 'h' && window->moved_at_ms + horizon.count() < now) old.emplace_back(key);
     return true;
   });
   if (!scanned) return;

@@ -184,6 +184,34 @@ TEST_F(Http, P6DeadLettersAreListedAndSettled) {
             404);
 }
 
+TEST_F(Http, APositionIsKeptPerDeviceAndNeverGoesBack) {
+  const auto put = [&](std::string_view query) {
+    return http(node.http(), "PUT /positions/player/ledger?" + std::string(query) +
+                                 " HTTP/1.1\r\nHost: node\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  };
+  EXPECT_THAT(get("/positions/player/ledger").body, HasSubstr(R"({"entity":"player/ledger","last":5,"devices":[]})"));
+  EXPECT_THAT(put("device=phone&offset=4").body,
+              HasSubstr(R"({"entity":"player/ledger","device":"phone","offset":4})"));
+  EXPECT_THAT(put("device=phone&offset=2").body, HasSubstr(R"("offset":4)"));
+  EXPECT_THAT(put("device=tv&offset=0").body, HasSubstr(R"("offset":0)"));
+  const auto stored = R"("devices":[{"device":"phone","offset":4,"unread":1},{"device":"tv","offset":0,"unread":5}])";
+  EXPECT_THAT(get("/positions/player/ledger").body, HasSubstr(stored));
+  // When the node is killed and comes back, then it still knows.
+  node.kill();
+  node.start();
+  EXPECT_THAT(get("/positions/player/ledger").body, HasSubstr(stored));
+  EXPECT_EQ(put("device=phone&offset=6").status, 416);
+  EXPECT_EQ(put("device=&offset=1").status, 400);
+  EXPECT_EQ(put("device=" + std::string(65, 'd') + "&offset=1").status, 400);
+  EXPECT_EQ(put("device=phone").status, 400);
+}
+
+TEST_F(Http, P9NobodyElsePublishesToKindsOfTheNodes) {
+  EXPECT_EQ(post("/events/reader/player/ledger?type=acknowledged", R"({"device":"x","offset":1})").status, 403);
+  EXPECT_EQ(post("/events/gateway/ant?type=started", R"({"boot":"x"})").status, 403);
+  EXPECT_EQ(post("/events/presence/ada?type=watch", "{}").status, 403);
+}
+
 TEST_F(Http, P4OffsetBehindRetentionIsGone) {
   node.stop();
   node.process().set_arguments({"--notifications-kept", "8"});

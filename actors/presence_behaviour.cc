@@ -1,0 +1,119 @@
+#include "actors/presence_behaviour.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace carillon::actors {
+namespace {
+
+// A gateway tells of valid players only, so an invalid one is a bug of ours: the event fails.
+EntityId presence_of(const std::string& player) {
+  auto entity = EntityId::of(kPresenceKind, player);
+  if (!entity) throw std::invalid_argument(entity.error().message);
+  return std::move(*entity);
+}
+
+Result<EntityId> hub_that_sent(const Context& context) {
+  if (!context.producer().is_hub())
+    return Error{ErrorCode::MALFORMED, "only hubs send this; a client has no presence to tell of", 0};
+  return EntityId::parse(context.producer().name());
+}
+
+template <class Change>
+void tell_watchers(const PresenceState& state, const Context& context, Effects& effects) {
+  const Change change{.player = std::string(context.self().key())};
+  for (const auto& watcher : state.watchers) effects.emit(EntityId::parse(watcher).value(), change);
+}
+
+std::string place_of(const EntityId& gateway, const std::string& connection) {
+  return gateway.text() + " " + connection;
+}
+
+}  // namespace
+
+Result<Effects> on(GatewayState& state, const GatewayStarted& started, const Context&) {
+  Effects effects;
+  if (started.boot == state.boot) return effects;
+  state.boot = started.boot;
+  for (const auto& [connection, player] : state.players)
+    effects.emit(presence_of(player), Departed{.connection = connection});
+  state.players.clear();
+  return effects;
+}
+
+Result<Effects> on(GatewayState& state, const ConnectionOpened& opened, const Context&) {
+  Effects effects;
+  // What an earlier process said too late; or one more than is counted.
+  if (opened.boot != state.boot || state.players.size() == kGatewayConnectionsMax) return effects;
+  if (state.players.emplace(opened.connection, opened.player).second)
+    effects.emit(presence_of(opened.player), Arrived{.connection = opened.connection});
+  return effects;
+}
+
+Result<Effects> on(GatewayState& state, const ConnectionClosed& closed, const Context&) {
+  Effects effects;
+  const auto found = state.players.find(closed.connection);
+  if (closed.boot != state.boot || found == state.players.end()) return effects;
+  effects.emit(presence_of(found->second), Departed{.connection = closed.connection});
+  state.players.erase(found);
+  return effects;
+}
+
+Result<Effects> on(PresenceState& state, const Arrived& arrived, const Context& context) {
+  const auto gateway = hub_that_sent(context);
+  if (!gateway) return gateway.error();
+  Effects effects;
+  auto place = place_of(*gateway, arrived.connection);
+  if (state.connections.size() == kPresentConnectionsMax ||
+      std::ranges::find(state.connections, place) != state.connections.end())
+    return effects;
+  state.connections.push_back(std::move(place));
+  if (state.connections.size() == 1) tell_watchers<Joined>(state, context, effects);
+  return effects;
+}
+
+Result<Effects> on(PresenceState& state, const Departed& departed, const Context& context) {
+  const auto gateway = hub_that_sent(context);
+  if (!gateway) return gateway.error();
+  Effects effects;
+  if (std::erase(state.connections, place_of(*gateway, departed.connection)) > 0 && state.connections.empty())
+    tell_watchers<Left>(state, context, effects);
+  return effects;
+}
+
+Result<Effects> on(PresenceState& state, const Watch&, const Context& context) {
+  const auto watcher = hub_that_sent(context);
+  if (!watcher) return watcher.error();
+  Effects effects;
+  if (std::ranges::find(state.watchers, watcher->text()) == state.watchers.end()) {
+    if (state.watchers.size() == kWatchersMax)
+      return Error{ErrorCode::MALFORMED, "a player has at most " + std::to_string(kWatchersMax) + " watchers", 0};
+    state.watchers.push_back(watcher->text());
+  }
+  if (!state.connections.empty()) effects.emit(*watcher, Joined{.player = std::string(context.self().key())});
+  return effects;
+}
+
+Result<Effects> on(PresenceState& state, const Unwatch&, const Context& context) {
+  const auto watcher = hub_that_sent(context);
+  if (!watcher) return watcher.error();
+  std::erase(state.watchers, watcher->text());
+  return Effects();
+}
+
+Behaviour gateway_behaviour() {
+  return Behaviour::of<GatewayState>(kGatewayKind, /*version=*/1)
+      .on<GatewayStarted>()
+      .on<ConnectionOpened>()
+      .on<ConnectionClosed>();
+}
+
+Behaviour presence_behaviour() {
+  return Behaviour::of<PresenceState>(kPresenceKind, /*version=*/1)
+      .on<Arrived>()
+      .on<Departed>()
+      .on<Watch>()
+      .on<Unwatch>();
+}
+
+}  // namespace carillon::actors
