@@ -8,6 +8,7 @@
 #include <kj/timer.h>
 
 #include <chrono>
+#include <functional>
 #include <map>
 
 #include "cluster/membership.h"
@@ -24,6 +25,10 @@ class Controller {
     // What a node held that has been away for so long is replaced elsewhere. Long enough for a restart or a reboot.
     std::chrono::milliseconds replace_after{60'000};
     PlacementSettings placement;
+    // Whether there is a link from here to that member.
+    std::function<bool(const NodeName&)> linked = [](const NodeName&) { return true; };
+    // Without links to most of the others this node leaves the control to somebody else after this.
+    std::chrono::milliseconds resign_after{5'000};
   };
   // Told of each step that was made.
   using OnStep = kj::Function<void(const PlacementStep&)>;
@@ -40,7 +45,9 @@ class Controller {
  private:
   kj::Promise<void> run();
   kj::Promise<void> make_steps();
-  std::set<NodeName> nodes_gone();
+  std::set<NodeName> unlinked() const;
+  std::set<NodeName> nodes_gone(const std::set<NodeName>& unlinked);
+  kj::Promise<void> resign_in_time();
 
   Membership& membership_;
   kj::Timer& timer_;
@@ -48,7 +55,8 @@ class Controller {
   OnStep on_step_;
   std::uint64_t steps_ = 0;
   std::optional<kj::TimePoint> controller_since_;
-  std::map<NodeName, kj::TimePoint> away_since_;  // Named in records, but no members.
+  std::optional<kj::TimePoint> alone_since_;      // It may not control; since then.
+  std::map<NodeName, kj::TimePoint> away_since_;  // Named in records, but no members, or without a link.
   kj::Promise<void> running_ = nullptr;
 };
 

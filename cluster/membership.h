@@ -73,6 +73,8 @@ class Membership {
   // Takes the controller's key if nobody has it; as for swap(), OnChange is not called for it. True if this node has it, as far as is known, under its present lease.
   kj::Promise<bool> become_controller();
   bool is_controller() const;
+  // Gives it up, if this node has it, for others to take.
+  kj::Promise<void> resign_as_controller();
 
   // For health: did etcd answer when it was last asked (three times in a lease's life, at least)?
   bool etcd_reachable() const { return reachable_; }

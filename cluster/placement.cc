@@ -93,14 +93,15 @@ void put_first(std::vector<NodeName>& nodes, const NodeName& node) {
 class Situation {
  public:
   Situation(const ClusterView& view, const std::set<NodeName>& gone, bool may_found_small,
-            const PlacementSettings& settings)
+            const PlacementSettings& settings, const std::set<NodeName>& unlinked)
       : view_(view),
         format_(view.format()->value),
         gone_(gone),
         may_found_small_(may_found_small),
-        settings_(settings) {
+        settings_(settings),
+        unlinked_(unlinked) {
     for (const auto& [node, member] : view.members()) {
-      if (gives_up_all(node)) continue;
+      if (gives_up_all(node) || unlinked.contains(node)) continue;
       present_.insert(node);
       if (!view.draining().contains(node)) leaders_.insert(node);
     }
@@ -141,7 +142,7 @@ class Situation {
   bool may_not_lead(const NodeName& node) const { return gone_.contains(node) || view_.draining().contains(node); }
   bool is_ready(const NodeName& node, const PartitionRecord& record) const {
     const auto* member = view_.find_member(node);
-    return member != nullptr && record.is_in_sync({node, member->store});
+    return member != nullptr && !unlinked_.contains(node) && record.is_in_sync({node, member->store});
   }
 
   std::optional<PlacementStep> each(std::optional<PlacementStep> (Situation::*look)(PartitionId, const Record&)
@@ -306,6 +307,7 @@ class Situation {
   const std::set<NodeName>& gone_;
   bool may_found_small_;
   const PlacementSettings& settings_;
+  const std::set<NodeName>& unlinked_;
   std::set<NodeName> present_;  // Members that may be given copies.
   std::set<NodeName> leaders_;  // Those of them that may be primary.
   std::set<NodeName> keepers_;  // And those who are away, but not for long.
@@ -341,15 +343,33 @@ Assignment first_placement(std::uint16_t partitions, std::uint16_t replicas, con
 }
 
 std::optional<PlacementStep> next_step(const ClusterView& view, const std::set<NodeName>& gone, bool may_found_small,
-                                       const PlacementSettings& settings) {
+                                       const PlacementSettings& settings, const std::set<NodeName>& unlinked) {
   if (!view.format()) return std::nullopt;
-  return Situation(view, gone, may_found_small, settings).next();
+  return Situation(view, gone, may_found_small, settings, unlinked).next();
+}
+
+bool may_control(const ClusterView& view, const NodeName& self, const std::set<NodeName>& unlinked) {
+  std::set<NodeName> electorate;
+  for (const auto& [partition, record] : view.partitions())
+    for (const auto& node : record.value.replicas)
+      if (view.find_member(node) != nullptr) electorate.insert(node);
+  if (electorate.empty())
+    for (const auto& [node, member] : view.members()) electorate.insert(node);
+  const auto reached = static_cast<std::size_t>(
+      std::ranges::count_if(electorate, [&](const auto& node) { return node == self || !unlinked.contains(node); }));
+  if (2 * reached != electorate.size()) return 2 * reached > electorate.size();
+  return !electorate.empty() && *electorate.begin() == self;
 }
 
 std::optional<ReplicaId> wished_hand_over(const PartitionRecord& record, const ClusterView& view) {
   if (record.replicas.empty() || record.replicas.front() == record.primary.node) return std::nullopt;
   const auto* member = view.find_member(record.replicas.front());
   if (member == nullptr) return std::nullopt;
+  // Who is about to restart has just handed over, and the controller will wish for another one; only for who leaves for good
+  // it is better than nobody.
+  const auto leaving = view.draining().find(record.primary.node);
+  const bool leaves = leaving != view.draining().end() && leaving->second.value == Drain::kAll;
+  if (view.draining().contains(member->node) && !leaves) return std::nullopt;
   ReplicaId successor{member->node, member->store};
   if (!record.is_in_sync(successor)) return std::nullopt;
   return successor;

@@ -50,13 +50,19 @@ struct PlacementSettings {
 };
 
 // The next step, if there is one to be made now. `gone` are nodes that have been away for so long that what they hold is
-// to be replaced; others that are away are waited for. Nothing while the format is not known, and no first records
-// before `replicas` nodes are there unless `may_found_small`.
+// to be replaced; others that are away are waited for. `unlinked` are members to which the controller has no link: they count
+// as away, for whoever does not get in with the others cannot hold anything. Nothing while the format is not known, and no
+// first records before `replicas` nodes are there unless `may_found_small`.
 std::optional<PlacementStep> next_step(const ClusterView& view, const std::set<NodeName>& gone, bool may_found_small,
-                                       const PlacementSettings& settings = {});
+                                       const PlacementSettings& settings = {}, const std::set<NodeName>& unlinked = {});
 
-// To whom the primary of that record should hand over now: the first of `replicas`, if it is another node, present, and in
-// sync with the store it has.
+// May `self` control placement? Only with links to most of those that matter (itself counts), so that a node which the others
+// do not let in, or which is cut off, does not: those of the members that hold something, or all when none does. When it is
+// half of them, whoever has the first name among them.
+bool may_control(const ClusterView& view, const NodeName& self, const std::set<NodeName>& unlinked);
+
+// To whom the primary of that record should hand over now: the first of `replicas`, if it is another node, present, not about
+// to restart, and in sync with the store it has.
 std::optional<ReplicaId> wished_hand_over(const PartitionRecord& record, const ClusterView& view);
 
 // Has a draining node given up what it can? For `cluster drain` to wait for.

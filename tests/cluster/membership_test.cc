@@ -36,9 +36,14 @@ class MembershipTest : public EtcdTest {
             .lease_ttl = std::chrono::seconds(1)};
   }
   kj::Own<Node> node(Membership::Options options) {
+    const auto linked = [this, self = options.self.node](const NodeName& other) {
+      return !cut_off_.contains(self) && !cut_off_.contains(other);
+    };
     return kj::heap<Node>(*client_, timer(), std::move(options),
                           Controller::Options{.look_every = std::chrono::milliseconds(20),
-                                              .found_small_after = std::chrono::milliseconds(60'000)});
+                                              .found_small_after = std::chrono::milliseconds(60'000),
+                                              .linked = linked,
+                                              .resign_after = std::chrono::milliseconds(50)});
   }
   ClusterFormat joined(Node& node) {
     auto format = wait(node.membership.join());
@@ -49,6 +54,8 @@ class MembershipTest : public EtcdTest {
     const auto format = wait(node.membership.join());
     return format.ok() ? "none" : format.error().message;
   }
+
+  std::set<NodeName> cut_off_;  // From the other nodes, not from etcd.
 };
 
 TEST_F(MembershipTest, TheFirstFoundsTheClusterAndTheOthersJoinIt) {
@@ -188,6 +195,18 @@ TEST_F(MembershipTest, OneNodeControlsPlacementAndAnotherTakesOver) {
     return std::ranges::all_of(bee->membership.view().partitions(),
                                [](const auto& each) { return each.second.value.replicas.front() == "bee"; });
   }));
+}
+
+TEST_F(MembershipTest, P8P9AControllerThatIsCutOffFromTheOthersLeavesTheControlToThem) {
+  auto ant = node(options("ant", "s1")), bee = node(options("bee", "s2")), cat = node(options("cat", "s3"));
+  joined(*ant);
+  ant->controller.start();
+  joined(*bee);
+  joined(*cat);
+  ASSERT_TRUE(eventually([&] { return cat->membership.view().partitions().size() == 8; }));
+  bee->controller.start();
+  cut_off_ = {"ant"};
+  EXPECT_TRUE(eventually([&] { return bee->controller.is_controller() && !ant->controller.is_controller(); }));
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ class PlayedCluster {
   }
 
   const ClusterView& view() const { return view_; }
-  std::set<NodeName> gone;
+  std::set<NodeName> gone, unlinked;
 
   void join(const NodeName& node, const std::string& store = "disk") {
     put(view_.keys().member(node), encode(Member{node, store, "p", "r", "h"}));
@@ -68,7 +68,7 @@ class PlayedCluster {
 
   // The controller makes its next step, if there is one; what must hold of every step is checked.
   bool step() {
-    const auto step = next_step(view_, gone, false);
+    const auto step = next_step(view_, gone, false, {}, unlinked);
     if (!step) return false;
     ++steps[step->kind];
     const auto* before = view_.find(step->partition);
@@ -294,6 +294,57 @@ TEST(Placement, ANodeThatIsAwayForAMomentIsWaitedForAndOneThatIsGoneIsReplaced) 
   cluster.expect_at_rest();
   EXPECT_NE(cluster.assignment(), before);
   for (const auto& one : cluster.assignment()) EXPECT_EQ(std::ranges::count(one, "ant"), 0);
+}
+
+TEST(Placement, P9AMemberWithoutALinkIsGivenNothing) {
+  PlayedCluster cluster(8, 3, 1);
+  for (const auto& node : first_nodes(3)) cluster.join(node);
+  cluster.settle();
+  const auto copies_of_zoe = [&] {
+    std::ptrdiff_t copies = 0;
+    for (const auto& one : cluster.assignment()) copies += std::ranges::count(one, "zoe");
+    return copies;
+  };
+  // Given a fourth member that the others do not let in: there is nothing to do,
+  cluster.join("zoe");
+  cluster.unlinked = {"zoe"};
+  EXPECT_FALSE(cluster.step());
+  // and it is given nothing even when a copy is missing for good.
+  cluster.leave("cat");
+  cluster.gone = {"cat"};
+  cluster.settle();
+  EXPECT_EQ(copies_of_zoe(), 0);
+  // Once there is a link, it takes all that is missing.
+  cluster.unlinked.clear();
+  cluster.settle();
+  EXPECT_EQ(copies_of_zoe(), 8);
+}
+
+TEST(Placement, P9AMemberWithoutALinkTakesNoPartInFounding) {
+  PlayedCluster cluster(4, 3, 1);
+  for (const auto& node : first_nodes(3)) cluster.join(node);
+  cluster.join("zoe");
+  EXPECT_FALSE(next_step(cluster.view(), {}, false, {}, {"cat", "zoe"}));
+  const auto step = next_step(cluster.view(), {}, false, {}, {"zoe"});
+  ASSERT_TRUE(step);
+  EXPECT_THAT(step->record.replicas, testing::UnorderedElementsAre("ant", "bee", "cat"));
+}
+
+TEST(Placement, P8P9OnlyWhoHasLinksToMostMayControl) {
+  PlayedCluster cluster(8, 2, 1);
+  EXPECT_FALSE(may_control(cluster.view(), "ant", {}));  // No member yet.
+  cluster.join("ant");
+  EXPECT_TRUE(may_control(cluster.view(), "ant", {}));
+  // Of two without a link the first: somebody must.
+  cluster.join("bee");
+  EXPECT_TRUE(may_control(cluster.view(), "ant", {"bee"}));
+  EXPECT_FALSE(may_control(cluster.view(), "bee", {"ant"}));
+  EXPECT_TRUE(may_control(cluster.view(), "bee", {}));
+  // Members that hold nothing have no say, however many.
+  cluster.settle();
+  for (const auto& stranger : {"aaa", "yan", "zoe"}) cluster.join(stranger);
+  EXPECT_TRUE(may_control(cluster.view(), "bee", {"aaa", "yan", "zoe"}));
+  EXPECT_FALSE(may_control(cluster.view(), "aaa", {"ant", "bee"}));
 }
 
 TEST(Placement, DrainingForARestartMovesPrimariesOnly) {
