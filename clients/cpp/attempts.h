@@ -37,13 +37,17 @@ class Attempts {
 
   // A connection attempt, or a request to a node that answers pings, is given up after this long when there is somewhere
   // else to go. Longer after each failure: if all are slow, wandering about only makes them slower.
-  std::chrono::milliseconds patience() const {
-    return kPatience * (1 << std::min<std::size_t>(failures_ / addresses_.all().size(), kDoublingsMax));
-  }
+  std::chrono::milliseconds patience() const { return kPatience * longer(); }
+  // A node that has said for so long, each time it was asked, that what is wanted is unavailable is given up: before it
+  // says so it has waited for a fail-over itself.
+  std::chrono::milliseconds patience_with_refusals() const { return kPatienceWithRefusals * longer(); }
 
  private:
   static constexpr std::chrono::milliseconds kPatience{1'000};
+  static constexpr std::chrono::milliseconds kPatienceWithRefusals{150};
   static constexpr std::size_t kDoublingsMax = 3;
+
+  int longer() const { return 1 << std::min<std::size_t>(failures_ / addresses_.all().size(), kDoublingsMax); }
 
   Addresses addresses_;
   Backoff::Range pauses_;

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint32_t kRetryShortestMs = 10;
 constexpr std::chrono::milliseconds kSilence{1'000};
-constexpr std::chrono::milliseconds kLookEvery{100};
+constexpr std::chrono::milliseconds kLookEvery{50};
 
 }  // namespace
 
@@ -146,7 +146,12 @@ void Follower::refused(const std::shared_ptr<Life>& life, std::uint32_t entity, 
   std::uint32_t retry_after_ms = 0;
   if (error.code == ErrorCode::UNAVAILABLE || error.code == ErrorCode::OVERLOADED) {
     retry_after_ms = std::max(refusal.getRetryAfterMs(), kRetryShortestMs);
-    if (error.code == ErrorCode::UNAVAILABLE) life->unavailable = true;
+    if (error.code == ErrorCode::UNAVAILABLE) {
+      if (!std::exchange(life->unavailable, true)) life->unavailable_since = timer_.now();
+      if (attempts_.has_others() &&
+          timer_.now() - life->unavailable_since >= attempts_.patience_with_refusals().count() * kj::MILLISECONDS)
+        return end(*life, error);
+    }
   } else {
     const auto from = callbacks_.ended ? callbacks_.ended(entity, error) : std::nullopt;
     if (!from) {

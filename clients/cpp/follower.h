@@ -71,6 +71,7 @@ class Follower final : private kj::TaskSet::ErrorHandler {
     kj::TimePoint open_since =
         kj::origin<kj::TimePoint>();  // Since when there are open calls, or when something came meanwhile.
     bool unavailable = false;         // One of them is for what was unavailable.
+    kj::TimePoint unavailable_since = kj::origin<kj::TimePoint>();
   };
   using Entities = std::vector<std::uint32_t>;
 

@@ -73,6 +73,8 @@ class Outbox {
   void disconnected();
 
   bool empty() const { return front_ == end_; }
+  // The first sequence that is not settled; 0 if there is none.
+  Sequence oldest() const { return empty() ? 0 : slot(front_).sequence; }
   std::size_t queued() const { return end_ - front_; }  // Includes settled ones behind an unsettled one.
   std::size_t calls_in_flight() const { return calls_.size(); }
   // Whether next_call() would give one.

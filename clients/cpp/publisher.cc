@@ -8,7 +8,7 @@ namespace carillon::client {
 namespace {
 
 constexpr std::chrono::milliseconds kSilence{1'000};
-constexpr std::chrono::milliseconds kLookEvery{100};
+constexpr std::chrono::milliseconds kLookEvery{50};
 
 }  // namespace
 
@@ -62,6 +62,7 @@ kj::Promise<void> Publisher::live() {
           connection_ = nullptr;
           ++life_;
           outbox_.disconnected();
+          unavailable_.reset();
           return live_again(error);
         });
       });
@@ -83,6 +84,7 @@ kj::Promise<void> Publisher::gone() {
 kj::Promise<void> Publisher::stuck() {
   return timer_.afterDelay(kLookEvery.count() * kj::MILLISECONDS).then([this]() -> kj::Promise<void> {
     if (outbox_.empty()) progress_ = timer_.now();
+    if (unavailable_ && unavailable_->too_long) return kj::READY_NOW;
     if (timer_.now() - progress_ > attempts_.patience().count() * kj::MILLISECONDS) return kj::READY_NOW;
     return stuck();
   });
@@ -118,11 +120,22 @@ void Publisher::answered(CallId call, Answer<wire::Gateway::PublishResults> answ
   // A node that accepts, refuses for good or is busy does its work; one that is unavailable may be cut off from the others.
   const auto unavailable = static_cast<std::size_t>(std::ranges::count_if(
       refusals, [](const Outbox::Refusal& refusal) { return refusal.error.code == ErrorCode::UNAVAILABLE; }));
-  if (answer->getAccepted() > 0 || refusals.size() > unavailable) {
-    attempts_.succeeded();
-    progress_ = timer_.now();
-  }
-  perform(outbox_.answered(call, std::move(refusals)));
+  const bool works = answer->getAccepted() > 0 || refusals.size() > unavailable;
+  if (works) progress_ = timer_.now();
+  const auto& outcome = outbox_.answered(call, std::move(refusals));
+  note_unavailable(unavailable > 0);
+  if (works && !unavailable_) attempts_.succeeded();
+  perform(outcome);
+}
+
+// It may get some things done and never others: those behind a link that is cut.
+void Publisher::note_unavailable(bool refused) {
+  const auto oldest = outbox_.oldest();
+  if (unavailable_ && unavailable_->oldest != oldest) unavailable_.reset();
+  if (!refused || oldest == 0) return;
+  const auto now = timer_.now();
+  if (!unavailable_) unavailable_ = Unavailable{oldest, now};
+  unavailable_->too_long = now - unavailable_->since >= attempts_.patience_with_refusals().count() * kj::MILLISECONDS;
 }
 
 void Publisher::perform(const Outbox::Outcome& outcome) {

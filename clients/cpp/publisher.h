@@ -10,6 +10,7 @@
 #include <kj/async-io.h>
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -67,6 +68,7 @@ class Publisher final : private kj::TaskSet::ErrorHandler {
   void flush_soon();
   void flush();
   void answered(CallId call, Answer<wire::Gateway::PublishResults> answer);
+  void note_unavailable(bool refused);
   void perform(const Outbox::Outcome& outcome);
   void taskFailed(kj::Exception&& exception) override;
 
@@ -77,6 +79,13 @@ class Publisher final : private kj::TaskSet::ErrorHandler {
   Outbox outbox_;
   Attempts attempts_;
   kj::TimePoint progress_;  // When something was last settled, or there was nothing to settle.
+  // The oldest that is not settled was refused as unavailable, since then each time.
+  struct Unavailable {
+    Sequence oldest;
+    kj::TimePoint since;
+    bool too_long = false;
+  };
+  std::optional<Unavailable> unavailable_;
   Figures figures_;
   kj::Own<Connection> connection_;  // Null while there is none.
   std::uint64_t life_ = 0;          // Counts connections; what belongs to an earlier one is ignored.
