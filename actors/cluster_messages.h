@@ -33,6 +33,7 @@ struct LinkUp {
 };
 struct LinkLost {  // What was on its way in either direction may be lost.
   NodeName node;
+  Clock::time_point last_heard;  // Or a little earlier.
 };
 struct ReplicationArrived {
   NodeName from;

@@ -56,8 +56,13 @@ std::vector<Problem> ClusterReport::problems() const {
     problems.push_back({"the partitions are not placed yet: that waits for " + std::to_string(cluster.replicas) +
                             " nodes, of which " + std::to_string(cluster.nodes.size()) + " are here",
                         true});
-  for (const auto& node : cluster.nodes)
-    if (!node.linked) problems.push_back({"there is no link to node " + node.member.node, false});
+  for (const auto& node : cluster.nodes) {
+    const auto link = std::ranges::find(cluster.links, node.member.node, &LinkStats::peer);
+    const auto trouble = link != cluster.links.end() && !link->trouble.empty() ? ": " + link->trouble : std::string();
+    if (!node.linked) problems.push_back({"there is no link to node " + node.member.node + trouble, false});
+    if (link != cluster.links.end() && !link->via.empty())
+      problems.push_back({"node " + node.member.node + " is reached only through " + link->via, false});
+  }
   if (const auto few = with_fewer_in_sync(cluster, cluster.min_in_sync); !few.empty())
     problems.push_back({name_of(few) + verb(few, "accepts", "accept") + "nothing: fewer than " +
                             std::to_string(cluster.min_in_sync) + " copies are in sync",

@@ -50,11 +50,14 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
                     .founding = options.founding,
                     .store_partitions = options.founding.partitions},
                    [this](const ClusterChanges& changes) { changed(changes); }),
-        controller(membership, timer, {.replace_after = options.replace_after},
+        controller(membership, timer,
+                   {.replace_after = options.replace_after,
+                    .linked = [this](const NodeName& node) { return linked.contains(node); }},
                    [this](const cluster::PlacementStep& step) {
                      spdlog::info("partition {}: {}", step.partition.value, step.reason);
                      tell_of(step.partition);  // The membership does not call back for swaps of this node.
                    }),
+        inbox(jobs),
         tasks(*this) {
     auto stop = kj::newPromiseAndFulfiller<void>();
     stopped = kj::mv(stop.promise);
@@ -91,13 +94,28 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
                                                            .routes = routes,
                                                            .replicas = replicas,
                                                            .standings = standings,
-                                                           .meetings = meetings});
+                                                           .meetings = meetings,
+                                                           .changed = [this, to = inbox, node](bool up) {
+                                                             to->push([this, node, up] { link_changed(node, up); });
+                                                           }});
       const PeerKnown known{node, link.actor};
+      for (const auto& [other, its] : links) {
+        if (other == node) continue;
+        caf::anon_send(its.actor, known);
+        caf::anon_send(link.actor, PeerKnown{other, its.actor});
+      }
       for (const auto& route : *routes) caf::anon_send(route, known);
       for (const auto& replica : *replicas) caf::anon_send(replica, known);
       caf::anon_send(reception, known);
     }
     link.address = member->peer;
+  }
+
+  void link_changed(const NodeName& node, bool up) {
+    if (up)
+      linked.insert(node);
+    else
+      linked.erase(node);
   }
 
   void changed(const ClusterChanges& changes) {
@@ -220,6 +238,8 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
   LinkSetting linking;
   std::shared_ptr<std::atomic<std::uint64_t>> meetings = std::make_shared<std::atomic<std::uint64_t>>(0);
   std::map<NodeName, Link> links;
+  std::set<NodeName> linked;           // Of them, to whom the link is up.
+  const std::shared_ptr<Inbox> inbox;  // Jobs for this thread; links may outlive it.
 
   kj::Promise<void> stopped = kj::READY_NOW;
   kj::Own<kj::PromiseFulfiller<void>> stop_now;

@@ -26,27 +26,27 @@ HostAndPort split(const std::string& address) {
   return {host, colon == std::string::npos ? std::string() : address.substr(colon + 1)};
 }
 
-bool connects(const addrinfo& to, std::chrono::milliseconds within) {
-  const int fd = socket(to.ai_family, to.ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, to.ai_protocol);
-  if (fd < 0) return false;
-  bool connected = connect(fd, to.ai_addr, to.ai_addrlen) == 0;
-  pollfd wait{fd, POLLOUT, 0};
+Probe connect_to(const addrinfo& to, std::chrono::milliseconds within) {
+  auto fd = std::make_shared<kj::AutoCloseFd>(
+      socket(to.ai_family, to.ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, to.ai_protocol));
+  if (fd->get() < 0) return nullptr;
+  bool connected = connect(fd->get(), to.ai_addr, to.ai_addrlen) == 0;
+  pollfd wait{fd->get(), POLLOUT, 0};
   if (!connected && poll(&wait, 1, static_cast<int>(within.count())) == 1) {
     int error = 0;
     socklen_t size = sizeof error;
-    connected = getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
+    connected = getsockopt(fd->get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
   }
-  close(fd);
-  return connected;
+  return connected ? fd : nullptr;
 }
 
-bool answers(const HostAndPort& to, std::chrono::milliseconds within) {
+Probe probe(const HostAndPort& to, std::chrono::milliseconds within) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (getaddrinfo(to.host.c_str(), to.port.c_str(), &hints, &found) != 0) return false;
+  if (getaddrinfo(to.host.c_str(), to.port.c_str(), &hints, &found) != 0) return nullptr;
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, &freeaddrinfo);
-  return connects(*found, within);
+  return connect_to(*found, within);
 }
 
 }  // namespace
@@ -54,12 +54,13 @@ bool answers(const HostAndPort& to, std::chrono::milliseconds within) {
 void dial(caf::event_based_actor* self, const DialOptions& options) {
   const auto to = split(options.address);
   caf::strong_actor_ptr reached;
-  if (answers(to, options.answer_within)) {
+  auto answered = probe(to, options.answer_within);
+  if (answered) {
     const auto port = static_cast<std::uint16_t>(std::strtoul(to.port.c_str(), nullptr, 10));
     if (auto remote = self->system().middleman().remote_actor(to.host, port))
       reached = caf::actor_cast<caf::strong_actor_ptr>(*remote);
   }
-  self->send(options.reply_to, Dialled{options.attempt, std::move(reached)});
+  self->send(options.reply_to, Dialled{options.attempt, std::move(reached), std::move(answered)});
 }
 
 }  // namespace carillon::actors

@@ -18,7 +18,9 @@ struct DialOptions {
 };
 
 // To be spawned detached: it blocks. CAF's own connecting knows no deadline and holds up every other one, so it is asked
-// only for an address that has just answered.
+// only for an address that has just answered. The connection that showed this is given along, to be held open for a while:
+// CAF 0.17 knows a connection by its file number, and cleans up after a closed one a little later, when that number
+// may already be another's, of which it then forgets the way back.
 void dial(caf::event_based_actor* self, const DialOptions& options);
 
 }  // namespace carillon::actors

@@ -2,9 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "actors/dial.h"
+#include "actors/relay.h"
 #include "actors/seat.h"
 
 namespace carillon::actors {
@@ -13,7 +15,9 @@ namespace {
 using Self = caf::stateful_actor<LinkState>*;
 
 constexpr std::chrono::milliseconds kTick{20};
-constexpr std::chrono::milliseconds kDialWithin{2'000};
+constexpr std::chrono::milliseconds kMeetWithin{600};
+constexpr std::chrono::milliseconds kProbeHeldFor{1'000};           // By when everybody has come back after a restart.
+constexpr std::chrono::milliseconds kMeetThroughOthersWithin{200};  // The third node may not reach the peer either.
 
 // A session of another node is numbered here by the meeting and its number there.
 constexpr runtime::SessionId kOfAnotherNode = runtime::SessionId{1} << 63;
@@ -31,6 +35,7 @@ void complain(LinkState& state, const std::string& what) {
   constexpr std::size_t kComplaintsMax = 1'000;  // What others say is part of some, and they may say anything.
   if (state.complaints.size() < kComplaintsMax && state.complaints.insert(what).second)
     spdlog::warn("link to {}: {}", state.options->peer, what);
+  state.stats.trouble = what;
 }
 
 template <class News>
@@ -38,6 +43,8 @@ void tell_everybody(Self self, const News& news) {
   for (const auto& route : *self->state.options->routes) self->send(route, news);
   for (const auto& replica : *self->state.options->replicas) self->send(replica, news);
 }
+
+void enqueue(Self self, Parcel parcel);
 
 // --- Seats of the peer's sessions.
 
@@ -70,34 +77,50 @@ LinkState::Seat& take_seat(Self self, PartitionId partition, runtime::SessionId 
 
 // --- Up and down.
 
-void lose(Self self, const char* why) {
+void lose(Self self, const char* why, std::chrono::milliseconds unheard = {}) {
   auto& state = self->state;
   if (!state.remote) return;
   spdlog::warn("link to {} is down: {}", state.options->peer, why);
+  state.stats.trouble.clear();
   self->demonitor(state.remote->address());
   for (std::size_t p = 0; p < state.seats.size(); ++p) clear_seats(self, static_cast<std::uint16_t>(p));
   state.remote = nullptr;
   state.queue.clear();
   state.queue_bytes = 0;
-  tell_everybody(self, LinkLost{state.options->peer});
+  for (const auto& [node, relay] : std::exchange(state.relays, {})) self->send(relay, Dismiss{});
+  state.options->changed(false);
+  tell_everybody(self, LinkLost{state.options->peer, Clock::now() - unheard});
+}
+
+// Perhaps it is only the way that is gone.
+void lose_silent(Self self, const char* why) {
+  auto& state = self->state;
+  state.through_others = true;
+  state.dialled_at = {};
+  lose(self, why, state.options->settings.silence_max);
 }
 
 void meet(Self self) {
   auto& state = self->state;
   lose(self, "the other side begins anew");
   state.remote = std::exchange(state.caller, nullptr);
+  state.via = state.caller_via;
   state.meeting = state.handshake->meeting();
   state.handshake.reset();
   state.number = ++*state.options->meetings;
   state.frames_sent = state.frames_received = 0;
   state.bytes_sent = state.bytes_taken = state.bytes_taken_by_peer = state.told_taken = 0;
-  state.last_sent = state.last_received = Clock::now();
+  state.last_sent = state.last_received = state.last_taken = Clock::now();
   state.complaints.clear();
+  state.stats.trouble.clear();
   state.ways.assign(state.serving.size(), {});
   ++state.stats.meetings;
   self->monitor(state.remote->address());
-  spdlog::info("link to {} is up", state.options->peer);
+  spdlog::info("link to {} is up{}{}", state.options->peer, state.via.empty() ? "" : ", through ", state.via);
+  state.options->changed(true);
   tell_everybody(self, LinkUp{state.options->peer, state.number});
+  for (const auto& serving : state.serving)
+    if (serving.actor) enqueue(self, {serving.partition, PrimaryHereParcel{}});
 }
 
 void knock_at(Self self, std::string bytes) {
@@ -127,12 +150,96 @@ void begin_to_dial(Self self) {
   self->spawn<caf::detached>(dial, DialOptions{address(self), ++state.attempt, options.address});
 }
 
+// --- Through a third node.
+
+void begin_through_others(Self self) {
+  auto& state = self->state;
+  state.dialled_at = Clock::now();
+  state.handshake.emplace(cluster::Handshake::dialer(state.options->self, state.options->peer));
+  state.caller = nullptr;
+  OpenRelay order{state.options->peer, state.handshake->hello(), ++state.attempt, address(self), {}};
+  for (const auto& [node, link] : state.others) order.others.push_back(link);
+  // Each time another one is asked first.
+  std::ranges::rotate(order.others, order.others.begin() + static_cast<long>(state.attempt % order.others.size()));
+  const auto first = order.others.front();
+  order.others.pop_front();
+  self->send(first, std::move(order));
+}
+
+void begin_again(Self self) {
+  auto& state = self->state;
+  if (std::exchange(state.through_others, !state.through_others) && !state.others.empty())
+    begin_through_others(self);
+  else
+    begin_to_dial(self);
+}
+
+void relay_opened(Self self, const RelayOpened& opened) {
+  auto& state = self->state;
+  if (opened.attempt == state.attempt && state.handshake) state.caller_via = opened.via;
+}
+
+void open_relay(Self self, OpenRelay& order) {
+  auto& state = self->state;
+  if (state.remote && state.via.empty()) {
+    self->send(order.from, RelayOpened{order.attempt, state.options->peer});
+    caf::send_as(order.from, caf::actor_cast<caf::actor>(state.remote), relay_atom::value, order.target, order.hello);
+  } else if (!order.others.empty()) {
+    const auto next = order.others.front();
+    order.others.pop_front();
+    self->send(next, std::move(order));
+  }
+}
+
+bool is_from_peer(Self self) {
+  const auto& state = self->state;
+  const auto& sender = self->current_sender();
+  return state.remote && state.via.empty() && sender && sender->node() == state.remote->node();
+}
+
+// This node is the third one.
+void relay_asked(Self self, const NodeName& target, const std::string& hello) {
+  auto& state = self->state;
+  if (!is_from_peer(self)) return complain(state, "somebody who has not been let in asks for a relay");
+  const auto other = state.others.find(target);
+  if (other != state.others.end())
+    self->send(other->second, MakeRelay{state.options->peer, self->current_sender(), hello});
+}
+
+void make_relay(Self self, const MakeRelay& order) {
+  auto& state = self->state;
+  if (!state.remote || !state.via.empty()) return;
+  auto& relay = state.relays[order.of];
+  if (relay) self->send(relay, Dismiss{});
+  relay = self->spawn(actors::relay, RelayOptions{order.caller, state.remote, state.options->settings.silence_max});
+  caf::send_as(relay, caf::actor_cast<caf::actor>(state.remote), relayed_atom::value, order.hello);
+}
+
+// This node is the target.
+void relayed_knock(Self self, const std::string& hello) {
+  auto& state = self->state;
+  if (!is_from_peer(self)) return complain(state, "somebody who has not been let in relays something");
+  const auto caller = cluster::caller_of(hello);
+  if (!caller) return complain(state, caller.error().message);
+  const auto other = state.others.find(*caller);
+  if (other != state.others.end())
+    self->send(other->second, KnockArrived{self->current_sender(), hello, state.options->peer});
+}
+
+// --- Meeting.
+
 void dialled(Self self, const Dialled& outcome) {
   auto& state = self->state;
-  if (outcome.attempt != state.attempt || state.remote) return;
+  if (outcome.attempt != state.attempt || (state.remote && state.via.empty())) return;
+  if (!outcome.reception && state.remote) return;  // Still not to be reached directly.
   if (!outcome.reception) return complain(state, "nobody answers at " + state.options->address);
   state.handshake.emplace(cluster::Handshake::dialer(state.options->self, state.options->peer));
   state.caller = outcome.reception;
+  state.caller_via.clear();
+  state.probe = outcome.probe;
+  if (state.reception) self->demonitor(state.reception);
+  state.reception = outcome.reception->address();
+  self->monitor(state.reception);
   knock_at(self, state.handshake->hello());
 }
 
@@ -150,6 +257,7 @@ void knock_arrived(Self self, const KnockArrived& knock) {
   if (is_dialer(state)) return complain(state, "it dials although it is this node's turn; are two nodes called alike?");
   state.handshake.emplace(cluster::Handshake::acceptor(state.options->self, state.options->peer));
   state.caller = knock.caller;
+  state.caller_via = knock.via;
   heard(self, knock.hello);
 }
 
@@ -159,6 +267,7 @@ void send_frame(Self self, std::vector<Parcel> parcels) {
   auto& state = self->state;
   auto frame = encode_frame(state.meeting, ++state.frames_sent, state.bytes_taken, parcels);
   state.told_taken = state.bytes_taken;
+  if (state.bytes_sent == state.bytes_taken_by_peer) state.last_taken = Clock::now();
   state.bytes_sent += frame.size();
   state.stats.bytes_sent += frame.size();
   state.last_sent = Clock::now();
@@ -231,14 +340,14 @@ class ToPrimary {
     self_->send(serving().actor, Publish{std::move(request), serving().life});
   }
   void operator()(const FollowParcel& parcel) {
-    if (!standing().may_read()) return not_primary();
+    if (!standing().may_read()) return reply(NotSureParcel{parcel});
     take_seat(self_, partition_, parcel.follower.session, true);
     self_->send(
         serving().actor,
         FollowEntity{{session_here(self_->state, parcel.follower.session), parcel.follower.follow}, parcel.entity});
   }
   void operator()(const QuestionParcel& parcel) {
-    if (!standing().may_read()) return reply(AnswerParcel{parcel.number, not_sure()});
+    if (!standing().may_read()) return reply(NotSureParcel{parcel.number});
     std::visit([&](const auto& what) { ask(parcel.number, what); }, parcel.what);
   }
   void operator()(EmissionsParcel& parcel) {
@@ -337,10 +446,14 @@ void frame_arrived(Self self, const std::string& bytes) {
   }
   if (frame->meeting != state.meeting) return;  // Said before they met anew.
   if (frame->number != ++state.frames_received) return lose(self, "frames are missing");
+  if (frame->taken_bytes > state.bytes_sent) return lose(self, "it acknowledges what it was not sent");
   state.last_received = Clock::now();
   state.bytes_taken += bytes.size();
   state.stats.bytes_received += bytes.size();
-  state.bytes_taken_by_peer = std::max(state.bytes_taken_by_peer, frame->taken_bytes);
+  if (frame->taken_bytes > state.bytes_taken_by_peer) {
+    state.bytes_taken_by_peer = frame->taken_bytes;
+    state.last_taken = state.last_received;
+  }
   for (auto& parcel : frame->parcels) take_in(self, parcel);
   flush(self);
   if (state.remote && state.bytes_taken - state.told_taken > state.options->settings.credit_bytes / 8)
@@ -352,11 +465,18 @@ void serving_changed(Self self, const Serving& news) {
   auto& known = state.serving[news.partition.value];
   const bool void_now = known.actor && (known.actor != news.actor || known.life != news.life);
   if (known.actor != news.actor) clear_seats(self, news.partition.value);
+  const bool begins = news.actor && known.actor != news.actor;
   known = news;
-  if (!void_now || !state.remote) return;
-  auto& way = state.ways[news.partition.value];
-  way.refused = way.seen;
-  enqueue(self, {news.partition, ReloadedParcel{}});
+  if (!state.remote) return;
+  if (void_now) {
+    auto& way = state.ways[news.partition.value];
+    way.refused = way.seen;
+    if (news.actor)
+      enqueue(self, {news.partition, ReloadedParcel{}});
+    else
+      enqueue(self, {news.partition, NotPrimaryParcel{news.epoch}});
+  }
+  if (begins) enqueue(self, {news.partition, PrimaryHereParcel{}});
 }
 
 void tick(Self self) {
@@ -365,14 +485,21 @@ void tick(Self self) {
   const auto now = Clock::now();
   if (state.remote) {
     if (now - state.last_received > settings.silence_max) {
-      lose(self, "it is silent");
+      lose_silent(self, "it is silent");
+    } else if (state.bytes_sent > state.bytes_taken_by_peer && now - state.last_taken > settings.silence_max) {
+      lose_silent(self, "it does not hear this node");
     } else if (now - state.last_sent >= settings.life_sign_every) {
       send_frame(self, {});
     }
   }
-  if (!state.remote && is_dialer(state) &&
-      now - state.dialled_at > (state.handshake ? kDialWithin : settings.redial_every))
-    begin_to_dial(self);
+  if (state.probe && now - state.dialled_at > kProbeHeldFor) state.probe.reset();
+  if (is_dialer(state)) {
+    const auto patience = !state.handshake                           ? settings.redial_every
+                          : state.caller && state.caller_via.empty() ? kMeetWithin
+                                                                     : kMeetThroughOthersWithin;
+    if (!state.remote && now - state.dialled_at > patience) begin_again(self);
+    if (state.remote && !state.via.empty() && now - state.dialled_at > settings.try_directly_every) begin_to_dial(self);
+  }
   self->delayed_send(self, kTick, TickDue{});
 }
 
@@ -387,7 +514,10 @@ caf::behavior link(Self self, LinkOptions options) {
   state.seats.resize(partitions);
   state.ways.resize(partitions);
   self->set_down_handler([=](const caf::down_msg& down) {
-    if (self->state.remote && down.source == self->state.remote->address()) lose(self, "the connection is gone");
+    auto& ended = self->state;
+    if (ended.remote && down.source == ended.remote->address()) lose(self, "the connection is gone");
+    // The peer was about to stop when it was dialled.
+    if (down.source == ended.reception && ended.handshake && ended.caller_via.empty()) ended.handshake.reset();
   });
   // Messages of other nodes may hold anything.
   self->set_default_handler(
@@ -404,11 +534,20 @@ caf::behavior link(Self self, LinkOptions options) {
       [=](const Serving& news) { serving_changed(self, news); },
       [=](knock_atom, const std::string& bytes) { knocked(self, bytes); },
       [=](const KnockArrived& knock) { knock_arrived(self, knock); },
+      [=](relay_atom, const NodeName& target, const std::string& hello) { relay_asked(self, target, hello); },
+      [=](relayed_atom, const std::string& hello) { relayed_knock(self, hello); },
+      [=](OpenRelay& order) { open_relay(self, order); },
+      [=](const RelayOpened& opened) { relay_opened(self, opened); },
+      [=](const MakeRelay& order) { make_relay(self, order); },
+      [=](const PeerKnown& other) {
+        if (other.node != self->state.options->peer) self->state.others[other.node] = other.link;
+      },
       [=](const Dialled& outcome) { dialled(self, outcome); },
       [=](const PeerMoved& moved) { self->state.options->address = moved.address; },
       [=](const AskLink& ask) {
         auto& stats = self->state.stats;
         stats.up = self->state.remote != nullptr;
+        stats.via = stats.up ? self->state.via : NodeName();
         stats.queued_bytes = self->state.queue_bytes;
         ask.answer(stats);
       },
@@ -440,7 +579,7 @@ caf::behavior reception(caf::stateful_actor<ReceptionState>* self) {
           self->send(reply_to, knock_atom::value, cluster::refusal_knock("this node does not know you (yet)"));
           return;
         }
-        self->send(called->second, KnockArrived{self->current_sender(), hello});
+        self->send(called->second, KnockArrived{self->current_sender(), hello, {}});
       },
       [=](const PeerKnown& peer) { self->state.links[peer.node] = peer.link; },
       [=](Stop) { self->quit(); },

@@ -136,12 +136,12 @@ PublishedParcel read(lw::Published::Reader in) {
   return parcel;
 }
 
-void write(lw::Parcel::Builder out, const FollowParcel& parcel) {
-  auto follow = out.initFollow();
-  follow.setSession(parcel.follower.session);
-  follow.setFollow(parcel.follower.follow);
-  follow.setEntity(text(parcel.entity.text()));
+void write(lw::Follow::Builder out, const FollowParcel& parcel) {
+  out.setSession(parcel.follower.session);
+  out.setFollow(parcel.follower.follow);
+  out.setEntity(text(parcel.entity.text()));
 }
+void write(lw::Parcel::Builder out, const FollowParcel& parcel) { write(out.initFollow(), parcel); }
 FollowParcel read(lw::Follow::Reader in) { return {{in.getSession(), in.getFollow()}, entity(in.getEntity())}; }
 
 void write(lw::Parcel::Builder out, const FollowingParcel& parcel) {
@@ -185,6 +185,13 @@ DeliveriesParcel read(lw::Deliveries::Reader in) {
 void write(lw::Parcel::Builder out, const ReloadedParcel&) { out.setReloaded(); }
 void write(lw::Parcel::Builder out, const PublishRefusedParcel& parcel) { out.setPublishRefused(parcel.way); }
 void write(lw::Parcel::Builder out, const NotPrimaryParcel& parcel) { out.setNotPrimary(parcel.epoch); }
+void write(lw::Parcel::Builder out, const PrimaryHereParcel&) { out.setPrimaryHere(); }
+void write(lw::Parcel::Builder out, const NotSureParcel& parcel) {
+  if (const auto* question = std::get_if<std::uint64_t>(&parcel.what))
+    out.setNotSureOfQuestion(*question);
+  else
+    write(out.initNotSureOfFollow(), std::get<FollowParcel>(parcel.what));
+}
 
 void write(lw::Question::Builder out, const QuestionParcel::ReadPage& question) {
   auto page = out.initReadPage();
@@ -378,6 +385,12 @@ Parcel read(lw::Parcel::Reader in) {
       return {partition, PublishRefusedParcel{in.getPublishRefused()}};
     case lw::Parcel::NOT_PRIMARY:
       return {partition, NotPrimaryParcel{in.getNotPrimary()}};
+    case lw::Parcel::PRIMARY_HERE:
+      return {partition, PrimaryHereParcel{}};
+    case lw::Parcel::NOT_SURE_OF_QUESTION:
+      return {partition, NotSureParcel{in.getNotSureOfQuestion()}};
+    case lw::Parcel::NOT_SURE_OF_FOLLOW:
+      return {partition, NotSureParcel{read(in.getNotSureOfFollow())}};
     case lw::Parcel::QUESTION:
       return {partition, read(in.getQuestion())};
     case lw::Parcel::ANSWER:

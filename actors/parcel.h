@@ -50,6 +50,10 @@ struct PublishRefusedParcel {
 struct NotPrimaryParcel {
   std::uint64_t epoch = 0;  // That the sender knows.
 };
+struct PrimaryHereParcel {};
+struct NotSureParcel {                             // Ask again in a moment.
+  std::variant<std::uint64_t, FollowParcel> what;  // A question's number, or what was asked.
+};
 
 struct QuestionParcel {
   struct ReadPage {
@@ -94,8 +98,8 @@ struct EmissionsAcceptedParcel {
 struct Parcel {
   PartitionId partition;
   std::variant<ReplicationParcel, PublishParcel, PublishedParcel, FollowParcel, FollowingParcel, SessionClosedParcel,
-               DeliveriesParcel, ReloadedParcel, PublishRefusedParcel, NotPrimaryParcel, QuestionParcel, AnswerParcel,
-               EmissionsParcel, EmissionsAcceptedParcel>
+               DeliveriesParcel, ReloadedParcel, PublishRefusedParcel, NotPrimaryParcel, PrimaryHereParcel,
+               NotSureParcel, QuestionParcel, AnswerParcel, EmissionsParcel, EmissionsAcceptedParcel>
       content;
 };
 

@@ -166,19 +166,22 @@ void written(Self self, const Error* failed) {
   });
 }
 
+void complain(Self self, const std::string& what) {
+  constexpr std::size_t kComplaintsMax = 100;  // What others say is part of some, and they may say anything.
+  auto& complaints = self->state.complaints;
+  if (complaints.size() < kComplaintsMax && complaints.insert(what).second)
+    spdlog::warn("partition {}: {}", id_of(self->state).value, what);
+}
+
 void replication_arrived(Self self, const ReplicationArrived& arrived) {
   auto message = cluster::decode_peer_message(arrived.bytes);
-  if (!message) {
-    spdlog::warn("node {} says what no replica says: {}", arrived.from, message.error().message);
-    return;
-  }
-  if (message->from.node != arrived.from) {
-    spdlog::warn("node {} speaks in the name of {}", arrived.from, message->from.node);
-    return;
-  }
+  if (!message)
+    return complain(self, "node " + arrived.from + " says what no replica says: " + message.error().message);
+  if (message->from.node != arrived.from)
+    return complain(self, "node " + arrived.from + " speaks in the name of " + message->from.node);
   run(self, [&](auto& replica) {
     if (auto taken = replica.received(std::move(*message), instant_now()); !taken)
-      spdlog::warn("node {}: {}", arrived.from, taken.error().message);
+      complain(self, "node " + arrived.from + ": " + taken.error().message);
   });
 }
 

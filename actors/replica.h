@@ -11,6 +11,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 
 #include "actors/cluster_messages.h"
 #include "actors/partition.h"
@@ -68,6 +70,7 @@ struct ReplicaState {
   std::map<NodeName, caf::actor> links;
   std::map<NodeName, bool> up;
   std::optional<RecordChanged> record;
+  std::set<std::string> complaints;  // About other nodes; each cause is logged once.
 };
 
 caf::behavior replica(caf::stateful_actor<ReplicaState>* self, ReplicaOptions options);

@@ -8,7 +8,8 @@ namespace {
 
 using Self = caf::stateful_actor<RouteState>*;
 
-constexpr std::chrono::milliseconds kTick{100};
+constexpr std::chrono::milliseconds kTick{50};
+constexpr std::chrono::milliseconds kAskAgainAfter{20};
 
 // The link to another node, in the meeting that is known.
 struct Way {
@@ -29,15 +30,12 @@ const Standing& standing(const RouteState& state) {
 
 bool is_read(const RouteState::Asked& request) { return !std::holds_alternative<StartOperation>(request); }
 
-// The way to the primary, if it is another node and can be reached.
+// The way to the primary, if it is another node, can be reached and is ready.
 std::optional<Way> way_of(const RouteState& state) {
   if (!state.record) return std::nullopt;
   const auto& node = state.record->primary.node;
-  const auto meeting = state.meetings.find(node);
-  if (node == state.options->self || node == state.refused_by || meeting == state.meetings.end() ||
-      meeting->second == 0)
-    return std::nullopt;
-  return Way{state.links.at(node), meeting->second};
+  if (node == state.options->self || !state.serving.contains(node)) return std::nullopt;
+  return Way{state.links.at(node), state.meetings.at(node)};
 }
 
 // --- Refusing.
@@ -74,36 +72,46 @@ void pass_on_here(Self self, Publish& message) {
 // --- Passing on to another node.
 
 template <class T>
-std::uint64_t question(Self self, std::function<void(Result<T>)> answer) {
+void answer_with(const std::function<void(Result<T>)>& answer, AnswerParcel& parcel) {
+  if (auto* wanted = std::get_if<T>(&parcel.what)) return answer(std::move(*wanted));
+  if (auto* error = std::get_if<Error>(&parcel.what)) return answer(std::move(*error));
+  answer(Error{ErrorCode::UNAVAILABLE, "another node gave an answer to another question"});
+}
+
+void answer(const RouteState::Asked& request, AnswerParcel& parcel) {
+  std::visit(
+      [&](const auto& question) {
+        if constexpr (requires { question.answer; }) answer_with(question.answer, parcel);
+      },
+      request);
+}
+
+// Kept until it is answered, for it may have to be asked again.
+std::uint64_t note_question(Self self, const RouteState::Asked& request) {
   auto& state = self->state;
-  const auto number = ++state.questions;
-  state.answers.emplace(number, [answer = std::move(answer)](decltype(AnswerParcel::what) what) {
-    if (auto* wanted = std::get_if<T>(&what)) return answer(std::move(*wanted));
-    if (auto* error = std::get_if<Error>(&what)) return answer(std::move(*error));
-    answer(Error{ErrorCode::UNAVAILABLE, "another node gave an answer to another question"});
-  });
-  return number;
+  state.questions_asked.emplace(++state.questions, request);
+  return state.questions;
 }
 
 auto parcel_of(Self self, Publish& message) { return PublishParcel{std::move(message.request), self->state.life + 1}; }
 auto parcel_of(Self, EmissionsArrived& message) { return EmissionsParcel{message.from, std::move(message.emissions)}; }
 auto parcel_of(Self, FollowEntity& message) { return FollowParcel{message.follower, std::move(message.entity)}; }
 auto parcel_of(Self self, ReadPage& message) {
-  return QuestionParcel{question(self, std::move(message.answer)),
+  return QuestionParcel{note_question(self, message),
                         QuestionParcel::ReadPage{std::move(message.entity), message.from, message.limits}};
 }
 auto parcel_of(Self self, InspectEntity& message) {
-  return QuestionParcel{question(self, std::move(message.answer)), QuestionParcel::Inspect{std::move(message.entity)}};
+  return QuestionParcel{note_question(self, message), QuestionParcel::Inspect{std::move(message.entity)}};
 }
 auto parcel_of(Self self, ListDeadLetters& message) {
-  return QuestionParcel{question(self, std::move(message.answer)),
+  return QuestionParcel{note_question(self, message),
                         QuestionParcel::ListDeadLetters{std::move(message.entity), message.most}};
 }
 auto parcel_of(Self self, InspectHub& message) {
-  return QuestionParcel{question(self, std::move(message.answer)), QuestionParcel::InspectHub{std::move(message.hub)}};
+  return QuestionParcel{note_question(self, message), QuestionParcel::InspectHub{std::move(message.hub)}};
 }
 auto parcel_of(Self self, StartOperation& message) {
-  return QuestionParcel{question(self, std::move(message.answer)),
+  return QuestionParcel{note_question(self, message),
                         QuestionParcel::Operate{std::move(message.entity), message.offset, message.redrive}};
 }
 
@@ -141,8 +149,72 @@ void pass_on_waiting(Self self) {
     return !refused;
   });
   if (refused) refuse_publishes(self);
+  if (!state.local.actor && Clock::now() - state.not_sure_at < kAskAgainAfter) return;
   pass_on_waiting(self, state.asks,
                   [&](const RouteState::Asked& request) { return !is_read(request) || standing(state).may_read(); });
+}
+
+// --- Patience.
+
+// Is there a primary that may be asked?
+bool is_in_reach(const RouteState& state) {
+  return state.local.actor ? standing(state).may_read() : way_of(state).has_value();
+}
+
+// Since when there is none, as is known now for the first time.
+Clock::time_point out_of_reach_since(const RouteState& state) {
+  const auto now = Clock::now();
+  if (!state.record || state.local.actor) return now;
+  const auto unheard = state.unheard.find(state.record->primary.node);
+  return unheard == state.unheard.end() ? now : std::min(now, unheard->second);
+}
+
+bool is_too_long(const RouteState& state, Clock::time_point since) {
+  return Clock::now() - since >= state.options->settings.patience;
+}
+
+void refuse_waiting(Self self) {
+  auto& state = self->state;
+  if (std::ranges::any_of(state.sends,
+                          [](const auto& waiting) { return std::holds_alternative<Publish>(waiting.request); }))
+    refuse_publishes(self);
+  for (const auto& waiting : std::exchange(state.asks, {}))
+    std::visit([&](const auto& message) { refuse(self, message, no_primary()); }, waiting.request);
+}
+
+void way_is_lost(Self self);
+
+// To be called when anything has changed, and now and then.
+void look_at_reach(Self self) {
+  auto& state = self->state;
+  if (is_in_reach(state))
+    state.away_since.reset();
+  else if (!state.away_since)
+    state.away_since = out_of_reach_since(state);
+  const bool give_up = state.away_since && is_too_long(state, *state.away_since);
+  const bool gives_up = give_up && !state.given_up;
+  state.given_up = give_up;
+  // Who follows here would hear nothing; perhaps another node is better placed.
+  if (gives_up && state.local.actor) way_is_lost(self);
+  if (give_up) refuse_waiting(self);
+}
+
+// Whoever was asked has answered, or is another one now.
+void forget_doubts(RouteState& state) {
+  state.not_sure_since.reset();
+  state.not_sure_at = {};
+}
+
+// The primary is not sure: not before a moment has passed.
+void ask_again(Self self, RouteState::Asked request) {
+  auto& state = self->state;
+  const auto now = Clock::now();
+  if (!state.not_sure_since || is_too_long(state, state.not_sure_at)) state.not_sure_since = now;
+  state.not_sure_at = now;
+  if (is_too_long(state, *state.not_sure_since))
+    return std::visit([&](const auto& message) { refuse(self, message, no_primary()); }, request);
+  state.asks.push_back({std::move(request), now});
+  self->delayed_send(self, kAskAgainAfter, AskAgainDue{});
 }
 
 void take(Self self, RouteState::Sent request) {
@@ -150,13 +222,14 @@ void take(Self self, RouteState::Sent request) {
   const bool full =
       state.sends.size() >= state.options->settings.waiting_max && std::holds_alternative<Publish>(request);
   state.sends.push_back({std::move(request), Clock::now()});
-  if (full) return refuse_publishes(self);
+  if (full || (state.given_up && std::holds_alternative<Publish>(state.sends.back().request)))
+    return refuse_publishes(self);
   pass_on_waiting(self);
 }
 
 void take(Self self, RouteState::Asked request) {
   auto& state = self->state;
-  if (state.asks.size() >= state.options->settings.waiting_max)
+  if (state.given_up || state.asks.size() >= state.options->settings.waiting_max)
     return std::visit([&](const auto& message) { refuse(self, message, no_primary()); }, request);
   state.asks.push_back({std::move(request), Clock::now()});
   pass_on_waiting(self);
@@ -169,7 +242,13 @@ void way_is_lost(Self self) {
   const auto id = state.options->partition;
   refuse_publishes(self);
   state.sends.clear();
-  for (auto& [number, answer] : std::exchange(state.answers, {})) answer(way_lost());
+  for (auto& [number, request] : std::exchange(state.questions_asked, {})) {
+    AnswerParcel lost{number, way_lost()};
+    if (is_read(request))
+      state.asks.push_back({std::move(request), Clock::now()});
+    else
+      answer(request, lost);
+  }
   for (const auto& [session, opened] : state.sessions) self->send(opened.actor, PartitionReloaded{id});
   if (state.routes)
     for (const auto& route : *state.routes) self->send(route, RestartHubs{id});
@@ -184,9 +263,13 @@ void record_changed(Self self, const RecordChanged& news) {
   }
   const auto before = primary_of(state.record);
   state.record = news.record;
-  state.refused_by.clear();
-  // Whatever was sent to the old one, here or elsewhere, may be lost.
-  if (primary_of(state.record) != before && !(before == state.options->self && state.local.actor)) way_is_lost(self);
+  if (primary_of(state.record) != before) {
+    state.away_since.reset();
+    forget_doubts(state);
+    // Whatever was sent to the old one, here or elsewhere, may be lost.
+    if (!(before == state.options->self && state.local.actor)) way_is_lost(self);
+  }
+  look_at_reach(self);
   pass_on_waiting(self);
 }
 
@@ -195,15 +278,17 @@ void serving_changed(Self self, const Serving& news) {
   const bool was_here = state.local.actor != nullptr;
   const bool changed = state.local.actor != news.actor || state.local.life != news.life;
   state.local = news;
+  if (changed) state.away_since.reset();
   if (was_here && changed) way_is_lost(self);
   if (state.local.actor && changed)
     for (const auto& [session, opened] : state.sessions) self->send(state.local.actor, opened);
+  look_at_reach(self);
   pass_on_waiting(self);
 }
 
 void tick(Self self) {
   auto& state = self->state;
-  state.refused_by.clear();
+  look_at_reach(self);
   pass_on_waiting(self);
   const auto late = Clock::now() - state.options->settings.patience;
   if (std::ranges::any_of(state.sends, [&](const auto& waiting) {
@@ -228,10 +313,12 @@ struct FromPeer {
   bool is_from_primary() const { return state().record && state().record->primary.node == from; }
 
   void operator()(PublishedParcel& parcel) const {
+    forget_doubts(state());
     const auto session = state().sessions.find(parcel.published.session);
     if (session != state().sessions.end()) session->second.answer(std::move(parcel.published));
   }
   void operator()(const FollowingParcel& parcel) const {
+    forget_doubts(state());
     const auto session = state().sessions.find(parcel.session);
     if (session != state().sessions.end()) self->send(session->second.actor, parcel.answer);
   }
@@ -247,26 +334,46 @@ struct FromPeer {
     if (parcel.way == state().life + 1) refuse_publishes(self);
   }
   void operator()(const NotPrimaryParcel&) const {
+    state().serving.erase(from);
     if (!is_from_primary() || state().local.actor) return;
-    state().refused_by = from;
     way_is_lost(self);
+    look_at_reach(self);
+  }
+  void operator()(const PrimaryHereParcel&) const {
+    state().serving.insert(from);
+    if (!is_from_primary() || state().local.actor) return;
+    forget_doubts(state());
+    look_at_reach(self);
+    pass_on_waiting(self);
+  }
+  void operator()(NotSureParcel& parcel) const {
+    if (!is_from_primary()) return;  // Its way is lost, and everybody has been told.
+    if (auto* follow = std::get_if<FollowParcel>(&parcel.what)) {
+      if (state().sessions.contains(follow->follower.session))
+        ask_again(self, FollowEntity{follow->follower, std::move(follow->entity)});
+    } else if (auto request = taken(std::get<std::uint64_t>(parcel.what))) {
+      ask_again(self, std::move(*request));
+    }
   }
   void operator()(AnswerParcel& parcel) const {
-    const auto found = state().answers.find(parcel.number);
-    if (found == state().answers.end()) return;
-    const auto answer = std::move(found->second);
-    state().answers.erase(found);
-    answer(std::move(parcel.what));
+    forget_doubts(state());
+    if (const auto request = taken(parcel.number)) answer(*request, parcel);
   }
   template <class Other>
   void operator()(const Other&) const {}  // Not for a route.
+
+  std::optional<RouteState::Asked> taken(std::uint64_t question) const {
+    auto node = state().questions_asked.extract(question);
+    if (node.empty()) return std::nullopt;
+    return std::move(node.mapped());
+  }
 };
 
 PartitionStats stats(const RouteState& state) {
   PartitionStats stats;
   stats.partition = state.options->partition;
   stats.reloads = state.life;
-  stats.available = way_of(state).has_value();
+  stats.available = is_in_reach(state);
   if (!stats.available) stats.problem = no_primary().message;
   return stats;
 }
@@ -312,7 +419,7 @@ caf::behavior route(Self self, RouteOptions options) {
         if (self->state.local.actor) self->send(self->state.local.actor, restart);
       },
       [=](const AskStats& ask) {
-        if (self->state.local.actor) return self->send(self->state.local.actor, ask);
+        if (self->state.local.actor && !self->state.given_up) return self->send(self->state.local.actor, ask);
         ask.answer(stats(self->state));
       },
       [=](ParcelArrived& arrived) {
@@ -320,16 +427,23 @@ caf::behavior route(Self self, RouteOptions options) {
       },
       [=](const Serving& news) { serving_changed(self, news); },
       [=](const RecordChanged& news) { record_changed(self, news); },
-      [=](const PeerKnown& peer) { self->state.links[peer.node] = peer.link; },
+      [=](const PeerKnown& peer) {
+        self->state.links[peer.node] = peer.link;
+        self->state.unheard.emplace(peer.node, Clock::now());
+      },
       [=](const LinkUp& news) {
         self->state.meetings[news.node] = news.meeting;
-        pass_on_waiting(self);
+        self->state.unheard.erase(news.node);
       },
       [=](const LinkLost& news) {
         auto& state = self->state;
         state.meetings[news.node] = 0;
+        state.unheard[news.node] = news.last_heard;
+        state.serving.erase(news.node);
         if (!state.local.actor && state.record && state.record->primary.node == news.node) way_is_lost(self);
+        look_at_reach(self);
       },
+      [=](AskAgainDue) { pass_on_waiting(self); },
       [=](const Peers& peers) { self->state.routes = peers.partitions; },
       [=](TickDue) { tick(self); },
       [=](Stop) { self->quit(); },

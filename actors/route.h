@@ -1,9 +1,11 @@
 // A route: where a partition is, for everybody on this node. One per partition; its address never changes.
 //
 // Takes what a partition takes, and passes it on: to the partition's actor while this node is its primary, else over the
-// link to the node that is. While nobody is, things wait here, in order, for a bounded time. When the way is lost
+// link to the node that is. While nobody is, things wait here, in order, for a bounded time; once the primary has been out
+// of reach for so long, this node is of no use for the partition and says so at once. When the way is lost
 // everybody is told as if the partition had been loaded anew: publish calls are refused and come again, sessions follow
-// again, hubs repeat their emissions; windows and offsets make it once (P2, P4).
+// again, hubs repeat their emissions; windows and offsets make it once (P2, P4). Questions that change nothing are asked
+// again here.
 #pragma once
 
 #include <caf/all.hpp>
@@ -13,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <variant>
 
@@ -22,8 +25,9 @@
 namespace carillon::actors {
 
 struct RouteSettings {
-  std::chrono::milliseconds patience{1'000};  // How long something waits for a primary: a fail-over and a little.
-  std::size_t waiting_max = 65'536;           // Requests that wait; more are refused.
+  // How long a primary may be out of reach, and something wait for it: a fail-over and a little.
+  std::chrono::milliseconds patience{1'000};
+  std::size_t waiting_max = 65'536;  // Requests that wait; more are refused.
 };
 
 struct RouteOptions {
@@ -48,19 +52,29 @@ struct RouteState {
   Partitions routes;
   std::optional<cluster::PartitionRecord> record;
   Serving local;
-  std::map<NodeName, caf::actor> links;        // By peer.
-  std::map<NodeName, std::uint64_t> meetings;  // By peer; 0 while the link is down.
-  NodeName refused_by;  // Said that it is not the primary of this epoch; asked again after a tick.
-  bool used = false;    // Something was passed on since the way was last lost.
+  std::map<NodeName, caf::actor> links;           // By peer.
+  std::map<NodeName, std::uint64_t> meetings;     // By peer; 0 while the link is down.
+  std::map<NodeName, Clock::time_point> unheard;  // Peers without a link, and since when.
+  std::set<NodeName> serving;                     // Peers that say that they serve the partition.
+  bool used = false;                              // Something was passed on since the way was last lost.
   std::uint64_t life = 0;
+
+  std::optional<Clock::time_point> away_since;      // There is no primary that answers.
+  std::optional<Clock::time_point> not_sure_since;  // The primary has said nothing but that it is not sure.
+  Clock::time_point not_sure_at{};                  // When it last did.
+  bool given_up = false;                            // All that waited was refused, and what comes is.
 
   std::deque<Waiting<Sent>> sends;  // In order.
   std::deque<Waiting<Asked>> asks;
   std::unordered_map<runtime::SessionId, SessionOpened> sessions;
   std::uint64_t questions = 0;
-  std::unordered_map<std::uint64_t, std::function<void(decltype(AnswerParcel::what))>> answers;  // By question.
+  std::unordered_map<std::uint64_t, Asked> questions_asked;  // Of the primary's node, by number; not answered yet.
 };
+
+struct AskAgainDue {};
 
 caf::behavior route(caf::stateful_actor<RouteState>* self, RouteOptions options);
 
 }  // namespace carillon::actors
+
+CARILLON_LOCAL_MESSAGE(AskAgainDue)

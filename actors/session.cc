@@ -8,6 +8,9 @@ using Self = caf::stateful_actor<SessionState>*;
 // What an event costs beside its text.
 constexpr std::size_t kEventBytes = 64;
 
+// What the partition had no room to read is asked for again.
+constexpr std::chrono::milliseconds kReadAgainAfter{50};
+
 std::size_t bytes_of(const runtime::EventSlice& events) {
   std::size_t bytes = 0;
   for (const auto* event : events.events)
@@ -122,14 +125,16 @@ void notifications_committed(Self self, NotificationsCommitted& news) {
 
 void page_read(Self self, PageRead& page) {
   auto& state = self->state;
-  --state.reads;
   auto& follow = state.follows[page.follow];
+  if (follow.subscription && !page.run && page.run.error().code == ErrorCode::OVERLOADED)
+    return self->delayed_send(self, kReadAgainAfter, PageRead{page.follow, EventRun{follow.subscription->next(), {}}});
+  --state.reads;
   if (!follow.subscription) return read_some(self);  // Ended meanwhile.
-  if (!page.run && page.run.error().code != ErrorCode::OVERLOADED) {
+  if (!page.run) {
     follow.subscription.reset();
     state.options->ended(page.follow, page.run.error());
   } else {
-    auto run = page.run ? std::move(*page.run) : EventRun{follow.subscription->next(), {}};
+    auto run = std::move(*page.run);
     follow.subscription->page_read(run);
     if (!run.events.empty()) {
       SessionBatch batch;

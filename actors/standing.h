@@ -24,9 +24,6 @@ struct Standing {
 inline Error too_few_in_sync() {
   return {ErrorCode::UNAVAILABLE, "too few replicas of the partition are in sync to accept anything; try again soon"};
 }
-inline Error not_sure() {
-  return {ErrorCode::OVERLOADED, "the primary is not sure that it still is; try again in a moment"};
-}
 
 using Standings = std::shared_ptr<const std::vector<std::unique_ptr<Standing>>>;  // By partition number.
 

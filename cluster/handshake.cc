@@ -107,6 +107,8 @@ Result<Handshake::Step> Handshake::heard(std::string_view bytes) {
   return read<Step>(bytes, [&](lw::Knock::Reader knock) -> Result<Step> {
     if (knock.isRefused())
       return Error{ErrorCode::UNAVAILABLE, peer_ + " refuses: " + std::string(view(knock.getRefused()))};
+    if (state_ != State::kWaits && view(knock.getMeeting()) != dialer_nonce_)
+      return Step{};  // Late, of an earlier one.
     switch (state_) {
       case State::kWaits: {
         if (!knock.isHello()) return malformed("a meeting begins with hello");
@@ -124,6 +126,7 @@ Result<Handshake::Step> Handshake::heard(std::string_view bytes) {
         acceptor_nonce_ = random_nonce();
         state_ = State::kChallenged;
         return Step{write([&](lw::Knock::Builder out) {
+                      out.setMeeting(data_of(dialer_nonce_));
                       auto challenge = out.initChallenge();
                       challenge.setNonce(data_of(acceptor_nonce_));
                       challenge.setProof(data_of(proof_of("acceptor")));
@@ -141,14 +144,22 @@ Result<Handshake::Step> Handshake::heard(std::string_view bytes) {
         acceptor_nonce_ = view(challenge.getNonce());
         if (!equal_in_constant_time(view(challenge.getProof()), proof_of("acceptor")))
           return forbidden(peer_ + " does not know the cluster's secret: see --secret-file on both");
-        return Step{write([&](lw::Knock::Builder out) { out.setProof(data_of(proof_of("dialer"))); }), false};
+        return Step{write([&](lw::Knock::Builder out) {
+                      out.setMeeting(data_of(dialer_nonce_));
+                      out.setProof(data_of(proof_of("dialer")));
+                    }),
+                    false};
       }
       case State::kChallenged: {
         if (!knock.isProof()) return malformed("a challenge is answered by a proof");
         if (!equal_in_constant_time(view(knock.getProof()), proof_of("dialer")))
           return forbidden(peer_ + " does not know the cluster's secret: see --secret-file on both");
         state_ = State::kMet;
-        return Step{write([](lw::Knock::Builder out) { out.setWelcome(); }), true};
+        return Step{write([&](lw::Knock::Builder out) {
+                      out.setMeeting(data_of(dialer_nonce_));
+                      out.setWelcome();
+                    }),
+                    true};
       }
       case State::kMet:
         break;

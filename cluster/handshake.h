@@ -14,7 +14,7 @@
 
 namespace carillon::cluster {
 
-inline constexpr std::uint32_t kLinkVersion = 1;
+inline constexpr std::uint32_t kLinkVersion = 2;
 
 struct Identity {
   std::string cluster_id;
@@ -36,7 +36,7 @@ class Handshake {
     std::string reply;  // To be sent if not empty.
     bool met = false;   // Both are sure of each other.
   };
-  // The other one said `knock`. An error is the end of this meeting: FORBIDDEN names version, cluster or secret,
+  // The other one said `knock`; nothing comes of what belongs to an earlier meeting. An error is the end of this meeting: FORBIDDEN names version, cluster or secret,
   // MALFORMED what does not decode, UNAVAILABLE what the other one gave as its reason.
   Result<Step> heard(std::string_view knock);
 

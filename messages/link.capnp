@@ -33,6 +33,9 @@ struct Knock {
     refused @8 :Text;
     # Either way: why not, for a person.
   }
+
+  meeting @9 :Data;
+  # The nonce of the hello that a challenge, a proof or a welcome belongs to; those of an earlier one are passed over.
 }
 
 struct Frame {
@@ -83,7 +86,8 @@ struct Parcel {
     # The partition was loaded anew: what it has not answered is void.
 
     notPrimary @9 :UInt64;
-    # The answer to anything that only the primary may take: it is not here. The epoch that the sender knows.
+    # The answer to anything that only the primary may take: it is not here. The epoch that the sender knows. Also said
+    # unasked, when the sender no longer serves the partition.
 
     question @10 :Question;
     answer @11 :Answer;
@@ -96,6 +100,13 @@ struct Parcel {
 
     publishRefused @14 :UInt64;
     # The primary takes nothing of this way (see Publish) any more. Nothing else is lost.
+
+    primaryHere @15 :Void;
+    # The sender serves the partition from now on. Said when it begins to, and of all that it serves when a link is made.
+
+    notSureOfQuestion @16 :UInt64;
+    notSureOfFollow @17 :Follow;
+    # The primary does not know just now whether it still is: ask again in a moment. The question's number; what was asked.
   }
 }
 

@@ -52,12 +52,11 @@ TEST(Handshake, P9ADialerWithAnotherSecretLearnsItFromTheAcceptorsProof) {
 
 TEST(Handshake, P9ADialerWithoutTheSecretIsNotLetIn) {
   // Given a dialer that does not care whether the acceptor knows anything.
-  auto real = Handshake::dialer(kAnt, "bee");
-  auto acceptor = Handshake::acceptor(kBee, "ant");
-  auto challenge = acceptor.heard(real.hello());
-  ASSERT_TRUE(challenge.ok());
-  // When it answers the challenge with the acceptor's own proof.
   auto impostor = Handshake::dialer({"c1", "ant", ""}, "bee");
+  auto acceptor = Handshake::acceptor(kBee, "ant");
+  auto challenge = acceptor.heard(impostor.hello());
+  ASSERT_TRUE(challenge.ok());
+  // When it answers the challenge with no proof at all.
   const auto other = Handshake::acceptor({"c1", "bee", ""}, "ant").heard(impostor.hello());
   ASSERT_TRUE(other.ok());
   const auto empty_proof = impostor.heard(other->reply);
@@ -80,6 +79,21 @@ TEST(Handshake, P9AProofOfAnEarlierMeetingIsOfNoUse) {
   auto second = Handshake::acceptor(kBee, "ant");
   ASSERT_TRUE(second.heard(dialer.hello()).ok());
   EXPECT_FALSE(second.heard(proof->reply).ok());
+}
+
+TEST(Handshake, AnAnswerToAnEarlierHelloIsPassedOver) {
+  // Given a dialer that has begun anew, as after a cable was cut.
+  auto before = Handshake::dialer(kAnt, "bee"), dialer = Handshake::dialer(kAnt, "bee");
+  auto acceptor_before = Handshake::acceptor(kBee, "ant"), acceptor = Handshake::acceptor(kBee, "ant");
+  // When what was on the cable arrives after all,
+  const auto late = acceptor_before.heard(before.hello());
+  ASSERT_TRUE(late.ok());
+  const auto step = dialer.heard(late->reply);
+  ASSERT_TRUE(step.ok()) << step.error().message;
+  EXPECT_TRUE(step->reply.empty());
+  // then they meet all the same.
+  const auto refused = meet(dialer, acceptor);
+  EXPECT_FALSE(refused) << refused->message;
 }
 
 TEST(Handshake, GarbageIsMalformed) {

@@ -1,0 +1,265 @@
+// One side of a link, whose other side a test plays: what it holds for a peer that is slow, dead or says nonsense is bounded
+// (P7), and where two cannot reach each other a third one stands in between.
+#include "actors/link.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <caf/io/all.hpp>
+
+#include "actors/system_config.h"
+#include "tests/support/eventually.h"
+
+namespace carillon::actors {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::eventually;
+
+constexpr std::uint16_t kPartitions = 2;
+constexpr std::size_t kKiB = 1'024;
+
+cluster::Identity identity(const NodeName& node) { return {"c1", node, "what all nodes know"}; }
+
+// The peer "ant", which dials, as the test lets it behave. Whoever owns one is its only thread.
+class PlayedPeer {
+ public:
+  explicit PlayedPeer(caf::actor_system& system) : self_(system) {}
+
+  // Meets the link "bee"; false when that does not come about.
+  bool meet(const caf::actor& link) {
+    auto handshake = cluster::Handshake::dialer(identity("ant"), "bee");
+    caf::anon_send(link, KnockArrived{caf::actor_cast<caf::strong_actor_ptr>(self_), handshake.hello(), {}});
+    bool met = false, failed = false;
+    while (!met && !failed)
+      self_->receive(
+          [&](knock_atom, const std::string& bytes) {
+            const auto step = handshake.heard(bytes);
+            failed = !step.ok();
+            if (failed) return;
+            if (!step->reply.empty()) self_->send(link, knock_atom::value, step->reply);
+            met = step->met;
+          },
+          caf::after(5s) >> [&] { failed = true; });
+    meeting_ = handshake.meeting();
+    frames_ = 0;
+    arrived_bytes = 0;
+    parcels.clear();
+    return met;
+  }
+
+  // Says something, or that it lives. It acknowledges what it was sent if `takes`.
+  void say(const caf::actor& link, const std::vector<Parcel>& what, bool takes) {
+    self_->send(link, frame_atom::value, encode_frame(meeting_, ++frames_, takes ? arrived_bytes : 0, what));
+  }
+  void say_raw(const caf::actor& link, const std::string& bytes) { self_->send(link, frame_atom::value, bytes); }
+
+  // Takes whatever comes within `time`.
+  void listen(std::chrono::milliseconds time) {
+    for (const auto until = Clock::now() + time; Clock::now() < until;)
+      self_->receive(
+          [&](frame_atom, const std::string& bytes) {
+            const auto frame = decode_frame(bytes);
+            ASSERT_TRUE(frame.ok());
+            if (frame->meeting != meeting_) return;  // Of an earlier one.
+            arrived_bytes += bytes.size();
+            for (const auto& parcel : frame->parcels) parcels.push_back(parcel);
+          },
+          [](knock_atom, const std::string&) {}, caf::after(time) >> [] {});
+  }
+
+  // Of this meeting.
+  std::uint64_t arrived_bytes = 0;
+  std::vector<Parcel> parcels;
+
+ private:
+  caf::scoped_actor self_;
+  std::string meeting_;
+  std::uint64_t frames_ = 0;
+};
+
+// Counts what a route or a replica is told.
+struct Told {
+  std::atomic<int> up{0}, lost{0}, replication{0}, parcels{0};
+};
+
+caf::behavior listener(caf::event_based_actor*, std::shared_ptr<Told> told) {
+  return {
+      [=](const LinkUp&) { ++told->up; },
+      [=](const LinkLost&) { ++told->lost; },
+      [=](const ReplicationArrived&) { ++told->replication; },
+      [=](const ParcelArrived&) { ++told->parcels; },
+  };
+}
+
+class LinkTest : public ::testing::Test {
+ protected:
+  caf::actor link_to_ant(LinkSettings settings) {
+    auto routes = std::make_shared<std::vector<caf::actor>>(), replicas = std::make_shared<std::vector<caf::actor>>();
+    auto standings = std::make_shared<std::vector<std::unique_ptr<Standing>>>();
+    for (std::uint16_t p = 0; p < kPartitions; ++p) {
+      routes->push_back(system_.spawn(listener, told_));
+      replicas->push_back(system_.spawn(listener, told_));
+      standings->push_back(std::make_unique<Standing>());
+    }
+    return link_ = system_.spawn(link, LinkOptions{.self = identity("bee"),
+                                                   .peer = "ant",
+                                                   .address = "127.0.0.1:1",
+                                                   .settings = settings,
+                                                   .routes = routes,
+                                                   .replicas = replicas,
+                                                   .standings = standings,
+                                                   .meetings = std::make_shared<std::atomic<std::uint64_t>>(0),
+                                                   .changed = [](bool) {}});
+  }
+  ~LinkTest() override {
+    if (link_) caf::anon_send(link_, Stop{});
+  }
+
+  LinkStats stats() {
+    std::promise<LinkStats> answer;
+    caf::anon_send(link_, AskLink{[&](LinkStats stats) { answer.set_value(std::move(stats)); }});
+    return answer.get_future().get();
+  }
+  // A message of a replica of `bytes`.
+  void replicate(std::size_t bytes) {
+    caf::anon_send(link_, SendParcel{{{0}, ReplicationParcel{std::string(bytes, 'x')}}});
+  }
+
+  SystemConfig config_{2};
+  caf::actor_system system_{config_};
+  std::shared_ptr<Told> told_ = std::make_shared<Told>();
+  caf::actor link_;
+};
+
+LinkSettings small() {
+  LinkSettings settings;
+  settings.silence_max = 60s;
+  settings.credit_bytes = 64 * kKiB;
+  settings.frame_bytes = 16 * kKiB;
+  settings.deliveries_bytes_max = 64 * kKiB;
+  settings.queue_bytes_max = 256 * kKiB;
+  return settings;
+}
+
+TEST_F(LinkTest, P7APeerThatTakesNothingInIsSentNoMoreThanItsCreditAndThenWaits) {
+  PlayedPeer ant(system_);
+  link_to_ant(small());
+  ASSERT_TRUE(ant.meet(link_));
+  // Given a peer that says that it lives, and takes nothing in,
+  for (int i = 0; i < 200; ++i) replicate(kKiB);
+  ASSERT_TRUE(eventually(5s, [&] { return stats().queued_bytes > 0; }));
+  ant.listen(200ms);
+  // then what is on its way is the credit and at most one frame,
+  const auto settings = small();
+  const auto slack = 4 * kKiB;  // Signs of life.
+  EXPECT_GE(ant.arrived_bytes, settings.credit_bytes);
+  EXPECT_LE(ant.arrived_bytes, settings.credit_bytes + settings.frame_bytes + slack);
+  EXPECT_GT(stats().queued_bytes, 100 * kKiB);
+  // and all of it comes once it takes something.
+  ASSERT_TRUE(eventually(5s, [&] {
+    ant.say(link_, {}, true);
+    ant.listen(10ms);
+    return ant.parcels.size() == 200;
+  }));
+  EXPECT_EQ(stats().queued_bytes, 0u);
+}
+
+TEST_F(LinkTest, P7APeerForWhomTooMuchWaitsIsCutAndNothingIsKeptForIt) {
+  PlayedPeer ant(system_);
+  link_to_ant(small());
+  ASSERT_TRUE(ant.meet(link_));
+  for (int i = 0; i < 1'000; ++i) replicate(kKiB);
+  ASSERT_TRUE(eventually(5s, [&] { return told_->lost == 2 * kPartitions; }));
+  EXPECT_FALSE(stats().up);
+  EXPECT_EQ(stats().queued_bytes, 0u);
+  // Nor for one that is away.
+  for (int i = 0; i < 1'000; ++i) replicate(kKiB);
+  EXPECT_EQ(stats().queued_bytes, 0u);
+  // It may come back, and begins with nothing.
+  ASSERT_TRUE(ant.meet(link_));
+  ant.listen(100ms);
+  EXPECT_TRUE(ant.parcels.empty());
+}
+
+TEST_F(LinkTest, P7DeliveriesForWhichThereIsNoRoomAreReplacedByTheNewsThatThereIsSomethingToRead) {
+  PlayedPeer ant(system_);
+  link_to_ant(small());
+  ASSERT_TRUE(ant.meet(link_));
+  constexpr Offset kLast = 7;
+  const auto delivery = [](Offset first, std::size_t bytes) {
+    Event event{"note", std::string(bytes, 'x'), ProducerId::client("p").value(), 1, 0, 0};
+    return DeliveriesParcel{3, {{4, runtime::slice_of(EventRun{first, {event}})}}};
+  };
+  // Given that the room for deliveries is taken,
+  for (int i = 0; i < 150; ++i) replicate(kKiB);
+  ASSERT_TRUE(eventually(5s, [&] { return stats().queued_bytes > small().deliveries_bytes_max; }));
+  const auto before = stats().queued_bytes;
+  // when a large one comes,
+  caf::anon_send(link_, SendParcel{{{1}, delivery(kLast, 100 * kKiB)}});
+  // then it costs hardly anything,
+  EXPECT_LT(stats().queued_bytes, before + kKiB);
+  // and the other side hears up to where it may read.
+  ASSERT_TRUE(eventually(5s, [&] {
+    ant.say(link_, {}, true);
+    ant.listen(10ms);
+    return ant.parcels.size() == 151;
+  }));
+  const auto* news = std::get_if<FollowingParcel>(&ant.parcels.back().content);
+  ASSERT_NE(news, nullptr);
+  EXPECT_EQ(news->session, 3u);
+  EXPECT_EQ(news->answer.follow, 4u);
+  ASSERT_TRUE(news->answer.extent.ok());
+  EXPECT_EQ(news->answer.extent->last, kLast);
+}
+
+TEST_F(LinkTest, APeerThatIsSilentOrDoesNotHearIsGivenUp) {
+  auto settings = small();
+  settings.silence_max = 300ms;
+  PlayedPeer ant(system_);
+  link_to_ant(settings);
+  // One that says nothing,
+  ASSERT_TRUE(ant.meet(link_));
+  EXPECT_TRUE(eventually(5s, [&] { return told_->lost == 2 * kPartitions; }));
+  // and one that speaks and takes nothing in, as over a cable of which one direction is cut.
+  ASSERT_TRUE(ant.meet(link_));
+  EXPECT_TRUE(eventually(5s, [&] {
+    ant.say(link_, {}, false);
+    ant.listen(20ms);
+    return told_->lost == 4 * kPartitions;
+  }));
+  // One that does both is not.
+  ASSERT_TRUE(ant.meet(link_));
+  const auto until = Clock::now() + 3 * settings.silence_max;
+  while (Clock::now() < until) {
+    ant.listen(20ms);
+    ant.say(link_, {}, true);
+  }
+  EXPECT_EQ(told_->lost, 4 * kPartitions);
+}
+
+TEST_F(LinkTest, P9FramesOfNobodyAndNonsenseOfThePeerAreNotTaken) {
+  PlayedPeer ant(system_), stranger(system_);
+  link_to_ant(small());
+  ASSERT_TRUE(ant.meet(link_));
+  const std::vector<Parcel> parcels{{{0}, ReplicationParcel{"bytes"}}};
+  ant.say(link_, parcels, true);
+  ASSERT_TRUE(eventually(5s, [&] { return told_->replication == 1; }));
+  // A frame of somebody else changes nothing.
+  stranger.say(link_, parcels, true);
+  EXPECT_TRUE(stats().up);
+  // Of a partition that does not exist nothing is taken, but the peer stays.
+  ant.say(link_, {{{kPartitions}, ReplicationParcel{"bytes"}}}, true);
+  EXPECT_TRUE(stats().up);
+  // What does not decode ends the meeting.
+  ant.say_raw(link_, std::string(4'096, '\xff'));
+  EXPECT_TRUE(eventually(5s, [&] { return told_->lost == 2 * kPartitions; }));
+  EXPECT_EQ(told_->replication, 1);
+  // So does an acknowledgement of what was never sent: it would be credit without end.
+  ASSERT_TRUE(ant.meet(link_));
+  ant.arrived_bytes = 1u << 30;
+  ant.say(link_, {}, true);
+  EXPECT_TRUE(eventually(5s, [&] { return told_->lost == 4 * kPartitions; }));
+}
+
+}  // namespace
+}  // namespace carillon::actors
