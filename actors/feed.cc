@@ -15,7 +15,7 @@ runtime::EventSlice copy_of(const runtime::EventSlice& slice) {
 
 }  // namespace
 
-Feed::Feed(Edge& edge, Client client)
+Feed::Feed(Edge& edge, Client client, std::size_t credit_bytes)
     : edge_(edge), client_(std::move(client)), session_id_(edge.new_session()), broken_promise_(nullptr) {
   auto broken = kj::newPromiseAndFulfiller<void>();
   broken_ = kj::mv(broken.fulfiller);
@@ -32,7 +32,7 @@ Feed::Feed(Edge& edge, Client client)
   SessionOptions options;
   options.id = session_id_;
   options.partitions = edge_.partitions;
-  options.credit_bytes = edge_.edge_limits.session_credit_bytes;
+  options.credit_bytes = credit_bytes;
   options.answer = [](const runtime::Published&) {};
   options.deliver = [to_feed](SessionBatch batch) {
     to_feed([batch = std::move(batch)](Feed& feed) mutable { feed.deliver(std::move(batch)); });
@@ -40,8 +40,8 @@ Feed::Feed(Edge& edge, Client client)
   options.ended = [to_feed](std::uint32_t follow, const Error& error) {
     to_feed([follow, error](Feed& feed) { feed.client_.ended(follow, error); });
   };
-  options.following = [to_feed](std::vector<runtime::ItemRefusal> refusals) {
-    to_feed([refusals = std::move(refusals)](Feed& feed) mutable { feed.started_->fulfill(std::move(refusals)); });
+  options.begun = [to_feed](std::uint32_t follow, Result<FollowBegun> outcome) {
+    to_feed([follow, outcome = std::move(outcome)](Feed& feed) { feed.begun(follow, outcome); });
   };
   session_ = edge_.system.spawn(session, options);
   for (const auto& partition : *edge_.partitions)
@@ -54,10 +54,33 @@ Feed::~Feed() {
 }
 
 kj::Promise<std::vector<runtime::ItemRefusal>> Feed::start(std::vector<std::pair<EntityId, Offset>> follows) {
-  auto started = kj::newPromiseAndFulfiller<std::vector<runtime::ItemRefusal>>();
-  started_ = kj::mv(started.fulfiller);
-  caf::anon_send(session_, FollowAll{0, std::move(follows)});
-  return kj::mv(started.promise);
+  if (follows.empty()) return std::vector<runtime::ItemRefusal>();
+  auto answered = kj::newPromiseAndFulfiller<std::vector<runtime::ItemRefusal>>();
+  start_.emplace(Start{kj::mv(answered.fulfiller), follows.size(), {}});
+  BeginFollows order;
+  order.follows.reserve(follows.size());
+  for (auto& [entity, from] : follows)
+    order.follows.push_back({static_cast<std::uint32_t>(order.follows.size()), std::move(entity), {.offset = from}});
+  caf::anon_send(session_, std::move(order));
+  return kj::mv(answered.promise);
+}
+
+void Feed::follow(std::uint32_t number, EntityId entity, FollowStart start) {
+  BeginFollows order;
+  order.follows.push_back({number, std::move(entity), start});
+  caf::anon_send(session_, std::move(order));
+}
+
+void Feed::unfollow(std::uint32_t number) { caf::anon_send(session_, EndFollow{number}); }
+
+void Feed::begun(std::uint32_t follow, const Result<FollowBegun>& outcome) {
+  if (!start_) return client_.begun(follow, outcome);
+  if (!outcome) start_->refusals.push_back({follow, outcome.error()});
+  if (--start_->missing > 0) return;
+  start_->answered->fulfill(std::move(start_->refusals));
+  start_.reset();
+  // Whoever waits for the answer hears it first.
+  if (!waiting_.empty()) begin(kj::evalLast([this] { return pump(); }));
 }
 
 kj::Promise<void> Feed::on_broken() { return kj::mv(broken_promise_); }
@@ -67,8 +90,13 @@ void Feed::deliver(SessionBatch batch) {
   if (pumping_ && Clock::now() - passing_since_ > kSlow)
     for (auto& delivery : batch.deliveries) delivery.events = copy_of(delivery.events);
   waiting_.push_back(std::move(batch));
-  if (std::exchange(pumping_, true)) return;
-  pump_ = pump().eagerlyEvaluate([this](kj::Exception&& lost) { broken_->reject(kj::mv(lost)); });
+  if (start_ || pumping_) return;
+  begin(pump());
+}
+
+void Feed::begin(kj::Promise<void> pumping) {
+  pumping_ = true;
+  pump_ = pumping.eagerlyEvaluate([this](kj::Exception&& lost) { broken_->reject(kj::mv(lost)); });
 }
 
 kj::Promise<void> Feed::pump() {

@@ -421,6 +421,11 @@ void take_in(Self self, Parcel& parcel) {
         } else if constexpr (std::is_same_v<Content, EmissionsAcceptedParcel>) {
           if (state.serving[p].actor)
             self->send(state.serving[p].actor, EmissionsAccepted{content.by, std::move(content.acks)});
+        } else if constexpr (std::is_same_v<Content, UnfollowParcel>) {
+          if (!state.serving[p].actor || !state.seats[p].contains(content.follower.session)) return;
+          self->send(state.serving[p].actor,
+                     UnfollowEntity{{session_here(state, content.follower.session), content.follower.follow},
+                                    std::move(content.entity)});
         } else if constexpr (std::is_same_v<Content, SessionClosedParcel>) {
           const auto seat = state.seats[p].find(content.session);
           if (seat == state.seats[p].end()) return;

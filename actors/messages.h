@@ -73,6 +73,10 @@ struct FollowEntity {
   runtime::Follower follower;
   EntityId entity;
 };
+struct UnfollowEntity {
+  runtime::Follower follower;
+  EntityId entity;
+};
 struct Following {
   std::uint32_t follow = 0;
   Result<runtime::Extent> extent;
@@ -170,9 +174,22 @@ struct PlayerIdle {
 
 // --- connection -> session
 
-struct FollowAll {
-  std::uint64_t call = 0;
-  std::vector<std::pair<EntityId, Offset>> follows;
+// Where a follow begins: at that offset and nowhere else; there or at the first one that is kept; behind the end.
+struct FollowStart {
+  enum class Kind { kAt, kAtOrKept, kEnd };
+  Kind kind = Kind::kAt;
+  Offset offset = 1;
+};
+struct BeginFollows {
+  struct Follow {
+    std::uint32_t number = 0;  // The connection's for it; of one session never used again.
+    EntityId entity;
+    FollowStart start;
+  };
+  std::vector<Follow> follows;
+};
+struct EndFollow {
+  std::uint32_t number = 0;
 };
 struct Taken {  // The client has room again.
   std::size_t bytes = 0;
@@ -201,6 +218,7 @@ CARILLON_LOCAL_MESSAGE(SessionClosed)
 CARILLON_LOCAL_MESSAGE(Publish)
 CARILLON_LOCAL_MESSAGE(PartitionReloaded)
 CARILLON_LOCAL_MESSAGE(FollowEntity)
+CARILLON_LOCAL_MESSAGE(UnfollowEntity)
 CARILLON_LOCAL_MESSAGE(Following)
 CARILLON_LOCAL_MESSAGE(NotificationsCommitted)
 CARILLON_LOCAL_MESSAGE(ReadPage)
@@ -220,7 +238,8 @@ CARILLON_LOCAL_MESSAGE(Dismiss)
 CARILLON_LOCAL_MESSAGE(HubStale)
 CARILLON_LOCAL_MESSAGE(Rest)
 CARILLON_LOCAL_MESSAGE(PlayerIdle)
-CARILLON_LOCAL_MESSAGE(FollowAll)
+CARILLON_LOCAL_MESSAGE(BeginFollows)
+CARILLON_LOCAL_MESSAGE(EndFollow)
 CARILLON_LOCAL_MESSAGE(Taken)
 CARILLON_LOCAL_MESSAGE(PageRead)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(carillon::runtime::HubReport)

@@ -136,12 +136,14 @@ PublishedParcel read(lw::Published::Reader in) {
   return parcel;
 }
 
-void write(lw::Follow::Builder out, const FollowParcel& parcel) {
+template <class Content>
+void write(lw::Follow::Builder out, const Content& parcel) {
   out.setSession(parcel.follower.session);
   out.setFollow(parcel.follower.follow);
   out.setEntity(text(parcel.entity.text()));
 }
 void write(lw::Parcel::Builder out, const FollowParcel& parcel) { write(out.initFollow(), parcel); }
+void write(lw::Parcel::Builder out, const UnfollowParcel& parcel) { write(out.initUnfollow(), parcel); }
 FollowParcel read(lw::Follow::Reader in) { return {{in.getSession(), in.getFollow()}, entity(in.getEntity())}; }
 
 void write(lw::Parcel::Builder out, const FollowingParcel& parcel) {
@@ -373,6 +375,10 @@ Parcel read(lw::Parcel::Reader in) {
       return {partition, read(in.getPublished())};
     case lw::Parcel::FOLLOW:
       return {partition, read(in.getFollow())};
+    case lw::Parcel::UNFOLLOW: {
+      auto follow = read(in.getUnfollow());
+      return {partition, UnfollowParcel{follow.follower, std::move(follow.entity)}};
+    }
     case lw::Parcel::FOLLOWING:
       return {partition, read(in.getFollowing())};
     case lw::Parcel::SESSION_CLOSED:

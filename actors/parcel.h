@@ -32,6 +32,10 @@ struct FollowParcel {
   runtime::Follower follower;
   EntityId entity;
 };
+struct UnfollowParcel {
+  runtime::Follower follower;
+  EntityId entity;
+};
 struct FollowingParcel {
   runtime::SessionId session = 0;
   Following answer;
@@ -99,7 +103,7 @@ struct Parcel {
   PartitionId partition;
   std::variant<ReplicationParcel, PublishParcel, PublishedParcel, FollowParcel, FollowingParcel, SessionClosedParcel,
                DeliveriesParcel, ReloadedParcel, PublishRefusedParcel, NotPrimaryParcel, PrimaryHereParcel,
-               NotSureParcel, QuestionParcel, AnswerParcel, EmissionsParcel, EmissionsAcceptedParcel>
+               NotSureParcel, QuestionParcel, AnswerParcel, EmissionsParcel, EmissionsAcceptedParcel, UnfollowParcel>
       content;
 };
 

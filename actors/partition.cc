@@ -355,6 +355,9 @@ caf::behavior loaded(Self self) {
         if (self->state.partition) self->state.partition->unfollow(closed.session);
       },
       [=](const FollowEntity& request) { follow(self, request); },
+      [=](const UnfollowEntity& request) {
+        if (self->state.partition) self->state.partition->unfollow(request.entity, request.follower);
+      },
       [=](const ReadPage& request) { read_page(self, request); },
       [=](const PlayerIdle& idle) { player_idle(self, idle); },
       [=](const InspectHub& request) { inspect_hub(self, request); },

@@ -369,6 +369,19 @@ struct FromPeer {
   }
 };
 
+void unfollow(Self self, const UnfollowEntity& request) {
+  auto& state = self->state;
+  // What waits must not be followed later.
+  std::erase_if(state.asks, [&](const auto& waiting) {
+    const auto* follow = std::get_if<FollowEntity>(&waiting.request);
+    return follow != nullptr && follow->follower == request.follower;
+  });
+  if (state.local.actor) return self->send(state.local.actor, request);
+  if (const auto way = way_of(state))
+    self->send(way->link,
+               SendParcel{{state.options->partition, UnfollowParcel{request.follower, request.entity}}, way->meeting});
+}
+
 PartitionStats stats(const RouteState& state) {
   PartitionStats stats;
   stats.partition = state.options->partition;
@@ -405,6 +418,7 @@ caf::behavior route(Self self, RouteOptions options) {
                                             EmissionsAcceptedParcel{message.by, std::move(message.acks)}}});
       },
       [=](FollowEntity& message) { take(self, RouteState::Asked(std::move(message))); },
+      [=](const UnfollowEntity& request) { unfollow(self, request); },
       [=](ReadPage& message) { take(self, RouteState::Asked(std::move(message))); },
       [=](InspectEntity& message) { take(self, RouteState::Asked(std::move(message))); },
       [=](ListDeadLetters& message) { take(self, RouteState::Asked(std::move(message))); },

@@ -1,5 +1,7 @@
 #include "actors/session.h"
 
+#include <algorithm>
+
 namespace carillon::actors {
 namespace {
 
@@ -32,79 +34,94 @@ void add(SessionState& state, SessionBatch& batch, std::uint32_t follow, runtime
   batch.deliveries.push_back({follow, std::move(events)});
 }
 
-void queue_if_lagging(SessionState& state, std::uint32_t index) {
-  auto& follow = state.follows[index];
+SessionState::Follow* find(SessionState& state, std::uint32_t number) {
+  const auto found = state.follows.find(number);
+  return found == state.follows.end() ? nullptr : &found->second;
+}
+
+void ask_to_follow(Self self, std::uint32_t number, const EntityId& entity) {
+  self->send(partition_of(self->state, entity), FollowEntity{{self->state.options->id, number}, entity});
+}
+
+// The partition forgets it as well.
+void drop(Self self, std::uint32_t number) {
+  auto& state = self->state;
+  const auto found = state.follows.find(number);
+  if (found == state.follows.end()) return;
+  auto& entity = found->second.entity;
+  const auto partition = partition_of(state, entity);
+  self->send(partition, UnfollowEntity{{state.options->id, number}, std::move(entity)});
+  state.follows.erase(found);
+}
+
+void queue_if_lagging(SessionState& state, std::uint32_t number, SessionState::Follow& follow) {
   if (follow.queued || !follow.subscription || !follow.subscription->wants_page()) return;
   follow.queued = true;
-  state.lagging.push_back(index);
+  state.lagging.push_back(number);
 }
 
 void read_some(Self self) {
   auto& state = self->state;
   while (has_room(state) && state.reads < state.options->reads_max && !state.lagging.empty()) {
-    const auto index = state.lagging.front();
+    const auto number = state.lagging.front();
     state.lagging.pop_front();
-    auto& follow = state.follows[index];
-    follow.queued = false;
-    if (!follow.subscription || !follow.subscription->wants_page()) continue;
-    follow.subscription->page_wanted();
+    auto* const follow = find(state, number);
+    if (follow == nullptr) continue;
+    follow->queued = false;
+    if (!follow->subscription->wants_page()) continue;
+    follow->subscription->page_wanted();
     ++state.reads;
     const auto me = caf::actor_cast<caf::actor>(self);
-    self->send(partition_of(state, follow.entity),
-               ReadPage{follow.entity, follow.subscription->next(), state.options->page, [me, index](auto run) {
-                          caf::anon_send(me, PageRead{index, std::move(run)});
+    self->send(partition_of(state, follow->entity),
+               ReadPage{follow->entity, follow->subscription->next(), state.options->page, [me, number](auto run) {
+                          caf::anon_send(me, PageRead{number, std::move(run)});
                         }});
   }
 }
 
-void follow_all(Self self, FollowAll& request) {
-  auto& state = self->state;
-  state.unanswered = request.follows.size();
-  for (auto& [entity, from] : request.follows) {
-    const auto index = static_cast<std::uint32_t>(state.follows.size());
-    self->send(partition_of(state, entity), FollowEntity{{state.options->id, index}, entity});
-    state.follows.push_back({std::move(entity), from, false, std::nullopt, false});
+void begin(Self self, BeginFollows& request) {
+  for (auto& [number, entity, start] : request.follows) {
+    ask_to_follow(self, number, entity);
+    self->state.follows.try_emplace(number, SessionState::Follow{std::move(entity), start, std::nullopt, false});
   }
-  if (state.unanswered == 0) state.options->following({});
 }
 
-Result<void> check_start(Offset from, const runtime::Extent& extent) {
-  if (from > extent.last + 1)
+Result<Offset> first_wanted(const FollowStart& start, const runtime::Extent& extent) {
+  using Kind = FollowStart::Kind;
+  if (start.kind == Kind::kEnd) return extent.last + 1;
+  if (start.kind == Kind::kAtOrKept) return std::min(std::max(start.offset, extent.first), extent.last + 1);
+  if (start.offset > extent.last + 1)
     return Error{ErrorCode::BEYOND_END,
                  "the mailbox ends at " + std::to_string(extent.last) + "; begin at most one past its end",
                  extent.last + 1};
-  if (from < extent.first)
+  if (start.offset < extent.first)
     return Error{ErrorCode::TRUNCATED,
                  "retention has kept nothing before " + std::to_string(extent.first) + "; begin there", extent.first};
-  return {};
+  return start.offset;
 }
 
 void following(Self self, const Following& answer) {
   auto& state = self->state;
-  auto& follow = state.follows.at(answer.follow);
-  if (std::exchange(follow.answered, true)) {  // Asked again after a reload.
-    if (!follow.subscription) return;
-    if (!answer.extent) {  // It is not followed any more, so the client must not wait for it.
-      follow.subscription.reset();
+  auto* const follow = find(state, answer.follow);
+  if (follow == nullptr) return;  // Ended meanwhile.
+  if (follow->subscription) {     // Asked again after a reload.
+    if (!answer.extent) {         // It is not followed any more, so the client must not wait for it.
       state.options->ended(answer.follow, answer.extent.error());
-      return;
+      return drop(self, answer.follow);
     }
-    follow.subscription->reaches(answer.extent->last);
-    queue_if_lagging(state, answer.follow);
-    return read_some(self);
-  }
-  if (!answer.extent) {
-    state.refusals.push_back({answer.follow, answer.extent.error()});
-  } else if (auto checked = check_start(follow.from, *answer.extent); !checked) {
-    state.refusals.push_back({answer.follow, checked.error()});
+    follow->subscription->reaches(answer.extent->last);
   } else {
-    follow.subscription.emplace(follow.from, answer.extent->last);
-    queue_if_lagging(state, answer.follow);
+    const auto first =
+        answer.extent ? first_wanted(follow->start, *answer.extent) : Result<Offset>(answer.extent.error());
+    if (!first) {
+      state.options->begun(answer.follow, first.error());
+      return drop(self, answer.follow);
+    }
+    follow->subscription.emplace(*first, answer.extent->last);
+    state.options->begun(answer.follow, FollowBegun{*first, answer.extent->last});
   }
-  if (--state.unanswered == 0) {
-    state.options->following(std::exchange(state.refusals, {}));
-    read_some(self);
-  }
+  queue_if_lagging(state, answer.follow, *follow);
+  read_some(self);
 }
 
 void notifications_committed(Self self, NotificationsCommitted& news) {
@@ -112,12 +129,12 @@ void notifications_committed(Self self, NotificationsCommitted& news) {
   SessionBatch batch;
   batch.committed = news.committed;
   for (auto& delivery : news.deliveries) {
-    auto& follow = state.follows[delivery.follow];
-    if (!follow.subscription) continue;
-    if (auto fresh = follow.subscription->committed(delivery.events, has_room(state) && state.unanswered == 0))
+    auto* const follow = find(state, delivery.follow);
+    if (follow == nullptr || !follow->subscription) continue;
+    if (auto fresh = follow->subscription->committed(delivery.events, has_room(state)))
       add(state, batch, delivery.follow, std::move(*fresh));
     else
-      queue_if_lagging(state, delivery.follow);
+      queue_if_lagging(state, delivery.follow, *follow);
   }
   if (!batch.deliveries.empty()) state.options->deliver(std::move(batch));
   read_some(self);
@@ -125,23 +142,23 @@ void notifications_committed(Self self, NotificationsCommitted& news) {
 
 void page_read(Self self, PageRead& page) {
   auto& state = self->state;
-  auto& follow = state.follows[page.follow];
-  if (follow.subscription && !page.run && page.run.error().code == ErrorCode::OVERLOADED)
-    return self->delayed_send(self, kReadAgainAfter, PageRead{page.follow, EventRun{follow.subscription->next(), {}}});
+  auto* const follow = find(state, page.follow);
+  if (follow != nullptr && !page.run && page.run.error().code == ErrorCode::OVERLOADED)
+    return self->delayed_send(self, kReadAgainAfter, PageRead{page.follow, EventRun{follow->subscription->next(), {}}});
   --state.reads;
-  if (!follow.subscription) return read_some(self);  // Ended meanwhile.
+  if (follow == nullptr) return read_some(self);  // Ended meanwhile.
   if (!page.run) {
-    follow.subscription.reset();
     state.options->ended(page.follow, page.run.error());
+    drop(self, page.follow);
   } else {
     auto run = std::move(*page.run);
-    follow.subscription->page_read(run);
+    follow->subscription->page_read(run);
     if (!run.events.empty()) {
       SessionBatch batch;
       add(state, batch, page.follow, runtime::slice_of(std::move(run)));
       state.options->deliver(std::move(batch));
     }
-    queue_if_lagging(state, page.follow);
+    queue_if_lagging(state, page.follow, *follow);
   }
   read_some(self);
 }
@@ -151,17 +168,14 @@ void page_read(Self self, PageRead& page) {
 caf::behavior session(Self self, SessionOptions options) {
   self->state.options.emplace(std::move(options));
   return {
-      [=](FollowAll& request) { follow_all(self, request); },
+      [=](BeginFollows& request) { begin(self, request); },
+      [=](const EndFollow& order) { drop(self, order.number); },
       [=](const Following& answer) { following(self, answer); },
       [=](NotificationsCommitted& news) { notifications_committed(self, news); },
       [=](const PartitionReloaded& reloaded) {
-        auto& state = self->state;
-        const auto partitions = static_cast<std::uint16_t>(state.options->partitions->size());
-        for (std::uint32_t i = 0; i < state.follows.size(); ++i)
-          if ((state.follows[i].subscription || !state.follows[i].answered) &&
-              state.follows[i].entity.partition_of(partitions) == reloaded.partition)
-            self->send(partition_of(state, state.follows[i].entity),
-                       FollowEntity{{state.options->id, i}, state.follows[i].entity});
+        const auto partitions = static_cast<std::uint16_t>(self->state.options->partitions->size());
+        for (const auto& [number, follow] : self->state.follows)
+          if (follow.entity.partition_of(partitions) == reloaded.partition) ask_to_follow(self, number, follow.entity);
       },
       [=](PageRead& page) { page_read(self, page); },
       [=](const Taken& taken) {

@@ -1,4 +1,5 @@
 // A session: one actor per subscriber connection. Feeds what it follows to the connection, in order, within a credit.
+// Follows come and go while it lives; each has a number, which the connection chooses and uses once.
 //
 // The connection's thread takes batches and says when the client has taken them in; until then their bytes count
 // against `credit_bytes`. Without credit nothing is kept: the session reads from disk when there is room again (P7).
@@ -6,9 +7,10 @@
 
 #include <caf/all.hpp>
 
-#include <deque>
 #include <functional>
+#include <list>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "actors/messages.h"
@@ -16,7 +18,7 @@
 
 namespace carillon::actors {
 
-// Consecutive events for the client, by the place of the entity in its list.
+// Consecutive events for the client, by the follow's number.
 struct SessionDelivery {
   std::uint32_t follow = 0;
   runtime::EventSlice events;
@@ -25,6 +27,12 @@ struct SessionBatch {
   std::vector<SessionDelivery> deliveries;
   std::size_t bytes = 0;
   Clock::time_point committed;  // When the first of them became durable; unset for what came from disk.
+};
+
+// Where a follow stands when it begins.
+struct FollowBegun {
+  Offset next = 1;  // What comes first.
+  Offset last = 0;  // The mailbox's last offset now.
 };
 
 struct SessionOptions {
@@ -36,24 +44,21 @@ struct SessionOptions {
 
   // Called by the actor; they pass on to the connection's thread.
   std::function<void(SessionBatch)> deliver;
-  std::function<void(std::uint32_t follow, const Error&)> ended;
-  std::function<void(std::vector<runtime::ItemRefusal>)> following;  // All follows are answered; these were refused.
-  std::function<void(runtime::Published)> answer;                    // To publish calls, straight from partitions.
+  std::function<void(std::uint32_t follow, Result<FollowBegun>)> begun;  // Once for each, before its first delivery.
+  std::function<void(std::uint32_t follow, const Error&)> ended;         // Of its own accord; it had begun.
+  std::function<void(runtime::Published)> answer;                        // To publish calls, straight from partitions.
 };
 
 struct SessionState {
   struct Follow {
     EntityId entity;
-    Offset from = 1;
-    bool answered = false;
-    std::optional<runtime::Subscription> subscription;  // Once the partition has answered, if it is served.
+    FollowStart start;
+    std::optional<runtime::Subscription> subscription;  // Once it has begun.
     bool queued = false;                                // In `lagging`.
   };
   std::optional<SessionOptions> options;
-  std::vector<Follow> follows;
-  std::size_t unanswered = 0;
-  std::vector<runtime::ItemRefusal> refusals;
-  std::deque<std::uint32_t> lagging;  // Follows that want a page, in turn.
+  std::unordered_map<std::uint32_t, Follow> follows;
+  std::list<std::uint32_t> lagging;  // Follows that want a page, in turn; one that has ended meanwhile is passed over.
   std::size_t reads = 0;
   std::size_t bytes_under_way = 0;
 };

@@ -107,6 +107,9 @@ struct Parcel {
     notSureOfQuestion @16 :UInt64;
     notSureOfFollow @17 :Follow;
     # The primary does not know just now whether it still is: ask again in a moment. The question's number; what was asked.
+
+    unfollow @18 :Follow;
+    # The session wants nothing more of what it asked for by `follow`.
   }
 }
 

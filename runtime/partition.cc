@@ -584,6 +584,17 @@ Result<Extent> Partition::follow(const EntityId& entity, Follower follower) {
   return Extent{extent->first, std::max(extent->last, (*box)->committed)};
 }
 
+void Partition::unfollow(const EntityId& entity, Follower follower) {
+  const auto found = followed_.find(follower.session);
+  auto* box = mailboxes_.find(entity);
+  if (found == followed_.end() || box == nullptr) return;
+  std::erase(box->followers, follower);
+  // A session may follow the same entity more than once.
+  if (std::ranges::find(box->followers, follower.session, &Follower::session) != box->followers.end()) return;
+  found->second.erase(entity);
+  if (found->second.empty()) followed_.erase(found);
+}
+
 void Partition::unfollow(SessionId session) {
   const auto found = followed_.find(session);
   if (found == followed_.end()) return;

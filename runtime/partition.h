@@ -175,7 +175,8 @@ class Partition {
   // From now on this follower gets what is committed. Returns what is there already; the rest is read with
   // `read_mailbox`.
   Result<Extent> follow(const EntityId& entity, Follower follower);
-  void unfollow(SessionId session);
+  void unfollow(const EntityId& entity, Follower follower);
+  void unfollow(SessionId session);  // Everything that it follows.
 
   // Makes sure that the hub's fold is active, so that it can be asked for its state.
   Result<void> wake(const EntityId& hub);
