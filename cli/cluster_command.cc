@@ -7,6 +7,7 @@
 
 #include "cli/cluster_report.h"
 #include "cli/node_call.h"
+#include "cli/recover_command.h"
 #include "cli/terminal.h"
 #include "clients/cpp/session.h"
 
@@ -283,6 +284,8 @@ void add_cluster_command(CLI::App& app, Action& action) {
                "  carillon cluster drain bee --primaries --wait\n"
                "  carillon cluster drain bee --undo\n");
   run_with(drain_command, action, std::move(drain_options), &drain);
+
+  add_recover_command(command, action);
 }
 
 }  // namespace carillon::cli

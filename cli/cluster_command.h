@@ -1,4 +1,5 @@
-// `carillon cluster`: how the nodes of a cluster stand (status), what changes (watch), and emptying one of them (drain).
+// `carillon cluster`: how the nodes of a cluster stand (status), what changes (watch), emptying one of them (drain),
+// and what to do when all good copies of a partition are lost (recover-partition, recover_command.h).
 #pragma once
 
 #include "cli/command.h"

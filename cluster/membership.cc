@@ -219,10 +219,8 @@ kj::Promise<bool> Membership::become_controller() {
 
 kj::Promise<void> Membership::resign_as_controller() {
   if (!is_controller()) return kj::READY_NOW;
-  // Should another one have it by now, it takes it anew.
-  return etcd_.erase(view_.keys().controller()).then([this](const WriteOutcome& outcome) {
-    note(outcome.unknown() ? &outcome.error : nullptr);
-  });
+  return etcd_.erase_if(view_.keys().controller(), view_.controller()->revision)
+      .then([this](const WriteOutcome& outcome) { note(outcome.unknown() ? &outcome.error : nullptr); });
 }
 
 bool Membership::is_controller() const {

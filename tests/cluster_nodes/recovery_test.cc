@@ -1,0 +1,100 @@
+// All disks that had everything of a partition are lost: an operator begins again from an older copy, and says so.
+#include <gmock/gmock.h>
+
+#include "tests/support/eventually.h"
+#include "tests/support/running_cluster.h"
+#include "tests/support/running_etcd.h"
+#include "tests/support/running_node.h"
+
+namespace carillon::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+constexpr const char* kEntity = "player/ada";
+constexpr std::size_t kAnt = 0, kBee = 1, kCat = 2;
+
+class LostDisks : public ::testing::Test {
+ protected:
+  void SetUp() override { SKIP_WITHOUT_ETCD(); }
+
+  // Publishes until it is accepted, through `node`.
+  static void publish(RunningCluster& cluster, std::size_t node, Sequence sequence) {
+    const client::Publication event{kEntity, "note", "{}", sequence};
+    EXPECT_TRUE(eventually(20s,
+                           [&] {
+                             auto& session = cluster.session();
+                             if (!session.connected() && !session.connect(cluster.node(node).address()).ok())
+                               return false;
+                             const auto answer = session.publish("writer", {&event, 1});
+                             return answer.ok() && answer->getAccepted() + answer->getDuplicates() == 1;
+                           }))
+        << "event " << sequence;
+  }
+  static Offset last_offset(RunningCluster& cluster, std::size_t node) {
+    Offset last = 0;
+    EXPECT_TRUE(eventually(20s, [&] {
+      if (!cluster.session().connect(cluster.node(node).address()).ok()) return false;
+      const auto page = cluster.session().read(kEntity, 1, 1'000);
+      if (page.ok()) last = page->getLastOffset();
+      return page.ok();
+    }));
+    return last;
+  }
+  static Ran recover(RunningCluster& cluster, std::uint16_t partition, const std::string& from, bool accept_loss) {
+    std::vector<std::string> arguments = {"cluster",
+                                          "recover-partition",
+                                          std::to_string(partition),
+                                          "--from",
+                                          from,
+                                          "--etcd",
+                                          "http://" + cluster.processes().etcd().endpoint()};
+    if (accept_loss) arguments.push_back("--accept-loss");
+    return run_carillon(arguments);
+  }
+};
+
+TEST_F(LostDisks, P1P8APartitionBeginsAgainFromAnOlderCopyOnlyWhenAPersonSaysSo) {
+  constexpr std::uint16_t kPartitions = 4;
+  RunningCluster cluster({.partitions = kPartitions});
+  const auto of_ada = EntityId::parse(kEntity)->partition_of(kPartitions).value;
+  // Given one event that three nodes have, and one that cat has missed,
+  publish(cluster, kAnt, 1);
+  cluster.kill(kCat);
+  cluster.await_left_out(kCat);
+  publish(cluster, kAnt, 2);
+  EXPECT_THAT(recover(cluster, of_ada, "bee", true).output, HasSubstr("nothing need be lost"));
+  // when bee is away and the only node that is left in sync loses its disk,
+  cluster.kill(kBee);
+  cluster.await_left_out(kBee);
+  cluster.kill(kAnt);
+  cluster.processes().wipe(kAnt);
+  for (const auto node : {kAnt, kBee, kCat}) cluster.start(node);
+  // then nobody takes over by himself, and nothing is done without saying that the loss is meant.
+  const auto asked = recover(cluster, of_ada, "cat", false);
+  EXPECT_EQ(asked.exit_code, 2);
+  EXPECT_THAT(asked.output, HasSubstr("--accept-loss"));
+  const auto before = cluster.processes().records();
+  ASSERT_TRUE(before.ok());
+  EXPECT_EQ(before->at({of_ada}).primary.node, "ant");
+  // Begun again from cat, which missed the second event,
+  for (std::uint16_t partition = 0; partition < kPartitions; ++partition) {
+    const auto done = recover(cluster, partition, partition == of_ada ? "cat" : "bee", true);
+    EXPECT_EQ(done.exit_code, 0) << done.output;
+  }
+  cluster.await_in_sync();
+  // that is what all nodes show, also bee, which had it,
+  for (const auto node : {kAnt, kBee, kCat}) EXPECT_EQ(last_offset(cluster, node), 1u);
+  // and it goes on from there: its producer's window is cat's as well.
+  publish(cluster, kBee, 2);
+  publish(cluster, kBee, 3);
+  for (const auto node : {kAnt, kBee, kCat}) EXPECT_EQ(last_offset(cluster, node), 3u);
+  const auto primary = cluster.primary_of(kEntity);
+  cluster.kill(primary);
+  cluster.await_successor(kEntity, primary);
+  EXPECT_EQ(last_offset(cluster, (primary + 1) % 3), 3u);
+}
+
+}  // namespace
+}  // namespace carillon::testing
