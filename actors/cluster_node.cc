@@ -24,12 +24,22 @@ Result<std::uint16_t> listen(caf::actor_system& system, const caf::actor& recept
                                            system.render(port.error()) + " (is the address free, and this machine's?)"};
 }
 
+// Where other nodes are told that they reach this one, which listens on `port`.
+std::string advertised(const ClusterOptions& options, std::uint16_t port) {
+  const auto& address = options.advertise.empty() ? options.peer : options.advertise;
+  const auto host_end = address.rfind(':') + 1;
+  const bool names_port = !options.advertise.empty() && address.substr(host_end) != "0";
+  return names_port ? address : address.substr(0, host_end) + std::to_string(port);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ClusterNode>> ClusterNode::start(NodeOptions node_options, ClusterOptions options,
                                                         std::function<bool()> stopped) {
   if (options.peer.rfind(':') == std::string::npos)
     return Error{ErrorCode::MALFORMED, "the peer address is HOST:PORT, not " + options.peer};
+  if (!options.advertise.empty() && options.advertise.rfind(':') == std::string::npos)
+    return Error{ErrorCode::MALFORMED, "the advertised address is HOST:PORT, not " + options.advertise};
   if (options.secret.empty() && !is_loopback(options.peer))
     return Error{ErrorCode::MALFORMED, options.peer +
                                            " is beyond loopback: give all nodes the same --secret-file, or listen on "
@@ -59,7 +69,7 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::start(NodeOptions node_options
   node->reception_ = system.spawn(reception);
   const auto port = listen(system, node->reception_, node->options_.peer);
   if (!port) return port.error();
-  node->peer_address_ = node->options_.peer.substr(0, node->options_.peer.rfind(':') + 1) + std::to_string(*port);
+  node->peer_address_ = advertised(node->options_, *port);
 
   const auto partitions = node->store_->format().partitions;
   auto standings = std::make_shared<std::vector<std::unique_ptr<Standing>>>();

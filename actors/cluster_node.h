@@ -20,6 +20,7 @@ struct ClusterOptions {
   std::vector<std::string> etcd;     // Endpoints: http://HOST:PORT.
   NodeName node;                     // This node's name.
   std::string peer = "127.0.0.1:0";  // HOST:PORT where other nodes reach this one; port 0 picks a free one.
+  std::string advertise;             // HOST:PORT that others are told instead of `peer`; port 0: that of `peer`.
   std::string secret;                // Shared by all nodes; without one `peer` must be on loopback.
   std::uint16_t replicas = 3;        // Of a cluster that this node founds.
   std::uint16_t min_in_sync = 2;

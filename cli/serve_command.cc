@@ -62,6 +62,9 @@ void add_cluster_options(CLI::App& command, ServeCommand& options) {
   add("--cluster-name", cluster.cluster, "the cluster's name in etcd")->type_name("NAME");
   add("--node", cluster.node, "this node's name, unique in the cluster")->type_name("NAME");
   add("--peer", cluster.peer, "where other nodes reach this one; port 0 picks a free one")->type_name("HOST:PORT");
+  add("--advertise", cluster.advertise,
+      "what other nodes are told instead of --peer, behind NAT or in a container; port 0: that of --peer")
+      ->type_name("HOST:PORT");
   add("--secret-file", options.secret_file, "a file with what all nodes know and nobody else; needed beyond loopback")
       ->type_name("FILE");
   add("--replicas", cluster.replicas, "copies of every partition, when this node founds the cluster")

@@ -459,6 +459,28 @@ TEST_F(SeveralAddresses, ANodeThatStaysUnavailableIsLeft) {
   EXPECT_EQ(follower.connections(), 2u);
 }
 
+TEST_F(SeveralAddresses, ANodeThatGetsOnlySomeThingsDoneIsLeft) {
+  // Given a node that cannot reach where the first event goes, and accepts all that comes after it.
+  gateway_.cut_off_from("player/far");
+  Publisher publisher(session_.network(), session_.timer(), publisher_options(), {});
+  ASSERT_TRUE(publisher.offer({"player/far", "note", "{}", 1}));
+  Sequence last = 1;
+  const auto begun = session_.timer().now();
+  const auto offer_now_and_then = [&] {
+    if (session_.timer().now() - begun < last * 20 * kj::MILLISECONDS) return;
+    EXPECT_TRUE(publisher.offer({"player/near", "note", "{}", ++last}));
+  };
+  run_until([&] {
+    offer_now_and_then();
+    return stored("player/far").size() == 1;
+  });
+  session_.wait(publisher.is_done());
+  // Then the other node has it, after a moment.
+  EXPECT_LT(session_.timer().now() - begun, 2 * kj::SECONDS);
+  EXPECT_EQ(publisher.figures().connections, 2u);
+  EXPECT_EQ(stored("player/near").size(), last - 1);
+}
+
 TEST_F(SeveralAddresses, OneShotCallsTryThemInTurn) {
   gateway_.stop();
   ASSERT_TRUE(session_.connect(both()).ok());

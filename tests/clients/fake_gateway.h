@@ -63,8 +63,9 @@ class FakeGateway {
     peers_.clear();
   }
   Address address() const { return {"127.0.0.1", port_}; }
-  // Cut off from the other nodes: everything is unavailable here.
+  // Cut off from the other nodes: everything is unavailable here, or what is published to one entity.
   void cut_off() { cut_off_ = true; }
+  void cut_off_from(std::string entity) { cut_off_from_ = std::move(entity); }
 
   void append(const std::string& entity, FakeEvent event) {
     store_.mailboxes[entity].push_back(std::move(event));
@@ -107,7 +108,7 @@ class FakeGateway {
         const auto item = batch[i];
         const Sequence sequence = item.getSequence();
         if (first_refused_ == sequence) first_refused_ = 0;
-        if (fake_.cut_off_) {
+        if (fake_.cut_off_ || fake_.cut_off_from_ == item.getEntity().cStr()) {
           refusals.emplace_back(i, wire::ErrorCode::UNAVAILABLE);
         } else if (item.getPayload().size() > 1'000) {
           refusals.emplace_back(i, wire::ErrorCode::PAYLOAD_TOO_LARGE);
@@ -253,6 +254,7 @@ class FakeGateway {
   FakeStore& store_;
   std::uint16_t port_ = 0;
   bool cut_off_ = false;
+  std::string cut_off_from_;
   kj::Own<kj::ConnectionReceiver> receiver_;
   kj::Own<kj::Promise<void>> accepting_;
   std::list<Peer> peers_;

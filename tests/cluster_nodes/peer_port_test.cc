@@ -132,5 +132,17 @@ TEST_F(PeerPort, P8P9ANodeOfAnotherClusterIsRefusedAndDisturbsNobody) {
   });
 }
 
+TEST_F(PeerPort, NodesMeetAtTheAddressesThatTheyAdvertise) {
+  // Given nodes that say another address of theirs than the one they listen on, they come together all the same.
+  RunningCluster cluster({.arguments = {"--peer", "127.0.0.1:0", "--advertise", "localhost:0"}});
+  const auto members = cluster.processes().members();
+  ASSERT_TRUE(members.ok());
+  for (const auto& member : *members) {
+    const auto address = address_of(member.peer);
+    EXPECT_EQ(address.host, "localhost");
+    EXPECT_NE(address.port, 0);
+  }
+}
+
 }  // namespace
 }  // namespace carillon::testing
