@@ -106,6 +106,8 @@ TEST_F(FailOver, P1AWipedNodeComesBackAsAStrangerAndIsBroughtInSync) {
 
 // Goal: P8 for a real process that sleeps through its own succession.
 // Method: put a publish and reads into the sockets of a stopped primary, so that they are the first that it meets when it wakes.
+// Seen to fail without the lease check, in every round; and without the epoch check (a replica follows whoever spoke last), in
+// every run.
 TEST_F(FailOver, P8AStoppedPrimaryThatWakesAcknowledgesNothingOfItsOwnAndServesNothingOld) {
   constexpr const char* kEntity = "player/ada";
   RunningCluster cluster;
@@ -115,7 +117,7 @@ TEST_F(FailOver, P8AStoppedPrimaryThatWakesAcknowledgesNothingOfItsOwnAndServesN
     const client::Publication event{kEntity, "note", "{}", number};
     return connection.publish(producer, {&event, 1});
   };
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < 5; ++round) {
     SCOPED_TRACE(::testing::Message() << "round " << round);
     cluster.await_in_sync();
     const auto primary = cluster.primary_of(kEntity);
@@ -142,18 +144,17 @@ TEST_F(FailOver, P8AStoppedPrimaryThatWakesAcknowledgesNothingOfItsOwnAndServesN
     };
     ASSERT_TRUE(eventually(10s, [&] { return accepted(sequence + 1); }));
     ++sequence;
-    // Given a primary that is stopped until its successor has accepted something,
+    // Given a primary that is stopped, requests that wait at its door,
     cluster.freeze(primary);
-    cluster.await_successor(kEntity, primary);
-    ASSERT_TRUE(eventually(10s, [&] { return accepted(sequence + 1); }));
-    ++sequence;
-    // and requests that wait at its door.
     const auto late = "late " + std::to_string(round);
     auto published = publish(*old, late, 1).eagerlyEvaluate(nullptr);
     auto read = old->read(kEntity, 1, 1'000).eagerlyEvaluate(nullptr);
     auto inspected = old->inspect(kEntity).eagerlyEvaluate(nullptr);
-    go_on(session, 50ms);
-    // When it wakes,
+    // and a successor that has accepted something.
+    cluster.await_successor(kEntity, primary);
+    ASSERT_TRUE(eventually(10s, [&] { return accepted(sequence + 1); }));
+    ++sequence;
+    // When it wakes at once, while the others still have their links to it,
     cluster.thaw(primary);
     const auto publish_answer = session.wait(kj::mv(published));
     const auto page = session.wait(kj::mv(read));
