@@ -10,11 +10,13 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "actors/inbox.h"
 #include "actors/latency.h"
 #include "actors/messages.h"
+#include "actors/origin.h"
 #include "runtime/behaviour.h"
 #include "runtime/limits.h"
 
@@ -35,10 +37,20 @@ struct EdgeLimits {
   std::chrono::milliseconds overloaded_retry{20};
   std::chrono::milliseconds unavailable_retry{500};
   std::chrono::milliseconds answer_within{10'000};  // Questions to actors.
+
+  // Of one WebSocket.
+  std::size_t socket_message_bytes_max = 1u << 20;
+  std::size_t socket_follows_max = 1'000;
+  std::size_t socket_credit_bytes = 256u << 10;      // Of what it follows, written and not yet taken in.
+  std::size_t socket_answer_bytes_max = 256u << 10;  // With more of them waiting, or so many requests without an
+  std::size_t socket_requests_max = 1'024;           // answer, nothing more is read.
+  std::chrono::milliseconds socket_ping_every{15'000};
+  std::chrono::milliseconds socket_idle_timeout{45'000};
 };
 
 class PublishPath;
 class NodePublisher;
+class SocketConnection;
 class Feed;
 struct ClusterQuestions;
 
@@ -82,6 +94,9 @@ class Edge {
   // Answers and batches find their way back by session; a session that is gone is no error.
   std::unordered_map<runtime::SessionId, PublishPath*> publish_paths;
   std::unordered_map<runtime::SessionId, Feed*> feeds;
+
+  OriginRules origins;                            // Which pages may connect.
+  std::unordered_set<SocketConnection*> sockets;  // All WebSockets.
 
   // Asks an actor: `send` gets a function that the actor may call, once, on any thread. UNAVAILABLE after a while.
   template <class T>

@@ -15,8 +15,15 @@
 #include "actors/random_name.h"
 #include "actors/rpc.h"
 #include "actors/version.h"
+#include "actors/websocket.h"
 
 namespace carillon::actors {
+
+namespace {
+
+constexpr std::chrono::milliseconds kCloseWithin{300};  // Clients of WebSockets, when the node stops.
+
+}  // namespace
 
 bool is_loopback(const std::string& address) {
   const auto host = address.substr(0, address.rfind(':'));
@@ -36,6 +43,7 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
         http(edge, stats),
         tasks(*this) {
     edge.own_events = &own_events;
+    edge.origins = {options.allowed_origins, is_loopback(options.http)};
     auto stop = kj::newPromiseAndFulfiller<void>();
     stopped = kj::mv(stop.promise);
     stop_now = kj::mv(stop.fulfiller);
@@ -82,6 +90,14 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
 
   kj::Promise<void> native(kj::Own<kj::AsyncIoStream> stream) { return serve_rpc(edge, stats, kj::mv(stream)); }
   kj::Promise<void> hypertext(kj::Own<kj::AsyncIoStream> stream) { return http.serve(kj::mv(stream)); }
+
+  // All clients of WebSockets know that the node stops, or it is `until`.
+  kj::Promise<void> sockets_closed(Clock::time_point until) {
+    if (edge.sockets.empty() || Clock::now() >= until) return kj::READY_NOW;
+    return io.provider->getTimer().afterDelay(5 * kj::MILLISECONDS).then([this, until] {
+      return sockets_closed(until);
+    });
+  }
 
   kj::Promise<NodeStats> collect() {
     auto asked = kj::heapArrayBuilder<kj::Promise<Result<PartitionStats>>>(edge.partitions->size());
@@ -169,6 +185,8 @@ Result<std::unique_ptr<Gateway>> Gateway::start(caf::actor_system& system, Gatew
     }
     started.set_value(loop.get());
     loop->stopped.wait(loop->io.waitScope);
+    close_websockets(loop->edge);
+    loop->sockets_closed(Clock::now() + kCloseWithin).wait(loop->io.waitScope);
   });
   const auto outcome = listening.get();
   if (!outcome) return outcome.error();
@@ -184,6 +202,7 @@ Gateway::~Gateway() {
 void Gateway::stop_accepting() {
   inbox_->push([loop = loop_] {
     loop->edge.stopping = true;
+    close_websockets(loop->edge);
     loop->listeners.clear();
   });
 }

@@ -15,6 +15,7 @@ namespace carillon::actors {
 struct GatewayOptions {
   std::string listen = "127.0.0.1:7411";  // HOST:PORT; port 0 picks a free one.
   std::string http = "127.0.0.1:7480";
+  std::vector<std::string> allowed_origins;  // Of pages, as parse_origin gives them.
   Partitions partitions;
   caf::actor journal;
   Catalogue catalogue;

@@ -11,6 +11,7 @@
 #include "actors/http_page.h"
 #include "actors/http_positions.h"
 #include "actors/http_publish.h"
+#include "actors/websocket.h"
 
 namespace carillon::actors {
 namespace {
@@ -37,6 +38,7 @@ constexpr std::array kRoutes = {
     Route{"metrics", Of::kNode, Method::GET, &send_metrics},
     Route{"stats", Of::kNode, Method::GET, &send_stats},
     Route{"cluster", Of::kNode, Method::GET, &send_cluster},
+    Route{"ws", Of::kNode, Method::GET, &without_stats<serve_websocket>},
     Route{"events", Of::kEntity, Method::POST, &without_stats<publish_payload>},
     Route{"events", Of::kEntity, Method::GET, &without_stats<send_page>},
     Route{"streams", Of::kEntity, Method::GET, &without_stats<follow_entity>},

@@ -56,6 +56,7 @@ HttpNames::HttpNames() {
   last_event_id = builder.add("Last-Event-ID");
   origin = builder.add("Origin");
   retry_after = builder.add("Retry-After");
+  websocket_protocol = builder.add("Sec-WebSocket-Protocol");
   table = builder.build();
 }
 

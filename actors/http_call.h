@@ -24,7 +24,8 @@ HttpStatus status_of(ErrorCode code);
 // The header fields that we read or write and KJ does not know.
 struct HttpNames {
   HttpNames();
-  kj::HttpHeaderId allow, authorization, etag, idempotency_key, if_none_match, last_event_id, origin, retry_after;
+  kj::HttpHeaderId allow, authorization, etag, idempotency_key, if_none_match, last_event_id, origin, retry_after,
+      websocket_protocol;
   kj::Own<kj::HttpHeaderTable> table;
 };
 

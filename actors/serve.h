@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "actors/cluster_node.h"
 #include "actors/edge.h"
@@ -17,7 +18,8 @@ struct ServeOptions {
   std::filesystem::path data;
   std::string listen = "127.0.0.1:7411";
   std::string http = "127.0.0.1:7480";
-  std::filesystem::path ready_file;  // Empty: none. Written when ready: {"rpc": HOST:PORT, "http": HOST:PORT}.
+  std::vector<std::string> allowed_origins;  // Of pages, as parse_origin gives them.
+  std::filesystem::path ready_file;          // Empty: none. Written when ready: {"rpc": HOST:PORT, "http": HOST:PORT}.
   std::uint16_t partitions = 8;
   runtime::Limits limits;
   EdgeLimits edge_limits;

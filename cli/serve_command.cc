@@ -4,6 +4,7 @@
 #include <fstream>
 #include <string>
 
+#include "actors/origin.h"
 #include "actors/serve.h"
 #include "cli/config_file.h"
 #include "cli/exit_code.h"
@@ -130,6 +131,19 @@ void add_serve_command(CLI::App& app, Action& action, Catalogue catalogue) {
   command.add_option("--http", options->http, "where HTTP clients connect; port 0 picks a free one")
       ->type_name("HOST:PORT")
       ->capture_default_str();
+  command
+      .add_option("--allow-origin", options->allowed_origins,
+                  "pages from there may connect by HTTP and WebSocket, beside the node's own")
+      ->transform(CLI::Validator(
+          [](std::string& text) {
+            auto origin = actors::parse_origin(text);
+            if (!origin) return origin.error().message;
+            text = std::move(*origin);
+            return std::string();
+          },
+          ""))
+      ->type_name("ORIGIN")
+      ->allow_extra_args(false);
   command
       .add_option("--ready-file", options->ready_file,
                   "written when the node is ready: {\"rpc\": HOST:PORT, \"http\": HOST:PORT}")
