@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "actors/http_call.h"
+#include "actors/http_cors.h"
 #include "actors/http_follow.h"
 #include "actors/http_operations.h"
 #include "actors/http_page.h"
@@ -39,6 +40,7 @@ constexpr std::array kRoutes = {
     Route{"stats", Of::kNode, Method::GET, &send_stats},
     Route{"cluster", Of::kNode, Method::GET, &send_cluster},
     Route{"ws", Of::kNode, Method::GET, &without_stats<serve_websocket>},
+    Route{"events", Of::kNode, Method::POST, &without_stats<publish_batch>},
     Route{"events", Of::kEntity, Method::POST, &without_stats<publish_payload>},
     Route{"events", Of::kEntity, Method::GET, &without_stats<send_page>},
     Route{"streams", Of::kEntity, Method::GET, &without_stats<follow_entity>},
@@ -92,6 +94,10 @@ class Service final : public kj::HttpService {
     auto& answered = *call;
     if (!target) return answered.refuse({ErrorCode::MALFORMED, "this URL names nothing", 0}).attach(kj::mv(call));
     answered.target = std::move(*target);
+    // A WebSocket tells its page itself, by the code with which it is closed.
+    if (const auto judged = judge_page(answered); !judged && !headers.isWebSocket())
+      return answered.refuse(judged.error()).attach(kj::mv(call));
+    if (method == Method::OPTIONS) return answer_preflight(answered).attach(kj::mv(call));
     return route(answered, stats_).attach(kj::mv(call));
   }
 

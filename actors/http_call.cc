@@ -70,6 +70,11 @@ kj::HttpHeaders HttpCall::answer_header(const char* content_type) const {
   header.set(kj::HttpHeaderId::CONTENT_TYPE, content_type);
   header.add(kj::StringPtr("Cache-Control"), kj::StringPtr("no-store"));
   header.add(kj::StringPtr("X-Content-Type-Options"), kj::StringPtr("nosniff"));
+  if (!page.empty()) {
+    header.add(kj::str("Access-Control-Allow-Origin"), kj::str(page.c_str()));
+    header.add(kj::StringPtr("Access-Control-Expose-Headers"), kj::StringPtr("ETag, Retry-After"));
+    header.add(kj::StringPtr("Vary"), kj::StringPtr("Origin"));
+  }
   return header;
 }
 

@@ -38,6 +38,7 @@ struct HttpCall {
   const kj::HttpHeaders& headers;
   kj::AsyncInputStream& body;
   kj::HttpService::Response& response;
+  std::string page = {};  // The origin of the page that sent it, if it is to be named in the answer.
 
   // Empty when the request has no such field.
   std::string_view field(kj::HttpHeaderId id) const;

@@ -1,6 +1,7 @@
 #include "actors/http_publish.h"
 
 #include "actors/answer_json.h"
+#include "actors/client_message.h"
 #include "actors/publish_path.h"
 #include "actors/random_name.h"
 
@@ -51,6 +52,28 @@ kj::Promise<void> publish_payload(HttpCall& call) {
               if (!outcome.refusals.empty()) return call.refuse(outcome.refusals.front().error);
               JsonWriter json;
               return call.send_json(json.begin_object().field("duplicate", outcome.duplicates > 0).end_object().take());
+            })
+            .attach(kj::mv(path));
+      });
+}
+
+kj::Promise<void> publish_batch(HttpCall& call) {
+  return call.read_body(call.edge.edge_limits.socket_message_bytes_max)
+      .then([&call](Result<std::string> body) -> kj::Promise<void> {
+        if (!body) return call.refuse(body.error());
+        const auto batch = parse_publish_batch(*body);
+        if (!batch) return call.refuse(batch.error());
+        const auto producer = ProducerId::client(batch->producer);
+        if (!producer) return call.refuse(producer.error());
+        auto path = kj::heap<PublishPath>(call.edge);
+        return path
+            ->publish(*producer, static_cast<std::uint32_t>(batch->events.size()),
+                      [&](std::uint32_t i) { return batch->events[i].view(); })
+            .then([&call](const runtime::PublishOutcome& outcome) {
+              JsonWriter json;
+              json.begin_object();
+              write_outcome(json, call.edge.edge_limits, outcome);
+              return call.send_json(json.end_object().take());
             })
             .attach(kj::mv(path));
       });

@@ -1,5 +1,5 @@
-// Publishing over HTTP: POST /events/KIND/KEY?type=T with a payload as its body (docs/protocol.md). Belongs to the gateway's
-// thread.
+// Publishing over HTTP: POST /events/KIND/KEY?type=T with a payload as its body, POST /events with a batch
+// (docs/protocol.md). Belongs to the gateway's thread.
 //
 // Each request has a publish path of its own: nothing is known of whom a connection's requests come from, so none of them
 // waits for another.
@@ -9,7 +9,8 @@
 
 namespace carillon::actors {
 
-// Answers `call`, which must outlive the promise.
+// Each answers `call`, which must outlive the promise.
 kj::Promise<void> publish_payload(HttpCall& call);
+kj::Promise<void> publish_batch(HttpCall& call);
 
 }  // namespace carillon::actors

@@ -175,7 +175,7 @@ class StubbornSubscriber {
 class StubbornEventSource {
  public:
   StubbornEventSource(const client::Address& address, const std::string& entity) : socket_(address, 4'096) {
-    EXPECT_TRUE(socket_.send("GET /streams/" + entity + " HTTP/1.1\r\nHost: node\r\n\r\n"));
+    EXPECT_TRUE(socket_.send("GET /streams/" + entity + " HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     text_ = socket_.receive_until("id: 1\n");
   }
 

@@ -110,7 +110,7 @@ TEST_F(Hostile, P7HundredMegabytesOfGarbage) {
 // A client that is slow on purpose: its connection ends by the deadline, and nobody waits for it.
 TEST_F(Hostile, P7OneByteASecond) {
   const std::string post =
-      "POST /events/player/a?type=t HTTP/1.1\r\nHost: node\r\nContent-Length: 60000\r\n\r\n{\"a\":\"";
+      "POST /events/player/a?type=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n{\"a\":\"";
   struct Case {
     client::Address port;
     std::string begin;

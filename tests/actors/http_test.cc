@@ -25,7 +25,7 @@ class Http : public ::testing::Test {
   // Follows until `mark` was seen.
   std::string follow(std::string_view target, std::string_view header, std::string_view mark) {
     RawSocket socket(node.http());
-    (void)socket.send("GET " + std::string(target) + " HTTP/1.1\r\nHost: node\r\n" + std::string(header) + "\r\n");
+    (void)socket.send("GET " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n" + std::string(header) + "\r\n");
     return socket.receive_until(mark);
   }
 
@@ -56,7 +56,7 @@ TEST_F(Http, P4ResumesAfterLastEventId) {
 
 TEST_F(Http, P4GoesOnLiveWithoutASeam) {
   RawSocket socket(node.http());
-  ASSERT_TRUE(socket.send("GET /streams/player/ledger?from=5 HTTP/1.1\r\nHost: node\r\n\r\n"));
+  ASSERT_TRUE(socket.send("GET /streams/player/ledger?from=5 HTTP/1.1\r\nHost: localhost\r\n\r\n"));
   EXPECT_THAT(socket.receive_until("\"entry\":5"), HasSubstr("id: 5\n"));
   node.publish_to_ledger(20);
   const auto live = socket.receive_until("\"entry\":25");
@@ -97,7 +97,7 @@ TEST_F(Http, RefusalsHaveTheirCodeAndStatus) {
            Case{get("/streams/player/ledger?from=99"), 416, "beyond_end"},
            Case{get("/streams/dragon/7"), 404, "unknown_kind"},
            Case{http(node.http(),
-                     "GET /streams/player/ledger HTTP/1.1\r\nHost: n\r\nConnection: close\r\n"
+                     "GET /streams/player/ledger HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                      "Last-Event-ID: 18446744073709551615\r\n\r\n"),
                 400, "malformed"},
        }) {
@@ -116,7 +116,7 @@ TEST_F(Http, RefusalsAreProblemDetails) {
 TEST_F(Http, P2AnIdempotencyKeyIsStoredOnce) {
   const auto post_with_key = [&](std::string_view key) {
     return http(node.http(),
-                "POST /events/player/ada?type=note HTTP/1.1\r\nHost: node\r\nConnection: close\r\n"
+                "POST /events/player/ada?type=note HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                 "Idempotency-Key: " +
                     std::string(key) + "\r\nContent-Length: 2\r\n\r\n{}");
   };
@@ -124,6 +124,44 @@ TEST_F(Http, P2AnIdempotencyKeyIsStoredOnce) {
   EXPECT_THAT(post_with_key("order-1").body, HasSubstr("\"duplicate\":true"));
   EXPECT_THAT(post_with_key("order-2").body, HasSubstr("\"duplicate\":false"));
   EXPECT_EQ(post_with_key(std::string(300, 'k')).status, 400);
+}
+
+TEST_F(Http, P2ABatchIsStoredOnceAndSaysWhatWasRefused) {
+  const auto* batch = R"({"producer":"me","events":[
+      {"sequence":1,"entity":"player/ada","type":"note","payload":{"n":1}},
+      {"sequence":2,"entity":"dragon/7","type":"note","payload":{}},
+      {"sequence":3,"entity":"player/bo","type":"note","payload":{"n":3}}]})";
+  EXPECT_THAT(post("/events", batch).body,
+              HasSubstr(R"({"accepted":2,"duplicates":0,"refusals":[{"index":1,"error":"unknown_kind")"));
+  EXPECT_THAT(post("/events", batch).body, HasSubstr(R"({"accepted":0,"duplicates":2,)"));
+  EXPECT_THAT(get("/events/player/bo").body, HasSubstr(R"("payload":{"n":3})"));
+  for (const auto* wrong :
+       {"", "[]", "{}", R"({"producer":"me"})", R"({"producer":"","events":[]})", R"({"events":[]})"})
+    EXPECT_EQ(post("/events", wrong).status, 400) << wrong;
+  EXPECT_EQ(post("/events", std::string((1 << 20) + 1, ' ')).status, 413);
+}
+
+TEST_F(Http, P9PagesFromElsewhereAreRefusedUnlessTheyAreAllowed) {
+  const auto ask = [&](std::string_view method, std::string_view fields) {
+    return http(node.http(),
+                std::string(method) + " /stats HTTP/1.1\r\nConnection: close\r\n" + std::string(fields) + "\r\n");
+  };
+  EXPECT_EQ(ask("GET", "Host: localhost\r\nOrigin: https://evil.example.com\r\n").status, 403);
+  EXPECT_EQ(ask("GET", "Host: evil.example.com\r\n").status, 403);  // DNS rebinding.
+  EXPECT_EQ(ask("GET", "Host: localhost:7480\r\nOrigin: http://localhost:7480\r\n").status, 200);
+  EXPECT_EQ(ask("OPTIONS", "Host: localhost\r\nOrigin: https://evil.example.com\r\n").status, 403);
+  node.stop();
+  node.process().set_arguments({"--allow-origin", "https://play.example.com"});
+  node.start();
+  const auto allowed = ask("GET", "Host: localhost\r\nOrigin: https://play.example.com\r\n");
+  EXPECT_EQ(allowed.status, 200);
+  EXPECT_THAT(allowed.header, HasSubstr("Access-Control-Allow-Origin: https://play.example.com\r\n"));
+  EXPECT_THAT(allowed.header, HasSubstr("\r\nVary: Origin"));
+  const auto preflight = ask("OPTIONS",
+                             "Host: localhost\r\nOrigin: https://play.example.com\r\n"
+                             "Access-Control-Request-Method: PUT\r\n");
+  EXPECT_EQ(preflight.status, 204);
+  EXPECT_THAT(preflight.header, HasSubstr("Access-Control-Allow-Methods: GET, POST, PUT, DELETE"));
 }
 
 TEST_F(Http, P4PagesFollowOnEachOther) {
@@ -146,7 +184,7 @@ TEST_F(Http, APageThatIsKnownIsNotSentAgain) {
   const auto tag = page.header.substr(at, page.header.find('\r', at) - at);
   const auto again = [&] {
     return http(node.http(),
-                "GET /events/player/ledger?limit=3 HTTP/1.1\r\nHost: node\r\nConnection: close\r\n"
+                "GET /events/player/ledger?limit=3 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                 "If-None-Match: " +
                     tag + "\r\n\r\n");
   };
@@ -158,7 +196,7 @@ TEST_F(Http, APageThatIsKnownIsNotSentAgain) {
 
 TEST_F(Http, AnEmptyPageWaitsForWhatComes) {
   RawSocket socket(node.http());
-  ASSERT_TRUE(socket.send("GET /events/player/ledger?from=6&wait_ms=20000 HTTP/1.1\r\nHost: node\r\n\r\n"));
+  ASSERT_TRUE(socket.send("GET /events/player/ledger?from=6&wait_ms=20000 HTTP/1.1\r\nHost: localhost\r\n\r\n"));
   node.publish_to_ledger(1);
   EXPECT_THAT(socket.receive_until("]}"), HasSubstr(R"({"first":6,"last":6,"next":7,"events":[{"type")"));
   EXPECT_THAT(get("/events/player/ledger?from=7&wait_ms=1").body, HasSubstr(R"("events":[])"));
@@ -187,7 +225,7 @@ TEST_F(Http, P6DeadLettersAreListedAndSettled) {
 TEST_F(Http, APositionIsKeptPerDeviceAndNeverGoesBack) {
   const auto put = [&](std::string_view query) {
     return http(node.http(), "PUT /positions/player/ledger?" + std::string(query) +
-                                 " HTTP/1.1\r\nHost: node\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+                                 " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
   };
   EXPECT_THAT(get("/positions/player/ledger").body, HasSubstr(R"({"entity":"player/ledger","last":5,"devices":[]})"));
   EXPECT_THAT(put("device=phone&offset=4").body,
@@ -271,7 +309,7 @@ TEST_F(Http, BodiesThatAreTooLong) {
 class AskingForAWebSocket : public Http {
  protected:
   static constexpr const char* kUpgrade =
-      " HTTP/1.1\r\nHost: node\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 };
 
@@ -291,7 +329,7 @@ TEST_F(AskingForAWebSocket, IsAnsweredAndItsConnectionServesOnOrCloses) {
     RawSocket socket(node.http());
     ASSERT_TRUE(socket.send(request + std::string(kUpgrade)));
     EXPECT_THAT(socket.receive_until("}", 5s), ::testing::StartsWith("HTTP/1.1 ")) << request << " was not answered";
-    (void)socket.send("GET /healthz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+    (void)socket.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     EXPECT_TRUE(socket.closed_within(5s)) << request << " leaves its connection hanging";
   }
 }

@@ -97,7 +97,7 @@ TEST_F(FullDisk, P1PublishingIsUnavailableAndReadingGoesOn) {
   node->expect_ledger_kept();
   EXPECT_THAT(node->payloads("player/filler"), SizeIs(filled));
   RawSocket follower(node->http());
-  ASSERT_TRUE(follower.send("GET /streams/player/ledger?from=1000 HTTP/1.1\r\nHost: node\r\n\r\n"));
+  ASSERT_TRUE(follower.send("GET /streams/player/ledger?from=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n"));
   EXPECT_THAT(follower.receive_until("\"entry\":1000"), HasSubstr("id: 1000\n"));
   // and health says what is wrong, while the process stays.
   EXPECT_EQ(http_get(node->http(), "/readyz").status, 503);

@@ -100,11 +100,11 @@ HttpAnswer http(const client::Address& address, std::string_view request) {
 }
 
 HttpAnswer http_get(const client::Address& address, std::string_view target) {
-  return http(address, "GET " + std::string(target) + " HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+  return http(address, "GET " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
 }
 
 HttpAnswer http_post(const client::Address& address, std::string_view target, std::string_view body) {
-  return http(address, "POST " + std::string(target) + " HTTP/1.1\r\nHost: node\r\nConnection: close\r\n" +
+  return http(address, "POST " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
                            "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body));
 }
 
