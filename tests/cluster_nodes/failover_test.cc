@@ -104,6 +104,46 @@ TEST_F(FailOver, P1AWipedNodeComesBackAsAStrangerAndIsBroughtInSync) {
   }
 }
 
+TEST_F(FailOver, ReadsThatMeetAHandOverAreAnsweredAndNotRefused) {
+  constexpr const char* kEntity = "player/ada";
+  RunningCluster cluster;
+  auto& session = cluster.session();
+  ASSERT_TRUE(session.connect(cluster.node(0).address()).ok());
+  const client::Publication event{kEntity, "note", "{}", 1};
+  ASSERT_TRUE(eventually(10s, [&] {
+    const auto answer = session.publish("writer", {&event, 1});
+    return answer.ok() && answer->getAccepted() == 1;
+  }));
+  // Given somebody who reads and inspects all the time, through whichever node,
+  std::size_t reads = 0;
+  const auto read_once = [&](std::size_t node) {
+    ++reads;
+    if (reads % 20 == 1) {
+      ASSERT_TRUE(session.connect(cluster.node(node).address()).ok());
+    }
+    const auto page = session.read(kEntity, 1, 10);
+    ASSERT_TRUE(page.ok()) << page.error().message;
+    EXPECT_EQ(page->getLastOffset(), 1u);
+    const auto inspected = session.inspect(kEntity);
+    ASSERT_TRUE(inspected.ok()) << inspected.error().message;
+  };
+  for (int round = 0; round < 4; ++round) {
+    // when the primary hands over to another node, again and again,
+    const auto primary = cluster.primary_of(kEntity);
+    const auto name = cluster.processes().name(primary);
+    ASSERT_TRUE(session.drain(name, wire::Drain::PRIMARIES).ok());
+    EXPECT_TRUE(eventually(10s, [&] {
+      for (int i = 0; i < 20; ++i) read_once(reads / 20 % 3);
+      return HasFatalFailure() || cluster.primary_of(kEntity) != primary;
+    }));
+    ASSERT_TRUE(session.drain(name, wire::Drain::NOTHING).ok());
+    for (int i = 0; i < 100; ++i) read_once(reads / 20 % 3);
+    ASSERT_FALSE(HasFatalFailure());
+  }
+  // then no read was refused.
+  EXPECT_GT(reads, 400u);
+}
+
 // Goal: P8 for a real process that sleeps through its own succession.
 // Method: put a publish and reads into the sockets of a stopped primary, so that they are the first that it meets when it wakes.
 // Seen to fail without the lease check, in every round; and without the epoch check (a replica follows whoever spoke last), in
