@@ -53,7 +53,11 @@ Result<ClientMessage> follow_of(std::uint32_t id, const JsonValue& object) {
   using From = FollowMessage::From;
   auto entity = text_of(object, "entity");
   if (!entity) return malformed("a follow needs an entity, a string");
-  FollowMessage follow{id, std::move(*entity), From::kOffset, 0, {}};
+  FollowMessage follow{id, std::move(*entity), From::kOffset, 0, {}, false};
+  if (const auto present = object.find("present")) {
+    if (!present->as_bool()) return malformed("present is true or false");
+    follow.present = *present->as_bool();
+  }
   const auto from = text_of(object, "from");
   if (from == "end") {
     follow.from = From::kEnd;

@@ -41,7 +41,8 @@ struct FollowMessage {
   std::string entity;
   From from = From::kOffset;
   Offset offset = 0;
-  std::string device;  // For kAcknowledged.
+  std::string device;    // For kAcknowledged.
+  bool present = false;  // The player is here as long as the follow lasts.
 };
 struct UnfollowMessage {
   std::uint32_t id = 0;

@@ -34,6 +34,7 @@ struct EdgeLimits {
   std::size_t session_credit_bytes = 1u << 20;          // Sent to a subscriber and not yet taken in.
   std::chrono::milliseconds first_call_within{10'000};  // A native connection that asks for nothing is closed.
   std::chrono::milliseconds request_within{10'000};     // The header of an HTTP request, and its body.
+  std::chrono::milliseconds presence_grace{10'000};  // Before somebody whose connection is lost is told to have left.
   std::chrono::milliseconds overloaded_retry{20};
   std::chrono::milliseconds unavailable_retry{500};
   std::chrono::milliseconds answer_within{10'000};  // Questions to actors.
@@ -50,6 +51,7 @@ struct EdgeLimits {
 
 class PublishPath;
 class NodePublisher;
+class PresenceReporter;
 class SocketConnection;
 class Feed;
 struct ClusterQuestions;
@@ -83,7 +85,8 @@ class Edge {
   std::vector<std::uint64_t> lives;                 // Of the partitions.
   std::shared_ptr<const ClusterQuestions> cluster;  // Null on a node that is alone, or has not joined yet.
 
-  NodePublisher* own_events = nullptr;  // What the node itself publishes; set before the first connection.
+  NodePublisher* own_events = nullptr;   // What the node itself publishes; set before the first connection.
+  PresenceReporter* presence = nullptr;  // As well.
 
   runtime::SessionId new_session() { return ++last_session_; }
   std::uint16_t partition_count() const { return static_cast<std::uint16_t>(partitions->size()); }

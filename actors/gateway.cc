@@ -12,6 +12,7 @@
 #include "actors/http.h"
 #include "actors/node_publisher.h"
 #include "actors/node_stats.h"
+#include "actors/presence.h"
 #include "actors/random_name.h"
 #include "actors/rpc.h"
 #include "actors/version.h"
@@ -43,6 +44,8 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
         http(edge, stats),
         tasks(*this) {
     edge.own_events = &own_events;
+    presence.emplace(edge, options.store_id);
+    edge.presence = &*presence;
     edge.origins = {options.allowed_origins, is_loopback(options.http)};
     auto stop = kj::newPromiseAndFulfiller<void>();
     stopped = kj::mv(stop.promise);
@@ -149,6 +152,7 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
   caf::actor journal;
   std::string store_id;
   NodePublisher own_events;
+  std::optional<PresenceReporter> presence;  // Needs own_events.
   const Clock::time_point started = Clock::now();
   NodeStatsSource stats;
   HttpFront http;

@@ -10,6 +10,7 @@
 #include "actors/client_message.h"
 #include "actors/feed.h"
 #include "actors/positions.h"
+#include "actors/presence.h"
 #include "actors/publish_path.h"
 #include "actors/version.h"
 #include "actors/wire_answers.h"
@@ -155,9 +156,12 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
     if (!entity) return tell_ended(id, entity.error());
     if (message.from == FollowMessage::From::kOffset && message.offset == 0)
       return tell_ended(id, {ErrorCode::MALFORMED, "offsets count from 1; this one is 0", 0});
+    if (message.present && !entity->is_player())
+      return tell_ended(id, {ErrorCode::MALFORMED, "only players can be present", 0});
     const auto number = ++last_follow_;
     follows_.emplace(id, number);
     ids_.emplace(number, id);
+    if (message.present) stays_.emplace(number, edge_.presence->arrived(std::string(entity->key())));
     switch (message.from) {
       case FollowMessage::From::kOffset:
         return feed().follow(number, std::move(*entity), {FollowStart::Kind::kAt, message.offset});
@@ -181,6 +185,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
     if (const auto found = follows_.find(message.id); found != follows_.end()) {
       if (feed_) feed_->unfollow(found->second);
       ids_.erase(found->second);
+      stays_.erase(found->second);
       follows_.erase(found);
     }
     JsonWriter json;
@@ -243,6 +248,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
     if (found == ids_.end()) return;
     const auto id = found->second;
     ids_.erase(found);
+    stays_.erase(number);
     follows_.erase(id);
     tell_ended(id, error);
   }
@@ -396,8 +402,9 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   kj::Own<kj::PromiseFulfiller<void>> done_;
   Clock::time_point heard_at_;
 
-  std::map<std::uint32_t, std::uint32_t> follows_;  // Numbers of the feed, by the client's ids.
-  std::map<std::uint32_t, std::uint32_t> ids_;      // The other way.
+  std::map<std::uint32_t, std::uint32_t> follows_;                          // Numbers of the feed, by the client's ids.
+  std::map<std::uint32_t, std::uint32_t> ids_;                              // The other way.
+  std::map<std::uint32_t, std::unique_ptr<PresenceReporter::Stay>> stays_;  // By number.
   std::uint32_t last_follow_ = 0;
 
   std::list<Frame> queue_;

@@ -41,6 +41,7 @@ void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& 
   add("--session-credit-bytes", edge.session_credit_bytes, "sent to a subscriber and not yet taken in");
   add_time("--first-call-within", edge.first_call_within, "a native connection that asks for nothing is closed");
   add_time("--request-within", edge.request_within, "how long the header or body of an HTTP request may take");
+  add_time("--presence-grace", edge.presence_grace, "until a player whose connection is lost is told to have left");
 }
 
 struct ServeCommand {

@@ -1,0 +1,96 @@
+#include "actors/presence.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "actors/cluster_report.h"
+#include "actors/node_publisher.h"
+#include "actors/presence_behaviour.h"
+#include "actors/random_name.h"
+
+namespace carillon::actors {
+namespace {
+
+constexpr auto kLookEvery = 2 * kj::SECONDS;
+
+kj::Duration kj_duration(std::chrono::milliseconds duration) { return duration.count() * kj::MILLISECONDS; }
+
+}  // namespace
+
+PresenceReporter::PresenceReporter(Edge& edge, std::string store_id)
+    : edge_(edge), store_id_(std::move(store_id)), tasks_(*this) {
+  begin();
+  tasks_.add(watch_cluster());
+}
+
+// Whoever was here in an earlier life has gone; whoever is here now has come.
+void PresenceReporter::begin() {
+  boot_ = random_name();
+  for (std::size_t shard = 0; shard < kShards; ++shard) tell(store_id_, shard, GatewayStarted{.boot = boot_});
+  for (const auto& [connection, player] : players_) tell_arrival(connection, player);
+}
+
+std::unique_ptr<PresenceReporter::Stay> PresenceReporter::arrived(const std::string& player) {
+  const auto connection = ++last_connection_;
+  players_.emplace(connection, player);
+  tell_arrival(connection, player);
+  return std::make_unique<Stay>(*this, connection);
+}
+
+void PresenceReporter::tell_arrival(std::uint64_t connection, const std::string& player) {
+  tell(store_id_, connection % kShards,
+       ConnectionOpened{.boot = boot_, .connection = std::to_string(connection), .player = player});
+}
+
+void PresenceReporter::gone(std::uint64_t connection) {
+  tasks_.add(edge_.timer.afterDelay(kj_duration(edge_.edge_limits.presence_grace)).then([this, connection] {
+    players_.erase(connection);
+    tell(store_id_, connection % kShards, ConnectionClosed{.boot = boot_, .connection = std::to_string(connection)});
+  }));
+}
+
+template <class Event>
+void PresenceReporter::tell(const std::string& store_id, std::size_t shard, const Event& event) {
+  auto hub = EntityId::of(kGatewayKind, store_id + "/" + std::to_string(shard)).value();
+  tasks_.add(edge_.own_events->publish(std::move(hub), std::string(Event::kType), to_json(event))
+                 .then([](const Result<void>& stored) {
+                   if (!stored) spdlog::error("who is here is not told: {}", stored.error().message);
+                 }));
+}
+
+kj::Promise<void> PresenceReporter::watch_cluster() {
+  return edge_.timer.afterDelay(kLookEvery).then([this]() -> kj::Promise<void> {
+    if (!edge_.cluster) return watch_cluster();
+    return edge_.ask<ClusterReport>([this](auto answer) { edge_.cluster->report(std::move(answer)); })
+        .then([this](const Result<ClusterReport>& report) {
+          // What is known while etcd is away is old.
+          if (report && report->cluster.etcd_reachable) seen(*report);
+          return watch_cluster();
+        });
+  });
+}
+
+void PresenceReporter::seen(const ClusterReport& report) {
+  const auto now = Clock::now();
+  bool is_member = false;
+  for (const auto& node : report.cluster.nodes) {
+    const auto& store = node.member.store;
+    members_[store] = now;
+    told_of_.erase(store);
+    is_member = is_member || store == store_id_;
+  }
+  if (is_member && !std::exchange(is_member_, is_member)) begin();
+  is_member_ = is_member;
+  if (report.cluster.controller != report.cluster.self) return;
+  for (const auto& [store, seen_at] : members_)
+    if (now - seen_at >= edge_.edge_limits.presence_grace && told_of_.insert(store).second)
+      for (std::size_t shard = 0; shard < kShards; ++shard)
+        tell(store, shard, GatewayStarted{.boot = "vanished " + random_name()});
+}
+
+void PresenceReporter::taskFailed(kj::Exception&& failed) {
+  spdlog::error("presence: {}", failed.getDescription().cStr());
+}
+
+}  // namespace carillon::actors

@@ -1,0 +1,62 @@
+// Who is connected here, told to the hubs of presence (actors/presence_behaviour.h). Belongs to the gateway's thread.
+//
+// A player is here while somebody holds a Stay of his, and for the grace time after the last one is gone. In a cluster one node, that
+// which controls placement, also tells for nodes that have vanished; and a node that was taken for vanished tells everything
+// again when it is back.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "actors/edge.h"
+
+namespace carillon::actors {
+
+struct ClusterReport;
+
+class PresenceReporter final : private kj::TaskSet::ErrorHandler {
+ public:
+  static constexpr std::size_t kShards = 8;  // Hubs per node, so that none of them gets all its connections.
+
+  // `store_id` names the node: whoever comes back with another store is another node.
+  PresenceReporter(Edge& edge, std::string store_id);
+
+  class Stay {
+   public:
+    Stay(PresenceReporter& reporter, std::uint64_t connection) : reporter_(reporter), connection_(connection) {}
+    ~Stay() { reporter_.gone(connection_); }
+    Stay(const Stay&) = delete;
+    Stay& operator=(const Stay&) = delete;
+
+   private:
+    PresenceReporter& reporter_;
+    std::uint64_t connection_;
+  };
+  // The reporter must outlive it.
+  std::unique_ptr<Stay> arrived(const std::string& player);
+
+ private:
+  void begin();
+  void gone(std::uint64_t connection);
+  template <class Event>
+  void tell(const std::string& store_id, std::size_t shard, const Event& event);
+  void tell_arrival(std::uint64_t connection, const std::string& player);
+  kj::Promise<void> watch_cluster();
+  void seen(const ClusterReport& report);
+  void taskFailed(kj::Exception&& failed) override;
+
+  Edge& edge_;
+  std::string store_id_, boot_;
+  std::uint64_t last_connection_ = 0;
+  std::map<std::uint64_t, std::string> players_;  // By connection, those in their grace time included.
+  bool is_member_ = true;
+  std::map<std::string, Clock::time_point> members_;  // By store id: when this node last saw it in the cluster.
+  std::set<std::string> told_of_;                     // Members that are told to have vanished.
+  kj::TaskSet tasks_;
+};
+
+}  // namespace carillon::actors
