@@ -19,6 +19,9 @@ namespace {
 
 using Method = kj::HttpMethod;
 
+// Of messages that clients of WebSockets have begun and not completed, all together (P7).
+constexpr std::uint64_t kReceivingBytesMax = 64u << 20;
+
 enum class Of { kNode, kEntity };
 
 struct Route {
@@ -77,11 +80,16 @@ kj::Promise<void> route(HttpCall& call, const NodeStatsSource& stats) {
 
 class Service final : public kj::HttpService {
  public:
-  Service(Edge& edge, const NodeStatsSource& stats, const HttpNames& names, kj::HttpServerSettings settings)
-      : edge_(edge), stats_(stats), names_(names), server_(edge.timer, *names.table, *this, settings) {}
+  Service(Edge& edge, const NodeStatsSource& stats, const HttpNames& names, GuardedStream::Room& room,
+          kj::HttpServerSettings settings)
+      : edge_(edge), stats_(stats), names_(names), room_(room), server_(edge.timer, *names.table, *this, settings) {}
 
   // The requests of one connection, until it ends.
-  kj::Promise<void> serve(kj::Own<kj::AsyncIoStream> stream) { return server_.listenHttp(kj::mv(stream)); }
+  kj::Promise<void> serve(kj::Own<kj::AsyncIoStream> stream) {
+    auto guarded = kj::heap<GuardedStream>(kj::mv(stream), room_);
+    stream_ = guarded.get();
+    return server_.listenHttp(kj::mv(guarded));
+  }
 
   kj::Promise<void> request(Method method, kj::StringPtr url, const kj::HttpHeaders& headers,
                             kj::AsyncInputStream& body, Response& response) override {
@@ -90,7 +98,7 @@ class Service final : public kj::HttpService {
       (void)server_.drain();  // Says so in the answer, and closes after it.
     }
     auto target = HttpTarget::parse({url.cStr(), url.size()});
-    auto call = kj::heap<HttpCall>(HttpCall{edge_, names_, method, {}, headers, body, response});
+    auto call = kj::heap<HttpCall>(HttpCall{edge_, names_, method, {}, headers, body, response, *stream_});
     auto& answered = *call;
     if (!target) return answered.refuse({ErrorCode::MALFORMED, "this URL names nothing", 0}).attach(kj::mv(call));
     answered.target = std::move(*target);
@@ -105,6 +113,8 @@ class Service final : public kj::HttpService {
   Edge& edge_;
   const NodeStatsSource& stats_;
   const HttpNames& names_;
+  GuardedStream::Room& room_;
+  GuardedStream* stream_ = nullptr;
   bool last_ = false;
   kj::HttpServer server_;
 };
@@ -119,6 +129,7 @@ struct HttpFront::Parts {
   Edge& edge;
   const NodeStatsSource& stats;
   HttpNames names;
+  GuardedStream::Room room{0, kReceivingBytesMax};
   kj::HttpServerSettings settings;
 };
 
@@ -126,7 +137,7 @@ HttpFront::HttpFront(Edge& edge, const NodeStatsSource& stats) : parts_(std::mak
 HttpFront::~HttpFront() = default;
 
 kj::Promise<void> HttpFront::serve(kj::Own<kj::AsyncIoStream> stream) {
-  auto service = kj::heap<Service>(parts_->edge, parts_->stats, parts_->names, parts_->settings);
+  auto service = kj::heap<Service>(parts_->edge, parts_->stats, parts_->names, parts_->room, parts_->settings);
   auto served = service->serve(kj::mv(stream));
   return served.attach(kj::mv(service)).catch_([](kj::Exception&&) {});
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "actors/edge.h"
+#include "actors/guarded_stream.h"
 #include "actors/http_target.h"
 
 namespace carillon::actors {
@@ -38,6 +39,7 @@ struct HttpCall {
   const kj::HttpHeaders& headers;
   kj::AsyncInputStream& body;
   kj::HttpService::Response& response;
+  GuardedStream& stream;  // The connection's.
   std::string page = {};  // The origin of the page that sent it, if it is to be named in the answer.
 
   // Empty when the request has no such field.

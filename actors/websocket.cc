@@ -32,6 +32,7 @@ enum class CloseCode : std::uint16_t {
   kUnauthenticated = 4401,
   kForbidden = 4403,
   kIdle = 4408,
+  kLimitExceeded = 4429,
 };
 
 kj::Duration kj_duration(std::chrono::milliseconds duration) { return duration.count() * kj::MILLISECONDS; }
@@ -53,8 +54,8 @@ bool lists(std::string_view list, std::string_view wanted) {
 
 class SocketConnection final : private kj::TaskSet::ErrorHandler {
  public:
-  SocketConnection(Edge& edge, kj::Own<kj::WebSocket> socket)
-      : edge_(edge), socket_(kj::mv(socket)), heard_at_(Clock::now()), requests_(*this) {
+  SocketConnection(Edge& edge, GuardedStream& stream, kj::Own<kj::WebSocket> socket)
+      : edge_(edge), stream_(stream), socket_(kj::mv(socket)), heard_at_(Clock::now()), requests_(*this) {
     edge_.sockets.insert(this);
   }
   ~SocketConnection() noexcept(false) { edge_.sockets.erase(this); }
@@ -81,7 +82,6 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
     // KJ takes only what is smaller than what it is given.
     return socket_->receive(limits().socket_message_bytes_max + 1)
         .then([this](kj::WebSocket::Message&& message) -> kj::Promise<void> {
-          heard_at_ = Clock::now();
           if (message.is<kj::WebSocket::Close>()) return closed_by_client(), kj::READY_NOW;
           if (!closing_) take(message);
           if (closing_ || has_room()) return read();
@@ -108,14 +108,22 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
 
   void reading_failed(const kj::Exception& failed) {
     if (failed.getType() == kj::Exception::Type::DISCONNECTED) return end();
-    client_closed_ = true;  // What comes now cannot be understood any more.
-    const std::string_view what(failed.getDescription().cStr(), failed.getDescription().size());
-    if (what.find("too large") != std::string_view::npos)
-      close(CloseCode::kTooBig,
-            "a message has at most " + std::to_string(limits().socket_message_bytes_max) + " bytes");
-    else
-      close_with(CloseCode::kMalformed, {ErrorCode::MALFORMED, "these are no frames of a WebSocket", 0});
-    end_if_closed();
+    switch (stream_.trouble()) {
+      case GuardedStream::Trouble::kTooBig:
+        close(CloseCode::kTooBig,
+              "a message has at most " + std::to_string(limits().socket_message_bytes_max) + " bytes");
+        break;
+      case GuardedStream::Trouble::kNoRoom:
+        close_with(CloseCode::kLimitExceeded,
+                   {ErrorCode::LIMIT_EXCEEDED, "the node is receiving too much; connect again in a moment", 0});
+        break;
+      case GuardedStream::Trouble::kNoFrames:
+      case GuardedStream::Trouble::kNone:
+        close_with(CloseCode::kMalformed, {ErrorCode::MALFORMED, "these are no frames of a WebSocket", 0});
+        break;
+    }
+    // What comes now cannot be understood any more; it is read until the client has closed its side.
+    draining_ = stream_.drain().then([this] { end(); }).eagerlyEvaluate([this](kj::Exception&&) { end(); });
   }
 
   // While answers wait, or requests without an answer, nothing more is read.
@@ -356,12 +364,12 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   // --- The end.
 
   kj::Promise<void> watch() {
-    const auto left = heard_at_ + limits().socket_idle_timeout - Clock::now();
+    const auto left = heard_at() + limits().socket_idle_timeout - Clock::now();
     const auto next = std::clamp<Clock::duration>(left, std::chrono::milliseconds(1), limits().socket_ping_every);
     return edge_.timer.afterDelay(kj_duration(std::chrono::ceil<std::chrono::milliseconds>(next)))
         .then([this]() -> kj::Promise<void> {
           if (closing_) return kj::READY_NOW;
-          const auto silent = Clock::now() - heard_at_;
+          const auto silent = Clock::now() - heard_at();
           if (silent >= limits().socket_idle_timeout)
             return close(CloseCode::kIdle, "nothing came for too long"), kj::READY_NOW;
           if (silent >= limits().socket_ping_every && queue_.empty()) answer(R"({"ping":{}})");
@@ -389,6 +397,8 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   }
   void end() { done_->fulfill(); }
 
+  // The last sign of life: a whole frame, of whatever kind; or room in a full socket.
+  Clock::time_point heard_at() const { return std::max(heard_at_, stream_.frame_at()); }
   const EdgeLimits& limits() const { return edge_.edge_limits; }
 
   struct Frame {
@@ -398,9 +408,10 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   };
 
   Edge& edge_;
+  GuardedStream& stream_;
   kj::Own<kj::WebSocket> socket_;
   kj::Own<kj::PromiseFulfiller<void>> done_;
-  Clock::time_point heard_at_;
+  Clock::time_point heard_at_;  // When a full socket had room again.
 
   std::map<std::uint32_t, std::uint32_t> follows_;                          // Numbers of the feed, by the client's ids.
   std::map<std::uint32_t, std::uint32_t> ids_;                              // The other way.
@@ -422,7 +433,8 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
 
   // Ended before everything that they use.
   kj::TaskSet requests_;
-  kj::Promise<void> reading_ = nullptr, writing_ = nullptr, watching_ = nullptr, closing_in_time_ = nullptr;
+  kj::Promise<void> reading_ = nullptr, draining_ = nullptr, writing_ = nullptr, watching_ = nullptr,
+                    closing_in_time_ = nullptr;
 };
 
 kj::Promise<void> serve_websocket(HttpCall& call) {
@@ -433,6 +445,8 @@ kj::Promise<void> serve_websocket(HttpCall& call) {
     return call.refuse({ErrorCode::MALFORMED, "WebSockets are opened by RFC 6455, version 13", 0});
   if (!lists(call.field(call.names.websocket_protocol), kSubprotocol))
     return call.refuse({ErrorCode::MALFORMED, "ask for the subprotocol carillon.v1", 0});
+  if (!call.stream.guard(call.edge.edge_limits.socket_message_bytes_max))
+    return call.refuse({ErrorCode::MALFORMED, "wait for the handshake's answer before you send anything else", 0});
   // Here a connection is let in, or not. A page learns of a refusal only from the code of a close, so it is opened all the same.
   std::optional<std::pair<CloseCode, Error>> objection;
   if (const auto visitor =
@@ -441,7 +455,7 @@ kj::Promise<void> serve_websocket(HttpCall& call) {
     objection.emplace(CloseCode::kForbidden, visitor.error());
   kj::HttpHeaders header(*call.names.table);
   header.set(call.names.websocket_protocol, kj::StringPtr(kSubprotocol.data(), kSubprotocol.size()));
-  auto connection = kj::heap<SocketConnection>(call.edge, call.response.acceptWebSocket(header));
+  auto connection = kj::heap<SocketConnection>(call.edge, call.stream, call.response.acceptWebSocket(header));
   auto& running = *connection;
   return running.run(objection).attach(kj::mv(connection));
 }

@@ -40,6 +40,10 @@ void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& 
   add("--node-events-max", edge.node_events_max, "the same of all connections together");
   add("--session-credit-bytes", edge.session_credit_bytes, "sent to a subscriber and not yet taken in");
   add_time("--first-call-within", edge.first_call_within, "a native connection that asks for nothing is closed");
+  add("--websocket-follows-max", edge.socket_follows_max, "entities that one WebSocket may follow");
+  add_time("--websocket-ping-every", edge.socket_ping_every,
+           "a WebSocket that says nothing is asked whether it is there");
+  add_time("--websocket-idle-timeout", edge.socket_idle_timeout, "and closed, when it still says nothing");
   add_time("--request-within", edge.request_within, "how long the header or body of an HTTP request may take");
   add_time("--presence-grace", edge.presence_grace, "until a player whose connection is lost is told to have left");
 }

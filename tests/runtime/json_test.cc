@@ -72,6 +72,17 @@ TEST(Json, RefusesWhatIsNotUtf8) {
     EXPECT_FALSE(judge(text).ok()) << text;
 }
 
+// RapidJSON 1.1 looks at 16 bytes at a time, and then overlooks U+001A to U+001F.
+TEST(Json, RefusesControlCharactersInStringsWhereverTheyStand) {
+  for (char c = 1; c < 0x20; ++c)
+    for (std::size_t at = 0; at < 70; ++at) {
+      std::string string(70, 'x');
+      string[at] = c;
+      EXPECT_FALSE(check_json_object("{\"a\":\"" + string + "\"}").ok()) << int{c} << " at " << at;
+      EXPECT_FALSE(check_json_object("{\"" + string + "\":1}").ok()) << int{c} << " at " << at;
+    }
+}
+
 TEST(Json, RefusesAZeroByteAndWhatFollowsIt) {
   EXPECT_FALSE(judge(std::string_view("{}\0", 3)).ok());
   EXPECT_FALSE(judge(std::string_view("{}\0garbage", 10)).ok());

@@ -297,6 +297,31 @@ TEST(Partition, P4DeliversWhatIsCommittedToFollowers) {
   EXPECT_THAT(node.deliveries[9], SizeIs(1));
 }
 
+TEST(Partition, P4ForgetsOneFollowOfASession) {
+  // Given a session that follows a stream twice, and another one.
+  OnePartition node;
+  const auto ada = EntityId::trusted("player/ada");
+  for (const std::uint32_t follow : {1u, 2u}) ASSERT_TRUE(node.partition().follow(ada, {9, follow}).ok());
+  ASSERT_TRUE(node.partition().follow(EntityId::trusted("player/bo"), {9, 3}).ok());
+  // When one of the two ends.
+  node.partition().unfollow(ada, {9, 1});
+  node.partition().unfollow(ada, {9, 7});
+  node.partition().unfollow(ada, {8, 2});
+  // Then the others go on.
+  node.add("player/ada", 1, 1);
+  node.add("player/bo", 2, 2);
+  node.settle();
+  ASSERT_THAT(node.deliveries[9], SizeIs(2));
+  EXPECT_THAT((std::set{node.deliveries[9][0].follow, node.deliveries[9][1].follow}), ::testing::ElementsAre(2u, 3u));
+  // And end, one with its session.
+  node.partition().unfollow(ada, {9, 2});
+  node.partition().unfollow(9);
+  node.add("player/ada", 3, 3);
+  node.add("player/bo", 4, 4);
+  node.settle();
+  EXPECT_THAT(node.deliveries[9], SizeIs(2));
+}
+
 TEST(Partition, RetentionKeepsTheNewestNotifications) {
   Limits limits;
   limits.notifications_kept = 16;

@@ -19,8 +19,6 @@ RawSocket::RawSocket(const client::Address& address, int receive_buffer_bytes)
     : file_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   if (receive_buffer_bytes > 0)
     setsockopt(file_, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
-  const timeval patience{.tv_sec = kPatience.count() / 1'000, .tv_usec = 0};
-  setsockopt(file_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(address.port);
@@ -36,7 +34,11 @@ RawSocket::~RawSocket() {
 
 RawSocket::RawSocket(RawSocket&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
 
-bool RawSocket::send(std::string_view bytes) {
+bool RawSocket::send(std::string_view bytes) { return send(bytes, kPatience); }
+
+bool RawSocket::send(std::string_view bytes, milliseconds patience) {
+  const timeval longest{.tv_sec = patience.count() / 1'000, .tv_usec = patience.count() % 1'000 * 1'000};
+  setsockopt(file_, SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof longest);
   while (!bytes.empty()) {
     const auto sent = ::send(file_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent <= 0) return false;

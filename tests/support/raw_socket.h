@@ -20,6 +20,7 @@ class RawSocket {
   bool connected() const { return file_ >= 0; }
   // False when the other side closed, or takes nothing for `kPatience`.
   bool send(std::string_view bytes);
+  bool send(std::string_view bytes, std::chrono::milliseconds patience);
   // Sends nothing more; the other side sees the end.
   void end();
   // What comes until `mark` is among it; also what came until the other side closed or the deadline passed.

@@ -1,0 +1,70 @@
+#include "actors/guarded_stream.h"
+
+#include <kj/debug.h>
+
+#include <algorithm>
+#include <string_view>
+
+namespace carillon::actors {
+namespace {
+
+constexpr std::string_view kEndOfHeader = "\r\n\r\n";
+constexpr std::size_t kDrainBytes = 4'096;
+
+}  // namespace
+
+GuardedStream::~GuardedStream() noexcept(false) { room_.bytes -= accounted_; }
+
+bool GuardedStream::guard(std::uint64_t message_bytes_max) {
+  if (tail_ != kEndOfHeader) return false;
+  guard_.emplace(message_bytes_max);
+  frame_at_ = Clock::now();
+  return true;
+}
+
+kj::Promise<std::size_t> GuardedStream::read(void* buffer, std::size_t bytes_min, std::size_t bytes_max) {
+  return tryRead(buffer, bytes_min, bytes_max).then([bytes_min](std::size_t bytes) {
+    if (bytes < bytes_min) kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "the client has gone"));
+    return bytes;
+  });
+}
+
+kj::Promise<std::size_t> GuardedStream::tryRead(void* buffer, std::size_t bytes_min, std::size_t bytes_max) {
+  return inner_->tryRead(buffer, bytes_min, bytes_max).then([this, buffer](std::size_t bytes) {
+    came({static_cast<const char*>(buffer), bytes});
+    return bytes;
+  });
+}
+
+void GuardedStream::came(std::string_view bytes) {
+  if (!guard_) {
+    tail_.append(bytes.substr(bytes.size() - std::min(bytes.size(), kEndOfHeader.size())));
+    tail_.erase(0, tail_.size() - std::min(tail_.size(), kEndOfHeader.size()));
+    return;
+  }
+  const auto frames = guard_->frames();
+  const auto verdict = guard_->take(bytes);
+  if (guard_->frames() > frames) frame_at_ = Clock::now();
+  room_.bytes += guard_->message_bytes() - accounted_;
+  accounted_ = guard_->message_bytes();
+  if (verdict == FrameGuard::Verdict::kNoFrames)
+    trouble_ = Trouble::kNoFrames;
+  else if (verdict == FrameGuard::Verdict::kTooBig)
+    trouble_ = Trouble::kTooBig;
+  else if (accounted_ > 0 && room_.bytes > room_.bytes_max)
+    trouble_ = Trouble::kNoRoom;
+  if (trouble_ != Trouble::kNone) kj::throwFatalException(KJ_EXCEPTION(FAILED, "a WebSocket's client broke the rules"));
+}
+
+kj::Promise<void> GuardedStream::drain() {
+  auto buffer = kj::heapArray<kj::byte>(kDrainBytes);
+  auto into = buffer.begin();
+  return inner_->tryRead(into, 1, kDrainBytes)
+      .attach(kj::mv(buffer))
+      .then([this](std::size_t bytes) -> kj::Promise<void> {
+        if (bytes == 0) return kj::READY_NOW;
+        return drain();
+      });
+}
+
+}  // namespace carillon::actors

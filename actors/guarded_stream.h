@@ -1,0 +1,59 @@
+// A connection of the HTTP port that can watch over what comes, once it has become a WebSocket. Belongs to the gateway's thread.
+#pragma once
+
+#include <kj/async-io.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "actors/frame_guard.h"
+#include "actors/latency.h"
+
+namespace carillon::actors {
+
+class GuardedStream final : public kj::AsyncIoStream {
+ public:
+  // What all connections receive together: messages that are begun and not complete.
+  struct Room {
+    std::uint64_t bytes = 0;
+    std::uint64_t bytes_max = 0;
+  };
+  enum class Trouble { kNone, kNoFrames, kTooBig, kNoRoom };
+
+  // `room` outlives the stream.
+  GuardedStream(kj::Own<kj::AsyncIoStream> inner, Room& room) : inner_(kj::mv(inner)), room_(room) {}
+  ~GuardedStream() noexcept(false);
+
+  // From here on frames are expected; a read that brings something else fails, and `trouble` says why.
+  // False when the client has sent something behind its request already, which it must not.
+  [[nodiscard]] bool guard(std::uint64_t message_bytes_max);
+  Trouble trouble() const { return trouble_; }
+  // When the last frame was complete.
+  Clock::time_point frame_at() const { return frame_at_; }
+  // Reads whatever comes, until the end of it: a socket that is closed with something unread takes back what it has sent last.
+  kj::Promise<void> drain();
+
+  kj::Promise<std::size_t> read(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override;
+  kj::Promise<std::size_t> tryRead(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override;
+  kj::Promise<void> write(const void* buffer, std::size_t bytes) override { return inner_->write(buffer, bytes); }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
+    return inner_->write(pieces);
+  }
+  kj::Promise<void> whenWriteDisconnected() override { return inner_->whenWriteDisconnected(); }
+  void shutdownWrite() override { inner_->shutdownWrite(); }
+  void abortRead() override { inner_->abortRead(); }
+
+ private:
+  void came(std::string_view bytes);
+
+  kj::Own<kj::AsyncIoStream> inner_;
+  Room& room_;
+  std::string tail_;  // The last bytes that came before the guard.
+  std::optional<FrameGuard> guard_;
+  std::uint64_t accounted_ = 0;
+  Trouble trouble_ = Trouble::kNone;
+  Clock::time_point frame_at_;
+};
+
+}  // namespace carillon::actors
