@@ -7,6 +7,7 @@
 #include "actors/cluster_report.h"
 #include "actors/node_publisher.h"
 #include "actors/presence_behaviour.h"
+#include "actors/questions.h"
 #include "actors/random_name.h"
 
 namespace carillon::actors {
@@ -16,18 +17,31 @@ constexpr auto kLookEvery = 2 * kj::SECONDS;
 
 kj::Duration kj_duration(std::chrono::milliseconds duration) { return duration.count() * kj::MILLISECONDS; }
 
+EntityId hub_of(const std::string& store_id, std::size_t shard) {
+  return EntityId::of(kGatewayKind, store_id + "/" + std::to_string(shard)).value();
+}
+
 }  // namespace
 
 PresenceReporter::PresenceReporter(Edge& edge, std::string store_id)
-    : edge_(edge), store_id_(std::move(store_id)), tasks_(*this) {
-  begin();
+    : edge_(edge), store_id_(std::move(store_id)), boot_(random_name()), tasks_(*this) {
+  // Whoever was here in an earlier life has gone. A hub that nobody was ever told to has nothing to forget.
+  for (std::size_t shard = 0; shard < kShards; ++shard)
+    tasks_.add(inspect_entity(edge_, hub_of(store_id_, shard).text())
+                   .then([this, shard](const Result<EntityInspection>& seen) {
+                     if (!seen || seen->extent.last > 0) begin(shard);
+                   }));
   tasks_.add(watch_cluster());
 }
 
-// Whoever was here in an earlier life has gone; whoever is here now has come.
-void PresenceReporter::begin() {
+void PresenceReporter::begin(std::size_t shard) {
+  if (!std::exchange(begun_[shard], true)) tell(store_id_, shard, GatewayStarted{.boot = boot_});
+}
+
+void PresenceReporter::begin_anew() {
   boot_ = random_name();
-  for (std::size_t shard = 0; shard < kShards; ++shard) tell(store_id_, shard, GatewayStarted{.boot = boot_});
+  begun_ = {};
+  for (std::size_t shard = 0; shard < kShards; ++shard) begin(shard);
   for (const auto& [connection, player] : players_) tell_arrival(connection, player);
 }
 
@@ -39,6 +53,7 @@ std::unique_ptr<PresenceReporter::Stay> PresenceReporter::arrived(const std::str
 }
 
 void PresenceReporter::tell_arrival(std::uint64_t connection, const std::string& player) {
+  begin(connection % kShards);
   tell(store_id_, connection % kShards,
        ConnectionOpened{.boot = boot_, .connection = std::to_string(connection), .player = player});
 }
@@ -52,8 +67,7 @@ void PresenceReporter::gone(std::uint64_t connection) {
 
 template <class Event>
 void PresenceReporter::tell(const std::string& store_id, std::size_t shard, const Event& event) {
-  auto hub = EntityId::of(kGatewayKind, store_id + "/" + std::to_string(shard)).value();
-  tasks_.add(edge_.own_events->publish(std::move(hub), std::string(Event::kType), to_json(event))
+  tasks_.add(edge_.own_events->publish(hub_of(store_id, shard), std::string(Event::kType), to_json(event))
                  .then([](const Result<void>& stored) {
                    if (!stored) spdlog::error("who is here is not told: {}", stored.error().message);
                  }));
@@ -80,7 +94,7 @@ void PresenceReporter::seen(const ClusterReport& report) {
     told_of_.erase(store);
     is_member = is_member || store == store_id_;
   }
-  if (is_member && !std::exchange(is_member_, is_member)) begin();
+  if (is_member && !std::exchange(is_member_, is_member)) begin_anew();
   is_member_ = is_member;
   if (report.cluster.controller != report.cluster.self) return;
   for (const auto& [store, seen_at] : members_)

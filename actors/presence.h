@@ -40,7 +40,8 @@ class PresenceReporter final : private kj::TaskSet::ErrorHandler {
   std::unique_ptr<Stay> arrived(const std::string& player);
 
  private:
-  void begin();
+  void begin(std::size_t shard);
+  void begin_anew();
   void gone(std::uint64_t connection);
   template <class Event>
   void tell(const std::string& store_id, std::size_t shard, const Event& event);
@@ -51,6 +52,7 @@ class PresenceReporter final : private kj::TaskSet::ErrorHandler {
 
   Edge& edge_;
   std::string store_id_, boot_;
+  std::array<bool, kShards> begun_{};  // Which hubs have been told of this life.
   std::uint64_t last_connection_ = 0;
   std::map<std::uint64_t, std::string> players_;  // By connection, those in their grace time included.
   bool is_member_ = true;
