@@ -160,7 +160,10 @@ void begin_through_others(Self self) {
   OpenRelay order{state.options->peer, state.handshake->hello(), ++state.attempt, address(self), {}};
   for (const auto& [node, link] : state.others) order.others.push_back(link);
   // Each time another one is asked first.
-  std::ranges::rotate(order.others, order.others.begin() + static_cast<long>(state.attempt % order.others.size()));
+  for (auto turns = state.attempt % order.others.size(); turns > 0; --turns) {
+    order.others.push_back(order.others.front());
+    order.others.pop_front();
+  }
   const auto first = order.others.front();
   order.others.pop_front();
   self->send(first, std::move(order));
