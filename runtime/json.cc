@@ -11,6 +11,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -42,9 +43,9 @@ class Guard {
   bool Int64(std::int64_t value) { return inside() && next_.Int64(value); }
   bool Uint64(std::uint64_t value) { return inside() && next_.Uint64(value); }
   bool Double(double value) { return inside() && next_.Double(value); }
-  bool RawNumber(const char* text, rapidjson::SizeType bytes, bool copy) {
-    return inside() && next_.RawNumber(text, bytes, copy);
-  }
+  // RapidJSON 1.1's own full precision reads beyond a table when many zeros stand behind the point, so that numbers are read
+  // here.
+  bool RawNumber(const char* text, rapidjson::SizeType bytes, bool) { return inside() && number({text, bytes}); }
   bool String(const char* text, rapidjson::SizeType bytes, bool copy) {
     return inside() && no_surrogate(text, bytes) && next_.String(text, bytes, copy);
   }
@@ -60,6 +61,23 @@ class Guard {
   bool object_to(const char* reason) { return objection_ = reason, false; }
   bool inside() { return depth_ > 0 || object_to("the outermost value must be an object"); }
   bool descend() { return ++depth_ <= kJsonDepthMax || object_to("nested more than 64 deep"); }
+
+  bool number(std::string_view text) {
+    const char* const end = text.data() + text.size();
+    if (text.find_first_of(".eE") == std::string_view::npos) {
+      std::int64_t negative = 0;
+      std::uint64_t positive = 0;
+      if (text[0] == '-') {
+        if (std::from_chars(text.data(), end, negative).ec == std::errc()) return next_.Int64(negative);
+      } else if (std::from_chars(text.data(), end, positive).ec == std::errc()) {
+        return next_.Uint64(positive);
+      }
+    }
+    double value = 0;
+    if (std::from_chars(text.data(), end, value).ec != std::errc())
+      value = std::strtod(std::string(text).c_str(), nullptr);  // Too small, which is 0 or nearly, or too big.
+    return std::isinf(value) ? object_to("a number that is too big") : next_.Double(value);
+  }
 
   // RapidJSON 1.1 lets the escape of a lone low surrogate (\udc00) through; decoded, it is no UTF-8.
   bool no_surrogate(const char* text, std::size_t bytes) {
@@ -267,7 +285,7 @@ Result<void> JsonDocument::parse(std::string_view text) {
   Tree& into = tree();
   into.dom.SetNull();
   const auto generate = [&](Dom& handler) {
-    outcome = read<rapidjson::kParseFullPrecisionFlag>(text, into.pool, handler);
+    outcome = read<rapidjson::kParseNumbersAsStringsFlag>(text, into.pool, handler);
     return outcome.ok();
   };
   into.dom.Populate(generate);

@@ -83,6 +83,28 @@ TEST(Json, RefusesControlCharactersInStringsWhereverTheyStand) {
     }
 }
 
+// RapidJSON 1.1 read beyond a table for these.
+TEST(Json, ReadsNumbersWithManyZeros) {
+  for (const std::size_t zeros : {1u, 100u, 323u, 324u, 399u, 1'000u, 60'000u})
+    for (const auto* end : {"", "1", "1e-300", "1e300", "e-999999999", "123456789012345678901234567890e-310"}) {
+      const auto number = "0." + std::string(zeros, '0') + end;
+      JsonDocument document;
+      ASSERT_TRUE(document.parse("{\"a\":" + number + ",\"b\":-" + number + "}").ok()) << number;
+      EXPECT_EQ(document.root().find("a")->as_double(), std::strtod(number.c_str(), nullptr)) << number;
+      EXPECT_EQ(document.root().find("b")->as_double(), -std::strtod(number.c_str(), nullptr)) << number;
+    }
+  JsonDocument document;
+  EXPECT_FALSE(document.parse(R"({"a":1e400})").ok());
+  EXPECT_FALSE(document.parse("{\"a\":1" + std::string(400, '0') + "}").ok());
+  ASSERT_TRUE(
+      document.parse(R"({"a":-9223372036854775808,"b":18446744073709551615,"c":18446744073709551616,"d":-0})").ok());
+  EXPECT_EQ(document.root().find("a")->as_int64(), std::numeric_limits<std::int64_t>::min());
+  EXPECT_EQ(document.root().find("b")->as_uint64(), std::numeric_limits<std::uint64_t>::max());
+  EXPECT_EQ(document.root().find("c")->as_uint64(), std::nullopt);
+  EXPECT_EQ(document.root().find("c")->as_double(), 18446744073709551616.0);
+  EXPECT_EQ(document.root().find("d")->as_uint64(), 0u);
+}
+
 TEST(Json, RefusesAZeroByteAndWhatFollowsIt) {
   EXPECT_FALSE(judge(std::string_view("{}\0", 3)).ok());
   EXPECT_FALSE(judge(std::string_view("{}\0garbage", 10)).ok());
