@@ -122,8 +122,8 @@ export interface ConnectOptions {
   /** A JWT, or what gives one: called before each connection, and when the one in use is about to expire. */
   token?: string | (() => string | Promise<string>);
   /**
-   * Whose events these are; by default the token's subject. Given, events that are published before the first token was there
-   * outlive a reload as well.
+   * Whose events these are; by default the token's subject. From the first `open` on, what is published is kept in the turn
+   * in which it is; before that it is kept as soon as it is known who publishes, for which this need not wait for a token.
    */
   user?: string;
   /** Keeps unconfirmed events. Default: `localStorage` where there are Web Locks (secure pages), else memory. */

@@ -8,19 +8,26 @@ import { CarillonError } from './errors.js';
 import { Claims } from './claims.js';
 import { Connection } from './connection.js';
 import { Follow, checkFollow, readerOf } from './follow.js';
-import { MemoryStorage } from './ledger.js';
 import { Producer } from './producer.js';
 import { ProgramLocks, TabLocks } from './locks.js';
 import { bytesOf, checkDevice, checkEntity, checkOffset, encodeEvent } from './event_form.js';
 import { subjectOf } from './token.js';
-import { systemClock } from './clock.js';
 
 const STUCK_MS = 3_000; // With a gateway that gets nothing done, while there are others.
 const ORPHANS_EVERY_MS = 30_000;
 const REQUESTS_MAX = 1_000; // Acknowledgements and questions that wait for their answer.
 const ID_MAX = 2 ** 32 - 1;
 
-const random128 = () => [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+
+// A name that nobody else has; it need not be a secret.
+function newSuffix() {
+  const bytes = new Uint8Array(8);
+  if (globalThis.crypto) globalThis.crypto.getRandomValues(bytes);
+  else bytes.forEach((_, index) => (bytes[index] = Math.random() * 256)); // Node 18.
+  return `js-${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+const userOf = (token) => (token === undefined ? '' : subjectOf(token));
 
 export class Client {
   #options;
@@ -34,6 +41,7 @@ export class Client {
 
   #user; // Whose events; undefined until it is known.
   #claims = null;
+  #claimed = null; // A promise: there is a producer, or the client is closed.
   #own = null; // Producer, once claimed.
   #orphans = new Map(); // Producers that we finish for others, and their ledgers.
   #orphansTimer = null;
@@ -64,7 +72,8 @@ export class Client {
       canRenew: typeof token === 'function',
       token: async () => {
         const given = await this.#token();
-        this.#identify(given);
+        this.#identify(userOf(given));
+        await this.#claimed; // So that from the first `open` on, what is published outlives a reload.
         return given;
       },
       opened: (welcome) => this.#opened(welcome),
@@ -72,8 +81,8 @@ export class Client {
       lost: () => this.#lost(),
       changed: (state, detail) => this.#changed(state, detail),
     });
-    if (options.user !== undefined) this.#claim(options.user);
-    else if (typeof token !== 'function') this.#claim(token === undefined ? '' : subjectOf(token));
+    if (options.user !== undefined) this.#identify(options.user);
+    else if (typeof token !== 'function') this.#identify(userOf(token));
     globalThis.addEventListener?.('online', this.#networkListener);
     this.#connection.start();
   }
@@ -171,12 +180,13 @@ export class Client {
     return typeof token === 'function' ? token() : token;
   }
 
-  #identify(token) {
-    if (this.#user === undefined) this.#claim(token === undefined ? '' : subjectOf(token));
+  #identify(user) {
+    if (this.#user !== undefined) return;
+    this.#user = user;
+    this.#claimed = this.#claim(user);
   }
 
   async #claim(user) {
-    this.#user = user;
     const { storage, session, queue, clock, tabLocks } = this.#options;
     this.#claims = new Claims({
       storage,
@@ -184,7 +194,7 @@ export class Client {
       queue,
       user,
       locks: tabLocks ? new TabLocks(tabLocks, clock) : new ProgramLocks(storage),
-      newSuffix: () => `js-${random128()}`,
+      newSuffix,
     });
     let ledger;
     try {
