@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <array>
@@ -77,7 +78,11 @@ client::Addresses ClusterProcess::addresses() const {
 
 void ClusterProcess::freeze(std::size_t number) {
   CHECK(node(number).process() != 0);
-  ::kill(node(number).process(), SIGSTOP);
+  const auto process = node(number).process();
+  ::kill(process, SIGSTOP);
+  // A thread stops when it next enters the kernel; until then it goes on, on a busy machine for a while.
+  siginfo_t stopped{};
+  CHECK(::waitid(P_PID, static_cast<id_t>(process), &stopped, WSTOPPED | WEXITED | WNOWAIT) == 0);
 }
 
 void ClusterProcess::thaw(std::size_t number) {

@@ -314,7 +314,8 @@ void Partition::committed(UnixMs) {
     }
     mailbox->in_flight = nullptr;
   }
-  for (auto* mailbox : batch->pinned) --mailbox->pins;
+  if (!mutated(Mutation::kForgetMarkerChange))  // With it, some of them are gone.
+    for (auto* mailbox : batch->pinned) --mailbox->pins;
   for (const auto& entity : batch->resume) {
     if (auto* mailbox = mailboxes_.find(entity)) {
       mailbox->hub.waits = false;
