@@ -45,7 +45,7 @@ export class Program {
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     this.#child = child;
-    this.ended = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
+    this.ended = new Promise((resolve) => child.once('close', resolve).once('error', resolve));
   }
 
   get running() {
@@ -96,7 +96,10 @@ export class CarillonNode {
     this.#program.start();
     this.#addresses = await eventually(
       async () => {
-        if (!this.running) throw new Error(`the node ended: ${this.#program.output}`);
+        if (!this.running) {
+          await this.#program.ended; // With all of its output.
+          throw new Error(`the node ended: ${this.#program.output}`);
+        }
         try {
           return JSON.parse(await readFile(ready, 'utf8'));
         } catch {
