@@ -7,6 +7,7 @@
 #include "bench/failover_bench.h"
 #include "bench/floor.h"
 #include "bench/hunt_bench.h"
+#include "bench/sockets_bench.h"
 #include "bench/streams_bench.h"
 #include "cli/exit_code.h"
 
@@ -23,6 +24,7 @@ int run_hunt(const bench::HuntOptions& options) { return exit_code_of(bench::run
 int run_floor(const bench::FloorOptions& options) { return exit_code_of(bench::measure_floor(options)); }
 int run_streams(const bench::StreamsOptions& options) { return exit_code_of(bench::run_streams(options)); }
 int run_failover(const bench::FailoverOptions& options) { return exit_code_of(bench::run_failover(options)); }
+int run_sockets(const bench::SocketsOptions& options) { return exit_code_of(bench::run_sockets(options)); }
 int run_backlog(const bench::BacklogOptions& options) { return exit_code_of(bench::run_backlog(options)); }
 
 // Where and how the node runs.
@@ -120,6 +122,32 @@ void add_backlog(CLI::App& bench, Action& action) {
   run_with(command, action, std::move(options), &run_backlog);
 }
 
+void add_sockets(CLI::App& bench, Action& action) {
+  using bench::SocketsPart;
+  static const std::map<std::string, SocketsPart> kParts = {{"idle", SocketsPart::kIdle},
+                                                            {"broadcast", SocketsPart::kBroadcast},
+                                                            {"latency", SocketsPart::kLatency},
+                                                            {"readers", SocketsPart::kReaders}};
+  auto options = std::make_shared<bench::SocketsOptions>();
+  CLI::App& command = *bench.add_subcommand("sockets", "WebSockets: memory, broadcasts, latency, slow readers");
+  command.add_option("--part", options->parts, "idle, broadcast, latency, readers; several in turn; all by default")
+      ->transform(CLI::CheckedTransformer(kParts, CLI::ignore_case))
+      ->type_name("PART");
+  add_count(command, "--connections", options->connections, "idle ones, each following a stream");
+  add_count(command, "--audience", options->audience, "WebSockets that a broadcast is for");
+  add_count(command, "--rounds", options->rounds, "broadcasts");
+  add_count(command, "--turns", options->turns, "of WebSocket and native RPC, for latency");
+  add_count(command, "--rate", options->rate, "events per second, for latency and readers");
+  add_count(command, "--stopped", options->stopped, "readers that have stopped");
+  add_timing(command, *options);
+  command.add_flag("--json", options->json, "JSON objects instead of tables");
+  add_node_options(command, *options);
+  add_examples(command,
+               "  carillon bench sockets --part idle --connections 20000\n"
+               "  carillon bench sockets --part latency --rate 1000 --turns 5\n");
+  run_with(command, action, std::move(options), &run_sockets);
+}
+
 template <class Options>
 void add_cluster_options(CLI::App& command, Options& options) {
   add_count(command, "--rate", options.rate, "events per second");
@@ -182,6 +210,7 @@ void add_bench_command(CLI::App& app, Action& action) {
   add_floor(bench, action);
   add_streams(bench, action);
   add_backlog(bench, action);
+  add_sockets(bench, action);
   add_failover(bench, action);
   add_chaos(bench, action);
 }

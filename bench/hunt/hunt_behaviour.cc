@@ -48,6 +48,14 @@ std::size_t filler_bytes_of(const Find& find) {
          digits_of(find.player);
 }
 
+// `find` gets its filler here.
+void notify(Effects& effects, Find& find) {
+  find.filler = filler_of(find.id, filler_bytes_of(find));
+  std::array<char, 12> name{'p'};
+  const char* const end = std::to_chars(name.data() + 1, name.data() + name.size(), find.player).ptr;
+  effects.notify({name.data(), static_cast<std::size_t>(end - name.data())}, find);
+}
+
 // Writes a payload from left to right.
 struct Pen {
   std::array<char, kPayloadBytes> text;
@@ -98,11 +106,18 @@ Result<Effects> on(Hunt& hunt, const Dig& dig, const Context&) {
   for (std::uint32_t k = 0; k < dig.k; ++k) {
     find.index = k;
     find.player = player_of(dig.id, dig.hub, k, dig.audience);
-    find.filler = filler_of(find.id, filler_bytes_of(find));
-    std::array<char, 12> name{'p'};
-    const char* const end = std::to_chars(name.data() + 1, name.data() + name.size(), find.player).ptr;
-    effects.notify({name.data(), static_cast<std::size_t>(end - name.data())}, find);
+    notify(effects, find);
   }
+  return effects;
+}
+
+Result<Effects> on(Hunt& hunt, const Muster& muster, const Context&) {
+  if (muster.players > kMusterMax)
+    return Error{ErrorCode::MALFORMED, "a muster has at most " + std::to_string(kMusterMax) + " players"};
+  hunt.finds += muster.players;
+  Effects effects;
+  Find find{.id = muster.id, .at = muster.at, .filler = {}};
+  for (; find.player < muster.players; ++find.player) notify(effects, find);
   return effects;
 }
 
@@ -116,7 +131,7 @@ Result<Effects> on(Hunt& hunt, const Burden& burden, const Context& context) {
   return Effects();
 }
 
-Behaviour hunt_behaviour() { return Behaviour::of<Hunt>("hunt", /*version=*/1).on<Dig>().on<Burden>(); }
+Behaviour hunt_behaviour() { return Behaviour::of<Hunt>("hunt", /*version=*/1).on<Dig>().on<Burden>().on<Muster>(); }
 
 std::string encode_dig(const Dig& dig) {
   Pen pen;

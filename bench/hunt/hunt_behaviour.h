@@ -68,6 +68,21 @@ void inspect(Fields& fields, Burden& burden) {
   fields("spin_us", burden.spin_us);
 }
 
+// Tells everybody at once: players 0 … players-1 hear a find each, whatever hub they belong to.
+struct Muster {
+  static constexpr std::string_view kType = "muster";
+  std::uint64_t id = 0;       // Of the finds.
+  std::int64_t at = 0;        // Of the finds.
+  std::uint32_t players = 0;  // At most kMusterMax.
+};
+
+template <class Fields>
+void inspect(Fields& fields, Muster& muster) {
+  fields("id", muster.id);
+  fields("at", muster.at);
+  fields("players", muster.players);
+}
+
 struct Hunt {
   std::uint64_t events = 0;   // Digs.
   std::uint64_t digest = 0;   // Of the digs' ids, in order.
@@ -84,11 +99,13 @@ void inspect(Fields& fields, Hunt& hunt) {
 }
 
 inline constexpr std::uint32_t kNotificationsMax = 1'024;  // K.
+inline constexpr std::uint32_t kMusterMax = 100'000;
 inline constexpr std::uint32_t kSpinMicrosMax = 1'000'000;
 
-// Fail when K or the work is over its limit, or K players are asked of an audience of 0.
+// Fail when K, the muster or the work is over its limit, or K players are asked of an audience of 0.
 Result<Effects> on(Hunt& hunt, const Dig& dig, const Context& context);
 Result<Effects> on(Hunt& hunt, const Burden& burden, const Context& context);
+Result<Effects> on(Hunt& hunt, const Muster& muster, const Context& context);
 
 Behaviour hunt_behaviour();
 

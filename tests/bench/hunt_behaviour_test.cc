@@ -92,6 +92,7 @@ TEST(Hunt, P6ImpossibleDigsAndBurdensAreFailures) {
   EXPECT_FALSE(on(hunt, Dig{.k = 1, .audience = 0, .filler = {}}, any_context()).ok());
   EXPECT_FALSE(on(hunt, Dig{.k = kNotificationsMax + 1, .audience = 1, .filler = {}}, any_context()).ok());
   EXPECT_FALSE(on(hunt, Burden{.spin_us = kSpinMicrosMax + 1}, any_context()).ok());
+  EXPECT_FALSE(on(hunt, Muster{.players = kMusterMax + 1}, any_context()).ok());
   EXPECT_EQ(to_json(hunt), to_json(Hunt{}));
 }
 
@@ -102,6 +103,21 @@ TEST(Hunt, ABurdenIsWorkWithoutEffects) {
   ASSERT_TRUE(effects.ok());
   EXPECT_TRUE(effects->empty());
   EXPECT_THAT(state->encode(), HasSubstr(R"("burdens":1)"));
+}
+
+TEST(Hunt, AMusterTellsEveryPlayerOnce) {
+  Hunt hunt;
+  const auto effects = on(hunt, Muster{.id = 7, .at = 9, .players = 3}, any_context());
+  ASSERT_TRUE(effects.ok());
+  ASSERT_EQ(effects->list().size(), 3u);
+  for (std::uint32_t player = 0; player < 3; ++player) {
+    const auto find = decode_find(effects->list()[player].payload);
+    ASSERT_TRUE(find.ok());
+    EXPECT_EQ(find->player, player);
+    EXPECT_EQ(find->id, 7u);
+    EXPECT_EQ(find->at, 9);
+  }
+  EXPECT_EQ(hunt.finds, 3u);
 }
 
 TEST(Hunt, OtherTextIsNoFind) {

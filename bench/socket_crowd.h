@@ -1,0 +1,67 @@
+// Many WebSocket clients on one thread, as lean as can be: what they cost must not be taken for what the node costs.
+//
+// Speaks docs/protocol.md over raw sockets and epoll; answers pings. Belongs to the thread that made it. Not for programs: a
+// socket that is lost stays lost, and what a peer must not send is an error.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "clients/cpp/address.h"
+#include "messages/result.h"
+
+namespace carillon::bench {
+
+class SocketCrowd {
+ public:
+  // Gets each message but pings, valid during the call, by the socket's place. It may send, and read no socket.
+  using Listener = std::function<void(std::size_t socket, std::string_view message)>;
+
+  SocketCrowd(client::Address address, Listener listener);
+  ~SocketCrowd();
+  SocketCrowd(const SocketCrowd&) = delete;
+  SocketCrowd& operator=(const SocketCrowd&) = delete;
+
+  // Connects `count` more and waits until each was welcomed.
+  Result<void> open(std::size_t count);
+  // Waits while the socket is full.
+  void send(std::size_t socket, std::string_view message);
+  // Hands over what comes until then by now_ns()'s clock; in the past: what is there. Returns early after each wake-up.
+  void poll(std::int64_t until_ns);
+  // From now on this one is read by read_some() only.
+  void stop_reading(std::size_t socket);
+  // Throws away up to `bytes` of what came for it.
+  void read_some(std::size_t socket, std::size_t bytes);
+
+  std::size_t size() const { return sockets_.size(); }
+  const std::optional<Error>& failed() const { return failed_; }  // The first thing that went wrong.
+
+ private:
+  struct Socket {
+    int fd = -1;
+    bool upgraded = false, welcomed = false;
+    std::string received;  // Not understood yet.
+  };
+
+  Result<void> connect_one();
+  void read(std::size_t socket);
+  void take_messages(std::size_t socket);
+  void fail(const std::string& what);
+
+  client::Address address_;
+  Listener listener_;
+  int epoll_;
+  std::vector<Socket> sockets_;
+  std::size_t welcomed_ = 0;
+  std::vector<char> buffer_;
+  std::optional<Error> failed_;
+};
+
+// So many files may be open in this process and those that it starts from now on. Needs root if the hard limit is lower.
+Result<void> allow_open_files(std::uint64_t files);
+
+}  // namespace carillon::bench
