@@ -27,6 +27,7 @@ namespace {
 using client::Connection;
 using client::Session;
 
+constexpr std::uint32_t kOtherFiles = 400;  // A node's own, with room to spare.
 constexpr std::int64_t kSettleNs = 2 * kSecond;
 constexpr std::int64_t kArriveWithinNs = 10 * kSecond;
 constexpr std::uint32_t kHistoryEvents = 10'000;  // What stopped readers have not read.
@@ -43,10 +44,14 @@ std::string follow_message(std::uint32_t id, std::string_view entity) {
   return json.end_object().end_object().take();
 }
 
+// As many as a part has at a time, and some for the job.
+std::uint32_t connections_of(const SocketsOptions& options) {
+  return std::max({options.connections, options.audience, options.stopped}) + 100;
+}
+
 ServerProcess::Options node_options(const SocketsOptions& options) {
-  std::vector<std::string> arguments = {
-      "--connections-max=" + std::to_string(2 * (options.connections + options.audience + options.stopped)),
-      "--websocket-follows-max=100000"};
+  std::vector<std::string> arguments = {"--connections-max=" + std::to_string(connections_of(options)),
+                                        "--websocket-follows-max=100000"};
   arguments.insert(arguments.end(), options.serve_arguments.begin(), options.serve_arguments.end());
   return {.parent_directory = options.data, .arguments = std::move(arguments)};
 }
@@ -476,9 +481,7 @@ Result<void> run_readers(const SocketsOptions& options) {
 Result<void> run_sockets(const SocketsOptions& options) {
   if (options.audience > kMusterMax) return Error{ErrorCode::MALFORMED, "the audience is too large"};
   catch_interrupts();
-  if (auto allowed = allow_open_files(2 * (options.connections + options.audience + options.stopped) + 1'000);
-      !allowed.ok())
-    return allowed;
+  if (auto allowed = allow_open_files(connections_of(options) + kOtherFiles); !allowed.ok()) return allowed;
   const auto wants = [&](SocketsPart part) {
     return options.parts.empty() || std::ranges::find(options.parts, part) != options.parts.end();
   };
