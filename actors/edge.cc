@@ -1,8 +1,15 @@
 #include "actors/edge.h"
 
+#include "actors/entitlement.h"
 #include "actors/publish_path.h"
+#include "messages/rfc3339.h"
 
 namespace carillon::actors {
+
+std::int64_t wall_clock_ms() {
+  using std::chrono::system_clock;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now().time_since_epoch()).count();
+}
 
 Edge::Edge(caf::actor_system& actor_system, Partitions all_partitions, Catalogue behaviours,
            runtime::Limits runtime_limits, EdgeLimits own_limits, std::shared_ptr<Inbox> jobs, kj::Timer& clock)
@@ -14,6 +21,27 @@ Edge::Edge(caf::actor_system& actor_system, Partitions all_partitions, Catalogue
       inbox(std::move(jobs)),
       timer(clock),
       lives(partitions->size(), 0) {}
+
+Result<access::Rights> Edge::admit(std::string_view token) {
+  auto rights = gatekeeper.admit(token, wall_clock_ms());
+  if (!rights && !token.empty()) ++counters.tokens_refused;
+  return rights;
+}
+
+Result<void> Edge::check_still_holds(const access::Rights& rights) const {
+  const auto expires = rights.expires_at_ms();
+  if (!expires) return {};
+  if (*expires <= wall_clock_ms())
+    return Error{ErrorCode::UNAUTHENTICATED, "the token expired at " + rfc3339(*expires), 0};
+  if (!gatekeeper.still_trusts(rights))
+    return Error{ErrorCode::UNAUTHENTICATED, "the key that signed the token is no longer valid", 0};
+  return {};
+}
+
+void Edge::replace_gatekeeper(access::Gatekeeper other) {
+  gatekeeper = std::move(other);
+  for (auto* entitlement : entitlements) entitlement->keys_replaced();
+}
 
 void Edge::reloaded(PartitionId partition, std::uint64_t life) {
   lives.at(partition.value) = life;

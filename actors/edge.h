@@ -13,6 +13,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "access/gatekeeper.h"
 #include "actors/inbox.h"
 #include "actors/latency.h"
 #include "actors/messages.h"
@@ -29,12 +30,14 @@ struct EdgeLimits {
   std::size_t connection_bytes_max = 8u << 20;
   std::size_t node_events_max = 65'536;  // On all connections together.
   std::size_t node_bytes_max = 64u << 20;
-  std::size_t message_bytes_max = 16u << 20;            // One RPC message.
-  std::size_t follows_max = 100'000;                    // In one subscription.
-  std::size_t session_credit_bytes = 1u << 20;          // Sent to a subscriber and not yet taken in.
-  std::chrono::milliseconds first_call_within{10'000};  // A native connection that asks for nothing is closed.
-  std::chrono::milliseconds request_within{10'000};     // The header of an HTTP request, and its body.
-  std::chrono::milliseconds presence_grace{10'000};  // Before somebody whose connection is lost is told to have left.
+  std::size_t message_bytes_max = 16u << 20;    // One RPC message.
+  std::size_t follows_max = 100'000;            // In one subscription.
+  std::size_t session_credit_bytes = 1u << 20;  // Sent to a subscriber and not yet taken in.
+  std::chrono::milliseconds first_call_within{
+      10'000};  // A native connection that asks for nothing, or shows no token, is closed.
+  std::chrono::milliseconds request_within{10'000};    // The header of an HTTP request, and its body.
+  std::chrono::milliseconds handshake_within{10'000};  // Of TLS.
+  std::chrono::milliseconds presence_grace{10'000};    // Before somebody whose connection is lost is told to have left.
   std::chrono::milliseconds overloaded_retry{20};
   std::chrono::milliseconds unavailable_retry{500};
   std::chrono::milliseconds answer_within{10'000};  // Questions to actors.
@@ -49,11 +52,15 @@ struct EdgeLimits {
   std::chrono::milliseconds socket_idle_timeout{45'000};
 };
 
+// Unix milliseconds.
+std::int64_t wall_clock_ms();
+
 class PublishPath;
 class NodePublisher;
 class PresenceReporter;
 class SocketConnection;
 class Feed;
+class Entitlement;
 struct ClusterQuestions;
 
 struct EdgeCounters {
@@ -62,8 +69,11 @@ struct EdgeCounters {
   std::uint64_t delivered = 0;    // Events handed to subscribers' connections.
   std::uint64_t connections = 0;  // Now.
   std::uint64_t connections_refused = 0;
-  LatencyHistogram publish;  // From the call's arrival to its answer.
-  LatencyHistogram deliver;  // From commit to the subscriber's connection, of live notifications.
+  std::uint64_t handshakes_failed = 0;  // Of TLS.
+  std::uint64_t tokens_refused = 0;     // That were shown and not good.
+  std::uint64_t tokens_ended = 0;       // That expired, or whose key went, under a connection.
+  LatencyHistogram publish;             // From the call's arrival to its answer.
+  LatencyHistogram deliver;             // From commit to the subscriber's connection, of live notifications.
 };
 
 class Edge {
@@ -87,6 +97,20 @@ class Edge {
 
   NodePublisher* own_events = nullptr;   // What the node itself publishes; set before the first connection.
   PresenceReporter* presence = nullptr;  // As well.
+
+  // Who may do what (P9).
+  access::Gatekeeper gatekeeper;
+  bool figures_are_open = true;  // /metrics and the sentences of health are for everybody.
+  struct Complaints {
+    std::string keys, certificate;  // Why the newest file is not used; empty: it is.
+  } complaints;
+  // The rights of who shows `token`, now. UNAUTHENTICATED.
+  Result<access::Rights> admit(std::string_view token);
+  // UNAUTHENTICATED when what a token gave has come to its end.
+  Result<void> check_still_holds(const access::Rights& rights) const;
+  // Ends what was entitled by keys that are gone.
+  void replace_gatekeeper(access::Gatekeeper other);
+  std::unordered_set<Entitlement*> entitlements;
 
   runtime::SessionId new_session() { return ++last_session_; }
   std::uint16_t partition_count() const { return static_cast<std::uint16_t>(partitions->size()); }

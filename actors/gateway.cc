@@ -10,6 +10,7 @@
 
 #include "actors/cluster_report.h"
 #include "actors/http.h"
+#include "actors/key_watch.h"
 #include "actors/node_publisher.h"
 #include "actors/node_stats.h"
 #include "actors/presence.h"
@@ -31,6 +32,32 @@ bool is_loopback(const std::string& address) {
   return host == "localhost" || host == "[::1]" || host.starts_with("127.");
 }
 
+namespace {
+
+// Whether what is listened on is safe to listen on (P9).
+Result<void> check_access(const GatewayOptions& options) {
+  const auto& access = options.access;
+  const auto malformed = [](std::string what) { return Error{ErrorCode::MALFORMED, std::move(what), 0}; };
+  if (access.tls_certificate.empty() != access.tls_key.empty())
+    return malformed("--tls-certificate and --tls-key belong together");
+  if (access.keys.empty() && !(access.expectations.issuer.empty() && access.expectations.audience.empty()))
+    return malformed("--token-issuer and --token-audience need --keys");
+  for (const auto& address : {options.listen, options.http}) {
+    if (is_loopback(address)) continue;
+    if (access.keys.empty())
+      return malformed(address +
+                       " is beyond loopback, where everybody must show a token: name the keys with --keys FILE, or "
+                       "listen on 127.0.0.1 (docs/security.md)");
+    if (access.tls_certificate.empty() && !access.plaintext)
+      return malformed(address +
+                       " is beyond loopback, and without TLS tokens could be read on the way: give --tls-certificate "
+                       "and --tls-key, or --plaintext if something else encrypts (docs/security.md)");
+  }
+  return {};
+}
+
+}  // namespace
+
 // Everything that lives on the thread.
 struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
   Loop(caf::actor_system& system, const GatewayOptions& options, const std::shared_ptr<Inbox>& jobs)
@@ -47,6 +74,7 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
     presence.emplace(edge, options.store_id);
     edge.presence = &*presence;
     edge.origins = {options.allowed_origins, is_loopback(options.http)};
+    edge.figures_are_open = is_loopback(options.http) || options.access.open_metrics;
     auto stop = kj::newPromiseAndFulfiller<void>();
     stopped = kj::mv(stop.promise);
     stop_now = kj::mv(stop.fulfiller);
@@ -77,7 +105,15 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
               stream->setsockopt(IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
               ++edge.counters.connections;
               auto counted = kj::defer([this] { --edge.counters.connections; });
-              return (this->*serve)(kj::mv(stream)).attach(kj::mv(counted));
+              auto served = !keys->has_tls() ? (this->*serve)(kj::mv(stream))
+                                             : keys->wrap(kj::mv(stream))
+                                                   .then(
+                                                       [this, serve](kj::Own<kj::AsyncIoStream> private_stream) {
+                                                         return (this->*serve)(kj::mv(private_stream));
+                                                       },
+                                                       // Port scanners, and clients without TLS: every day's business.
+                                                       [this](kj::Exception&&) { ++edge.counters.handshakes_failed; });
+              return served.attach(kj::mv(counted));
             }));
           }
           return accept(receiver, serve);
@@ -134,6 +170,7 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
             }
             if (journal_stats) node.journal = *journal_stats;
             node.edge = edge.counters;
+            node.complaints = edge.complaints;
             node.in_cluster = edge.cluster != nullptr;
             return reported.then([node = std::move(node)](std::optional<ClusterReport> report) mutable {
               node.cluster = std::move(report);
@@ -156,6 +193,7 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
   const Clock::time_point started = Clock::now();
   NodeStatsSource stats;
   HttpFront http;
+  std::unique_ptr<KeyWatch> keys;  // From the start on.
   kj::Promise<void> stopped = kj::READY_NOW;
   kj::Own<kj::PromiseFulfiller<void>> stop_now;
   kj::Vector<kj::Promise<void>> listeners;
@@ -163,13 +201,7 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
 };
 
 Result<std::unique_ptr<Gateway>> Gateway::start(caf::actor_system& system, GatewayOptions options) {
-  for (const auto& address : {options.listen, options.http})
-    if (!is_loopback(address))
-      return Error{ErrorCode::MALFORMED,
-                   address +
-                       " is beyond loopback, and this version has no authentication: listen on 127.0.0.1 and put "
-                       "a proxy that authenticates in front",
-                   0};
+  if (auto checked = check_access(options); !checked) return checked.error();
   std::unique_ptr<Gateway> gateway(new Gateway());
   gateway->inbox_ = std::make_shared<Inbox>();
   std::promise<Result<Loop*>> started;
@@ -179,6 +211,10 @@ Result<std::unique_ptr<Gateway>> Gateway::start(caf::actor_system& system, Gatew
     std::unique_ptr<Loop> loop;
     try {
       loop = std::make_unique<Loop>(system, options, gateway.inbox_);
+      auto keys = KeyWatch::start(loop->edge, options.access);
+      if (!keys) return started.set_value(keys.error());
+      loop->keys = std::move(*keys);
+      loop->tasks.add(loop->keys->run());
       gateway.rpc_address_ = loop->listen(options.listen, &Loop::native);
       gateway.http_address_ = loop->listen(options.http, &Loop::hypertext);
     } catch (const kj::Exception& failed) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 
+#include "actors/access_options.h"
 #include "actors/edge.h"
 
 namespace carillon::actors {
@@ -22,12 +23,14 @@ struct GatewayOptions {
   runtime::Limits limits;
   EdgeLimits edge_limits;
   std::string store_id;
+  AccessOptions access;
 };
 
 class Gateway {
  public:
   // Listens when it returns. UNAVAILABLE with the address when it cannot be listened on; MALFORMED when it is beyond
-  // loopback, for there is no authentication yet (P9).
+  // loopback without keys for tokens, or without TLS where plaintext was not asked for (P9), or when a file that it was
+  // given is of no use.
   static Result<std::unique_ptr<Gateway>> start(caf::actor_system& system, GatewayOptions options);
   // Closes all connections and ends the thread.
   ~Gateway();

@@ -24,10 +24,15 @@ constexpr std::uint64_t kReceivingBytesMax = 64u << 20;
 
 enum class Of { kNode, kEntity };
 
+// What whoever asks must show. Rights to an entity are asked for where the entity is known; a WebSocket looks at its token itself,
+// and tells of it by the code of a close.
+enum class Needs { kNothing, kToken, kOperator };
+
 struct Route {
   std::string_view what;  // The first part of the path.
   Of of;                  // Whether KIND/KEY follows.
   Method method;
+  Needs needs;
   kj::Promise<void> (*answer)(HttpCall& call, const NodeStatsSource& stats);
 };
 
@@ -37,23 +42,23 @@ kj::Promise<void> without_stats(HttpCall& call, const NodeStatsSource&) {
 }
 
 constexpr std::array kRoutes = {
-    Route{"healthz", Of::kNode, Method::GET, &send_health},
-    Route{"readyz", Of::kNode, Method::GET, &send_readiness},
-    Route{"metrics", Of::kNode, Method::GET, &send_metrics},
-    Route{"stats", Of::kNode, Method::GET, &send_stats},
-    Route{"cluster", Of::kNode, Method::GET, &send_cluster},
-    Route{"ws", Of::kNode, Method::GET, &without_stats<serve_websocket>},
-    Route{"events", Of::kNode, Method::POST, &without_stats<publish_batch>},
-    Route{"events", Of::kEntity, Method::POST, &without_stats<publish_payload>},
-    Route{"events", Of::kEntity, Method::GET, &without_stats<send_page>},
-    Route{"streams", Of::kEntity, Method::GET, &without_stats<follow_entity>},
-    Route{"positions", Of::kEntity, Method::GET, &without_stats<send_positions>},
-    Route{"positions", Of::kEntity, Method::PUT, &without_stats<store_position>},
-    Route{"entities", Of::kEntity, Method::GET, &without_stats<send_inspection>},
-    Route{"deadletters", Of::kNode, Method::GET, &without_stats<send_dead_letters>},
-    Route{"deadletters", Of::kEntity, Method::GET, &without_stats<send_dead_letters>},
-    Route{"deadletters", Of::kEntity, Method::POST, &without_stats<redrive_dead_letter>},
-    Route{"deadletters", Of::kEntity, Method::DELETE, &without_stats<discard_dead_letter>},
+    Route{"healthz", Of::kNode, Method::GET, Needs::kNothing, &send_health},
+    Route{"readyz", Of::kNode, Method::GET, Needs::kNothing, &send_readiness},
+    Route{"metrics", Of::kNode, Method::GET, Needs::kNothing, &send_metrics},
+    Route{"stats", Of::kNode, Method::GET, Needs::kOperator, &send_stats},
+    Route{"cluster", Of::kNode, Method::GET, Needs::kOperator, &send_cluster},
+    Route{"ws", Of::kNode, Method::GET, Needs::kNothing, &without_stats<serve_websocket>},
+    Route{"events", Of::kNode, Method::POST, Needs::kToken, &without_stats<publish_batch>},
+    Route{"events", Of::kEntity, Method::POST, Needs::kToken, &without_stats<publish_payload>},
+    Route{"events", Of::kEntity, Method::GET, Needs::kToken, &without_stats<send_page>},
+    Route{"streams", Of::kEntity, Method::GET, Needs::kToken, &without_stats<follow_entity>},
+    Route{"positions", Of::kEntity, Method::GET, Needs::kToken, &without_stats<send_positions>},
+    Route{"positions", Of::kEntity, Method::PUT, Needs::kToken, &without_stats<store_position>},
+    Route{"entities", Of::kEntity, Method::GET, Needs::kOperator, &without_stats<send_inspection>},
+    Route{"deadletters", Of::kNode, Method::GET, Needs::kOperator, &without_stats<send_dead_letters>},
+    Route{"deadletters", Of::kEntity, Method::GET, Needs::kOperator, &without_stats<send_dead_letters>},
+    Route{"deadletters", Of::kEntity, Method::POST, Needs::kOperator, &without_stats<redrive_dead_letter>},
+    Route{"deadletters", Of::kEntity, Method::DELETE, Needs::kOperator, &without_stats<discard_dead_letter>},
 };
 
 // Whether the client asked that the connection be closed after the answer (RFC 9112, section 9.6).
@@ -63,6 +68,18 @@ bool is_last(const kj::HttpHeaders& headers) {
   return false;
 }
 
+Result<void> check(const HttpCall& call, Needs needs) {
+  switch (needs) {
+    case Needs::kNothing:
+      return {};
+    case Needs::kToken:
+      return call.rights.check_authenticated();
+    case Needs::kOperator:
+      return call.rights.check_operate();
+  }
+  return {};
+}
+
 kj::Promise<void> route(HttpCall& call, const NodeStatsSource& stats) {
   const bool of_entity = call.target.names_entity();
   if (!of_entity && call.target.path.size() > 1)
@@ -70,7 +87,13 @@ kj::Promise<void> route(HttpCall& call, const NodeStatsSource& stats) {
   std::string allowed;
   for (const auto& route : kRoutes) {
     if (route.what != call.target.path[0] || (route.of == Of::kEntity) != of_entity) continue;
-    if (route.method == call.method) return route.answer(call, stats);
+    if (route.method == call.method) {
+      auto admitted = call.edge.admit(call.bearer_token());
+      if (!admitted && route.needs != Needs::kNothing) return call.refuse(admitted.error());
+      if (admitted) call.rights = std::move(*admitted);
+      const auto checked = check(call, route.needs);
+      return checked ? route.answer(call, stats) : call.refuse(checked.error());
+    }
     allowed += (allowed.empty() ? "" : ", ") + std::string(kj::str(route.method).cStr());
   }
   if (allowed.empty())

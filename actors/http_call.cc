@@ -1,5 +1,7 @@
 #include "actors/http_call.h"
 
+#include <strings.h>
+
 #include "actors/answer_json.h"
 #include "actors/wire_answers.h"
 #include "runtime/json.h"
@@ -57,12 +59,21 @@ HttpNames::HttpNames() {
   origin = builder.add("Origin");
   retry_after = builder.add("Retry-After");
   websocket_protocol = builder.add("Sec-WebSocket-Protocol");
+  www_authenticate = builder.add("WWW-Authenticate");
   table = builder.build();
 }
 
 std::string_view HttpCall::field(kj::HttpHeaderId id) const {
   KJ_IF_MAYBE (value, headers.get(id)) return {value->cStr(), value->size()};
   return {};
+}
+
+std::string_view HttpCall::bearer_token() const {
+  constexpr std::string_view kScheme = "Bearer ";
+  const auto field_value = field(names.authorization);
+  if (field_value.size() < kScheme.size() || strncasecmp(field_value.data(), kScheme.data(), kScheme.size()) != 0)
+    return {};
+  return field_value.substr(kScheme.size());
 }
 
 kj::HttpHeaders HttpCall::answer_header(const char* content_type) const {
@@ -96,6 +107,9 @@ kj::Promise<void> HttpCall::send_json(std::string object) {
 kj::Promise<void> HttpCall::refuse(const Error& error) {
   const auto wait = retry_after(edge.edge_limits, error.code);
   const auto text = problem_details(status_of(error.code), edge.edge_limits, error);
+  if (error.code == ErrorCode::UNAUTHENTICATED)  // RFC 6750, section 3.
+    return send(status_of(error.code), kProblem, text,
+                {{names.www_authenticate, bearer_token().empty() ? "Bearer" : "Bearer error=\"invalid_token\""}});
   if (wait.count() == 0) return send(status_of(error.code), kProblem, text);
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
   return send(status_of(error.code), kProblem, text, {{names.retry_after, std::to_string(seconds)}});

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "access/rights.h"
 #include "actors/edge.h"
 #include "actors/guarded_stream.h"
 #include "actors/http_target.h"
@@ -26,7 +27,7 @@ HttpStatus status_of(ErrorCode code);
 struct HttpNames {
   HttpNames();
   kj::HttpHeaderId allow, authorization, etag, idempotency_key, if_none_match, last_event_id, origin, retry_after,
-      websocket_protocol;
+      websocket_protocol, www_authenticate;
   kj::Own<kj::HttpHeaderTable> table;
 };
 
@@ -39,9 +40,12 @@ struct HttpCall {
   const kj::HttpHeaders& headers;
   kj::AsyncInputStream& body;
   kj::HttpService::Response& response;
-  GuardedStream& stream;  // The connection's.
-  std::string page = {};  // The origin of the page that sent it, if it is to be named in the answer.
+  GuardedStream& stream;       // The connection's.
+  std::string page = {};       // The origin of the page that sent it, if it is to be named in the answer.
+  access::Rights rights = {};  // Of whoever asks: nothing without a good token, where one is needed.
 
+  // What follows `Bearer` in the field Authorization; empty when there is nothing of the kind.
+  std::string_view bearer_token() const;
   // Empty when the request has no such field.
   std::string_view field(kj::HttpHeaderId id) const;
 

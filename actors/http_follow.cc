@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "actors/answer_json.h"
+#include "actors/entitlement.h"
 #include "actors/feed.h"
 #include "runtime/admission.h"
 
@@ -46,7 +47,7 @@ Result<Offset> start_of(const HttpCall& call) {
 // What the feed brings is written as it comes; the feed waits for the socket.
 class Follower {
  public:
-  explicit Follower(HttpCall& call) : call_(call) {
+  explicit Follower(HttpCall& call) : call_(call), entitlement_(call.edge, call.rights) {
     auto opened = kj::newPromiseAndFulfiller<void>();
     opened_ = kj::mv(opened.fulfiller);
     written_ = opened.promise.fork();
@@ -72,7 +73,10 @@ class Follower {
       return greeted.then([this] {
         opened_->fulfill();
         auto finished = ended_promise_.then([this] { return written_.addBranch(); });
-        return feed_->on_broken().exclusiveJoin(kj::mv(finished)).exclusiveJoin(keep_alive());
+        return feed_->on_broken()
+            .exclusiveJoin(kj::mv(finished))
+            .exclusiveJoin(keep_alive())
+            .exclusiveJoin(entitlement_.ended().ignoreResult());
       });
     });
   }
@@ -100,6 +104,7 @@ class Follower {
   }
 
   HttpCall& call_;
+  Entitlement entitlement_;
   kj::Own<kj::AsyncOutputStream> out_;  // Once the follow was not refused.
   std::optional<Feed> feed_;
   kj::Own<kj::PromiseFulfiller<void>> opened_, ended_;
@@ -113,6 +118,7 @@ class Follower {
 kj::Promise<void> follow_entity(HttpCall& call) {
   auto entity = runtime::check_entity(call.target.entity(), call.edge.catalogue);
   if (!entity) return call.refuse(entity.error());
+  if (auto allowed = call.rights.check_read(entity->text()); !allowed) return call.refuse(allowed.error());
   const auto from = start_of(call);
   if (!from) return call.refuse(from.error());
   auto follower = kj::heap<Follower>(call);

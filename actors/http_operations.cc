@@ -18,7 +18,9 @@ kj::Promise<void> send_problems(HttpCall& call, const NodeStats& stats, bool fai
   if (call.edge.stopping) problems.push_back({"the node is stopping"});
   JsonWriter json;
   json.begin_object().field("status", problems.empty() ? "ok" : "degraded").key("problems").begin_array();
-  for (const auto& problem : problems) json.value(problem.sentence);
+  // Beyond loopback strangers may know how a node fares, as balancers must, but not why.
+  if (call.edge.figures_are_open || call.rights.may_operate())
+    for (const auto& problem : problems) json.value(problem.sentence);
   json.end_array().end_object();
   const bool fails = fail_when_blocked && std::ranges::any_of(problems, &Problem::blocks);
   return call.send(fails ? HttpStatus{503, "Service Unavailable"} : kHttpOk, "application/json", json.take() + "\n");
@@ -28,7 +30,7 @@ kj::Promise<void> operate(HttpCall& call, bool redrive) {
   const auto offset = whole_number(call.target.parameter("offset"));
   if (!offset || *offset == 0)
     return call.refuse({ErrorCode::MALFORMED, "name the dead letter: ?offset=N, counted from 1", 0});
-  return operate_on_dead_letter(call.edge, call.target.entity(), *offset, redrive)
+  return operate_on_dead_letter(call.edge, call.rights, call.target.entity(), *offset, redrive)
       .then([&call, redrive, discarded = *offset](const Result<Offset>& done) {
         if (!done) return call.refuse(done.error());
         JsonWriter json;
@@ -49,6 +51,8 @@ kj::Promise<void> send_readiness(HttpCall& call, const NodeStatsSource& stats) {
 }
 
 kj::Promise<void> send_metrics(HttpCall& call, const NodeStatsSource& stats) {
+  if (!call.edge.figures_are_open)
+    if (auto allowed = call.rights.check_operate(); !allowed) return call.refuse(allowed.error());
   return stats().then(
       [&call](const NodeStats& node) { return call.send(kHttpOk, "text/plain; version=0.0.4", to_prometheus(node)); });
 }
@@ -74,18 +78,19 @@ kj::Promise<void> send_cluster(HttpCall& call, const NodeStatsSource& stats) {
 }
 
 kj::Promise<void> send_inspection(HttpCall& call) {
-  return inspect_entity(call.edge, call.target.entity()).then([&call](const Result<EntityInspection>& seen) {
-    if (!seen) return call.refuse(seen.error());
-    capnp::MallocMessageBuilder message;
-    auto told = message.initRoot<wire::Inspection>();
-    write(told, *seen);
-    return call.send_json(inspection_json(call.target.entity(), told));
-  });
+  return inspect_entity(call.edge, call.rights, call.target.entity())
+      .then([&call](const Result<EntityInspection>& seen) {
+        if (!seen) return call.refuse(seen.error());
+        capnp::MallocMessageBuilder message;
+        auto told = message.initRoot<wire::Inspection>();
+        write(told, *seen);
+        return call.send_json(inspection_json(call.target.entity(), told));
+      });
 }
 
 kj::Promise<void> send_dead_letters(HttpCall& call) {
   const auto entity = call.target.names_entity() ? call.target.entity() : std::string();
-  return list_dead_letters(call.edge, entity).then([&call](const Result<DeadLetterList>& list) {
+  return list_dead_letters(call.edge, call.rights, entity).then([&call](const Result<DeadLetterList>& list) {
     if (!list) return call.refuse(list.error());
     JsonWriter json(4096);
     json.begin_object().key("dead_letters").begin_array();

@@ -99,12 +99,15 @@ kj::Promise<void> send_page(HttpCall& call) {
   auto parsed = parse(call);
   if (!parsed) return call.refuse(parsed.error());
   const auto read = [&call](const Asked& asked) {
-    return read_page(call.edge, asked.entity.text(), asked.from, asked.limit);
+    return read_page(call.edge, call.rights, asked.entity.text(), asked.from, asked.limit);
   };
   return read(*parsed).then([&call, read, asked = std::move(*parsed)](Result<Page> page) -> kj::Promise<void> {
     if (!page || !page->run.events.empty() || asked.wait_ms == 0) return send(call, page);
     return wait_for_event(call.edge, asked)
-        .then([read, asked] { return read(asked); })
+        .then([&call, read, asked]() -> kj::Promise<Result<Page>> {
+          if (auto holds = call.edge.check_still_holds(call.rights); !holds) return Result<Page>(holds.error());
+          return read(asked);
+        })
         .then([&call](const Result<Page>& again) { return send(call, again); });
   });
 }

@@ -13,6 +13,11 @@ struct Numbering {
   Sequence sequence = 1;
 };
 
+// Names that are made up here stay among the subject's own, so that nobody uses up another one's.
+std::string own_prefix(const HttpCall& call) {
+  return (call.rights.subject().empty() ? std::string() : call.rights.subject() + "/") + "http/";
+}
+
 // Who published it and under which number, so that it is stored once. Without either it is not repeatable.
 Result<Numbering> numbering_of(const HttpCall& call) {
   const auto producer = call.target.parameter("producer");
@@ -22,8 +27,8 @@ Result<Numbering> numbering_of(const HttpCall& call) {
     return Error{ErrorCode::MALFORMED, "producer and sequence belong together", 0};
   if (!key.empty() && !producer.empty())
     return Error{ErrorCode::MALFORMED, "give a producer and a sequence, or an Idempotency-Key, not both", 0};
-  if (!key.empty()) return Numbering{"http/" + std::string(key), 1};
-  if (producer.empty()) return Numbering{"http/" + random_name(), 1};
+  if (!key.empty()) return Numbering{own_prefix(call) + std::string(key), 1};
+  if (producer.empty()) return Numbering{own_prefix(call) + random_name(), 1};
   const auto number = whole_number(sequence);
   if (!number) return Error{ErrorCode::MALFORMED, "the sequence is not a number", 0};
   return Numbering{std::string(producer), *number};
@@ -44,7 +49,7 @@ kj::Promise<void> publish_payload(HttpCall& call) {
         auto path = kj::heap<PublishPath>(call.edge);
         const auto entity = call.target.entity();
         return path
-            ->publish(producer, 1,
+            ->publish(call.rights, producer, 1,
                       [&](std::uint32_t) {
                         return runtime::PublicationView{entity, call.target.parameter("type"), *body, sequence};
                       })
@@ -67,7 +72,7 @@ kj::Promise<void> publish_batch(HttpCall& call) {
         if (!producer) return call.refuse(producer.error());
         auto path = kj::heap<PublishPath>(call.edge);
         return path
-            ->publish(*producer, static_cast<std::uint32_t>(batch->events.size()),
+            ->publish(call.rights, *producer, static_cast<std::uint32_t>(batch->events.size()),
                       [&](std::uint32_t i) { return batch->events[i].view(); })
             .then([&call](const runtime::PublishOutcome& outcome) {
               JsonWriter json;

@@ -33,7 +33,7 @@ kj::Promise<void> NodePublisher::work(Lane& lane) {
   }
   const auto count = static_cast<std::uint32_t>(std::min<std::size_t>(lane.waiting.size(), kEventsInCall));
   return path_
-      .publish(lane.producer, count,
+      .publish(access::Rights::everything(), lane.producer, count,
                [&lane](std::uint32_t i) {
                  const auto& item = lane.waiting[i];
                  return runtime::PublicationView{item.entity.text(), item.type, item.payload, item.sequence};

@@ -40,6 +40,9 @@ std::vector<Figure> NodeStats::figures() const {
       {"store_read_only", "1 after the disk refused a write.", journal.read_only ? 1.0 : 0.0, false},
       {"connections", "Connections now, native and HTTP.", count(edge.connections), false},
       {"connections_refused_total", "Connections beyond the limit.", count(edge.connections_refused)},
+      {"tls_handshakes_failed_total", "TLS handshakes that failed or took too long.", count(edge.handshakes_failed)},
+      {"tokens_refused_total", "Tokens that were shown and not good.", count(edge.tokens_refused)},
+      {"tokens_ended_total", "Tokens that expired, or whose key went, while they were used.", count(edge.tokens_ended)},
       {"publish_calls_total", "Publish calls.", count(edge.publish_calls)},
   };
   if (cluster) std::ranges::move(cluster->figures(), std::back_inserter(figures));
@@ -78,6 +81,8 @@ std::vector<Problem> NodeStats::problems() const {
   for (const auto& partition : partitions)
     if (!partition.available)
       problems.push_back({"partition " + std::to_string(partition.partition.value) + ": " + partition.problem});
+  for (const auto& complaint : {complaints.keys, complaints.certificate})
+    if (!complaint.empty()) problems.push_back({complaint, false});
   if (cluster)
     std::ranges::move(cluster->problems(), std::back_inserter(problems));
   else if (in_cluster)

@@ -22,6 +22,7 @@ struct NodeStats {
   std::vector<PartitionStats> partitions;
   JournalStats journal;
   EdgeCounters edge;
+  Edge::Complaints complaints;
   bool in_cluster = false;
   std::optional<ClusterReport> cluster;  // In one: nothing when it did not come in time.
 

@@ -42,11 +42,13 @@ Result<Effects> on(ReaderState& state, const Acknowledged& acknowledged, const C
 
 Behaviour reader_behaviour() { return Behaviour::of<ReaderState>(kReaderKind, /*version=*/1).on<Acknowledged>(); }
 
-kj::Promise<Result<Positions>> positions_of(Edge& edge, std::string_view mailbox) {
+kj::Promise<Result<Positions>> positions_of(Edge& edge, const access::Rights& rights, std::string_view mailbox) {
+  // From here on the node asks for itself.
+  if (auto allowed = rights.check_read(mailbox); !allowed) return Result<Positions>(allowed.error());
   const auto reader = reader_of(edge, mailbox);
   if (!reader) return Result<Positions>(reader.error());
-  auto known = inspect_entity(edge, reader->text());
-  return inspect_entity(edge, mailbox)
+  auto known = inspect_entity(edge, access::Rights::everything(), reader->text());
+  return inspect_entity(edge, access::Rights::everything(), mailbox)
       .then([known = kj::mv(known)](Result<EntityInspection> seen) mutable -> kj::Promise<Result<Positions>> {
         if (!seen) return Result<Positions>(seen.error());
         return known.then([extent = seen->extent](const Result<EntityInspection>& told) -> Result<Positions> {
@@ -60,14 +62,16 @@ kj::Promise<Result<Positions>> positions_of(Edge& edge, std::string_view mailbox
       });
 }
 
-kj::Promise<Result<Offset>> acknowledge(Edge& edge, std::string_view mailbox, std::string_view device, Offset offset) {
+kj::Promise<Result<Offset>> acknowledge(Edge& edge, const access::Rights& rights, std::string_view mailbox,
+                                        std::string_view device, Offset offset) {
+  if (auto allowed = rights.check_read(mailbox); !allowed) return Result<Offset>(allowed.error());
   using Answer = Result<Offset>;
   const auto reader = reader_of(edge, mailbox);
   if (!reader) return Answer(reader.error());
   if (!is_printable_utf8(device, kDeviceBytesMax))
     return Answer(
         Error{ErrorCode::MALFORMED, "a device's name is 1 to 64 bytes of UTF-8 without control characters", 0});
-  return inspect_entity(edge, mailbox)
+  return inspect_entity(edge, access::Rights::everything(), mailbox)
       .then([&edge, hub = *reader, mailbox = std::string(mailbox), device = std::string(device),
              offset](const Result<EntityInspection>& seen) mutable -> kj::Promise<Answer> {
         if (!seen) return Answer(seen.error());
@@ -80,11 +84,12 @@ kj::Promise<Result<Offset>> acknowledge(Edge& edge, std::string_view mailbox, st
                       to_json(Acknowledged{.device = device, .offset = offset}))
             .then([&edge, mailbox = std::move(mailbox), device](const Result<void>& stored) -> kj::Promise<Answer> {
               if (!stored) return Answer(stored.error());
-              return positions_of(edge, mailbox).then([device](const Result<Positions>& positions) -> Answer {
-                if (!positions) return positions.error();
-                const auto found = positions->devices.find(device);
-                return found == positions->devices.end() ? Offset{0} : found->second;
-              });
+              return positions_of(edge, access::Rights::everything(), mailbox)
+                  .then([device](const Result<Positions>& positions) -> Answer {
+                    if (!positions) return positions.error();
+                    const auto found = positions->devices.find(device);
+                    return found == positions->devices.end() ? Offset{0} : found->second;
+                  });
             });
       });
 }

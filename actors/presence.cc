@@ -27,7 +27,7 @@ PresenceReporter::PresenceReporter(Edge& edge, std::string store_id)
     : edge_(edge), store_id_(std::move(store_id)), boot_(random_name()), tasks_(*this) {
   // Whoever was here in an earlier life has gone. A hub that nobody was ever told to has nothing to forget.
   for (std::size_t shard = 0; shard < kShards; ++shard)
-    tasks_.add(inspect_entity(edge_, hub_of(store_id_, shard).text())
+    tasks_.add(inspect_entity(edge_, access::Rights::everything(), hub_of(store_id_, shard).text())
                    .then([this, shard](const Result<EntityInspection>& seen) {
                      if (!seen || seen->extent.last > 0) begin(shard);
                    }));

@@ -48,12 +48,14 @@ std::optional<Error> PublishPath::refusal_now(std::size_t events, std::size_t by
   return Error{ErrorCode::OVERLOADED, "too much is under way already; wait, then begin again at this event", 0};
 }
 
-kj::Promise<PublishOutcome> PublishPath::publish(const ProducerId& producer, std::uint32_t count,
-                                                 const PublishCalls::Item& item) {
+kj::Promise<PublishOutcome> PublishPath::publish(const access::Rights& rights, const ProducerId& producer,
+                                                 std::uint32_t count, const PublishCalls::Item& item) {
   ++edge_.counters.publish_calls;
   open_session();
   const auto received = Clock::now();
-  auto begun = calls_->begin(producer, count, item,
+  const auto own_name = rights.check_producer(producer.name());
+  const auto permit = [&](std::string_view entity) { return own_name ? rights.check_publish(entity) : own_name; };
+  auto begun = calls_->begin(producer, count, item, permit,
                              [this](std::size_t events, std::size_t bytes) { return refusal_now(events, bytes); });
   for (auto& [partition, request] : begun.requests)
     caf::anon_send((*edge_.partitions)[partition.value], Publish{std::move(request), edge_.lives[partition.value]});

@@ -19,9 +19,10 @@ class PublishPath {
   PublishPath(const PublishPath&) = delete;
   PublishPath& operator=(const PublishPath&) = delete;
 
-  // The answer comes when everything that was accepted is durable. `item(i)` views stay valid during the call only.
-  kj::Promise<runtime::PublishOutcome> publish(const ProducerId& producer, std::uint32_t count,
-                                               const runtime::PublishCalls::Item& item);
+  // The answer comes when everything that was accepted is durable. `item(i)` views stay valid during the call only. What
+  // `rights` do not allow is refused, item by item.
+  kj::Promise<runtime::PublishOutcome> publish(const access::Rights& rights, const ProducerId& producer,
+                                               std::uint32_t count, const runtime::PublishCalls::Item& item);
 
   // From the edge.
   void answered(const runtime::Published& published);

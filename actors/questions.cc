@@ -24,7 +24,9 @@ kj::Promise<Result<T>> refuse(Error error) {
 
 }  // namespace
 
-kj::Promise<Result<Page>> read_page(Edge& edge, std::string_view name, Offset from, std::uint32_t limit) {
+kj::Promise<Result<Page>> read_page(Edge& edge, const access::Rights& rights, std::string_view name, Offset from,
+                                    std::uint32_t limit) {
+  if (auto allowed = rights.check_read(name); !allowed) return refuse<Page>(allowed.error());
   const auto entity = runtime::check_entity(name, edge.catalogue);
   if (!entity) return refuse<Page>(entity.error());
   if (from == 0) return refuse<Page>({ErrorCode::MALFORMED, "offsets count from 1; this one is 0", 0});
@@ -53,7 +55,8 @@ kj::Promise<Result<Page>> read_page(Edge& edge, std::string_view name, Offset fr
       });
 }
 
-kj::Promise<Result<EntityInspection>> inspect_entity(Edge& edge, std::string_view name) {
+kj::Promise<Result<EntityInspection>> inspect_entity(Edge& edge, const access::Rights& rights, std::string_view name) {
+  if (auto allowed = rights.check_operate(); !allowed) return refuse<EntityInspection>(allowed.error());
   const auto entity = runtime::check_entity(name, edge.catalogue);
   if (!entity) return refuse<EntityInspection>(entity.error());
   return inspect_mailbox(edge, *entity).then([&edge, id = *entity](auto seen) -> kj::Promise<Result<EntityInspection>> {
@@ -75,7 +78,8 @@ kj::Promise<Result<EntityInspection>> inspect_entity(Edge& edge, std::string_vie
   });
 }
 
-kj::Promise<Result<DeadLetterList>> list_dead_letters(Edge& edge, std::string_view name) {
+kj::Promise<Result<DeadLetterList>> list_dead_letters(Edge& edge, const access::Rights& rights, std::string_view name) {
+  if (auto allowed = rights.check_operate(); !allowed) return refuse<DeadLetterList>(allowed.error());
   std::optional<EntityId> entity;
   if (!name.empty()) {
     auto checked = runtime::check_entity(name, edge.catalogue);
@@ -105,7 +109,9 @@ kj::Promise<Result<DeadLetterList>> list_dead_letters(Edge& edge, std::string_vi
   });
 }
 
-kj::Promise<Result<Offset>> operate_on_dead_letter(Edge& edge, std::string_view name, Offset offset, bool redrive) {
+kj::Promise<Result<Offset>> operate_on_dead_letter(Edge& edge, const access::Rights& rights, std::string_view name,
+                                                   Offset offset, bool redrive) {
+  if (auto allowed = rights.check_operate(); !allowed) return refuse<Offset>(allowed.error());
   const auto entity = runtime::check_entity(name, edge.catalogue);
   if (!entity) return refuse<Offset>(entity.error());
   return edge.ask<Offset>([&](std::function<void(Result<Offset>)> answer) {

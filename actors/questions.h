@@ -1,5 +1,5 @@
 // What clients may ask about entities beside publishing and following: pages, inspections, dead letters. Each asks the
-// actors and brings their answers together. Belongs to the gateway's thread; shared by the native and the HTTP side.
+// actors and brings their answers together, unless whoever asks may not know (P9). Belongs to the gateway's thread; shared by the native and the HTTP side.
 #pragma once
 
 #include <string>
@@ -15,7 +15,8 @@ struct Page {
   Offset last = 0;  // The mailbox's last offset.
 };
 // `limit` from 1 to 1,000.
-kj::Promise<Result<Page>> read_page(Edge& edge, std::string_view entity, Offset from, std::uint32_t limit);
+kj::Promise<Result<Page>> read_page(Edge& edge, const access::Rights& rights, std::string_view entity, Offset from,
+                                    std::uint32_t limit);
 
 struct EntityInspection {
   runtime::Extent extent;
@@ -24,7 +25,7 @@ struct EntityInspection {
   std::string state;
   std::uint32_t behaviour_version = 0;
 };
-kj::Promise<Result<EntityInspection>> inspect_entity(Edge& edge, std::string_view entity);
+kj::Promise<Result<EntityInspection>> inspect_entity(Edge& edge, const access::Rights& rights, std::string_view entity);
 
 struct DeadLetterList {
   static constexpr std::size_t kMost = 1'000;
@@ -32,9 +33,11 @@ struct DeadLetterList {
   bool more = false;
 };
 // Of the whole node when `entity` is empty.
-kj::Promise<Result<DeadLetterList>> list_dead_letters(Edge& edge, std::string_view entity);
+kj::Promise<Result<DeadLetterList>> list_dead_letters(Edge& edge, const access::Rights& rights,
+                                                      std::string_view entity);
 
 // Redrives or discards; the offset of the new event, or 0.
-kj::Promise<Result<Offset>> operate_on_dead_letter(Edge& edge, std::string_view entity, Offset offset, bool redrive);
+kj::Promise<Result<Offset>> operate_on_dead_letter(Edge& edge, const access::Rights& rights, std::string_view entity,
+                                                   Offset offset, bool redrive);
 
 }  // namespace carillon::actors

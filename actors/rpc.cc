@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "actors/cluster_report.h"
+#include "actors/entitlement.h"
 #include "actors/feed.h"
 #include "actors/publish_path.h"
 #include "actors/questions.h"
@@ -18,6 +19,7 @@ namespace {
 constexpr unsigned kRefusalsMax = 65'536;  // In one answer.
 
 std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
+capnp::Text::Reader text(const std::string& string) { return {string.data(), string.size()}; }
 
 std::optional<cluster::Drain> drain_of(wire::Drain drain) {
   switch (drain) {
@@ -71,7 +73,24 @@ class SubscriptionServer final : public wire::Subscription::Server {
 
 class GatewayServer final : public wire::Gateway::Server {
  public:
-  GatewayServer(Edge& edge, const NodeStatsSource& stats) : edge_(edge), stats_(stats), publish_path_(edge) {}
+  GatewayServer(Edge& edge, const NodeStatsSource& stats, Entitlement& entitlement)
+      : edge_(edge), stats_(stats), entitlement_(entitlement), publish_path_(edge) {}
+
+  kj::Promise<void> authenticate(AuthenticateContext context) override {
+    auto results = context.getResults();
+    const auto& rights = entitlement_.rights();
+    auto authenticated =
+        rights.expires_at_ms()
+            ? Error{ErrorCode::FORBIDDEN, "this connection has shown its token; open another one for another token", 0}
+            : entitlement_.authenticate(view(context.getParams().getToken()));
+    if (!authenticated) {
+      write(edge_.edge_limits, results.initRefusal(), 0, authenticated.error());
+      return kj::READY_NOW;
+    }
+    results.setSubject(text(rights.subject()));
+    results.setExpiresAtMs(rights.expires_at_ms().value_or(0));
+    return kj::READY_NOW;
+  }
 
   kj::Promise<void> publish(PublishContext context) override {
     const auto params = context.getParams();
@@ -85,7 +104,7 @@ class GatewayServer final : public wire::Gateway::Server {
       for (unsigned i = 0; i < batch.size(); ++i) write(edge_.edge_limits, refusals[i], i, producer.error());
       return kj::READY_NOW;
     }
-    auto outcome = publish_path_.publish(*producer, batch.size(), [&](std::uint32_t i) {
+    auto outcome = publish_path_.publish(entitlement_.rights(), *producer, batch.size(), [&](std::uint32_t i) {
       const auto item = batch[i];
       return runtime::PublicationView{view(item.getEntity()), view(item.getType()), view(item.getPayload()),
                                       item.getSequence()};
@@ -113,6 +132,8 @@ class GatewayServer final : public wire::Gateway::Server {
     std::uint32_t index = 0;
     for (const auto follow : params.getFollows()) {
       auto entity = runtime::check_entity(view(follow.getEntity()), edge_.catalogue);
+      if (entity)
+        if (auto allowed = entitlement_.rights().check_read(entity->text()); !allowed) entity = allowed.error();
       if (entity && follow.getFrom() == 0)
         entity = Error{ErrorCode::MALFORMED, "offsets count from 1; this one is 0", 0};
       if (!entity)
@@ -139,7 +160,7 @@ class GatewayServer final : public wire::Gateway::Server {
 
   kj::Promise<void> read(ReadContext context) override {
     const auto params = context.getParams();
-    return read_page(edge_, view(params.getEntity()), params.getFrom(), params.getLimit())
+    return read_page(edge_, entitlement_.rights(), view(params.getEntity()), params.getFrom(), params.getLimit())
         .then([this, context](Result<Page> page) mutable {
           auto results = context.getResults();
           if (!page) return write(edge_.edge_limits, results.initRefusal(), 0, page.error());
@@ -151,7 +172,7 @@ class GatewayServer final : public wire::Gateway::Server {
   }
 
   kj::Promise<void> inspect(InspectContext context) override {
-    return inspect_entity(edge_, view(context.getParams().getEntity()))
+    return inspect_entity(edge_, entitlement_.rights(), view(context.getParams().getEntity()))
         .then([this, context](Result<EntityInspection> seen) mutable {
           auto results = context.getResults();
           if (!seen) return write(edge_.edge_limits, results.initRefusal(), 0, seen.error());
@@ -160,11 +181,15 @@ class GatewayServer final : public wire::Gateway::Server {
   }
 
   kj::Promise<void> stats(StatsContext context) override {
+    if (auto allowed = entitlement_.rights().check_operate(); !allowed) {
+      write(edge_.edge_limits, context.getResults().initRefusal(), 0, allowed.error());
+      return kj::READY_NOW;
+    }
     return stats_().then([context](const NodeStats& node) mutable { write(context.getResults().initStats(), node); });
   }
 
   kj::Promise<void> deadLetters(DeadLettersContext context) override {
-    return list_dead_letters(edge_, view(context.getParams().getEntity()))
+    return list_dead_letters(edge_, entitlement_.rights(), view(context.getParams().getEntity()))
         .then([this, context](Result<DeadLetterList> list) mutable {
           auto results = context.getResults();
           if (!list) return write(edge_.edge_limits, results.initRefusal(), 0, list.error());
@@ -176,7 +201,7 @@ class GatewayServer final : public wire::Gateway::Server {
 
   kj::Promise<void> redrive(RedriveContext context) override {
     const auto params = context.getParams();
-    return operate_on_dead_letter(edge_, view(params.getEntity()), params.getOffset(), true)
+    return operate_on_dead_letter(edge_, entitlement_.rights(), view(params.getEntity()), params.getOffset(), true)
         .then([this, context](Result<Offset> done) mutable {
           if (done)
             context.getResults().setNewOffset(*done);
@@ -187,13 +212,17 @@ class GatewayServer final : public wire::Gateway::Server {
 
   kj::Promise<void> discard(DiscardContext context) override {
     const auto params = context.getParams();
-    return operate_on_dead_letter(edge_, view(params.getEntity()), params.getOffset(), false)
+    return operate_on_dead_letter(edge_, entitlement_.rights(), view(params.getEntity()), params.getOffset(), false)
         .then([this, context](Result<Offset> done) mutable {
           if (!done) write(edge_.edge_limits, context.getResults().initRefusal(), 0, done.error());
         });
   }
 
   kj::Promise<void> cluster(ClusterContext context) override {
+    if (auto allowed = entitlement_.rights().check_operate(); !allowed) {
+      write(edge_.edge_limits, context.getResults().initRefusal(), 0, allowed.error());
+      return kj::READY_NOW;
+    }
     if (!edge_.cluster) {
       write(edge_.edge_limits, context.getResults().initRefusal(), 0, no_cluster());
       return kj::READY_NOW;
@@ -206,6 +235,10 @@ class GatewayServer final : public wire::Gateway::Server {
   }
 
   kj::Promise<void> drain(DrainContext context) override {
+    if (auto allowed = entitlement_.rights().check_operate(); !allowed) {
+      write(edge_.edge_limits, context.getResults().initRefusal(), 0, allowed.error());
+      return kj::READY_NOW;
+    }
     if (!edge_.cluster) {
       write(edge_.edge_limits, context.getResults().initRefusal(), 0, no_cluster());
       return kj::READY_NOW;
@@ -225,6 +258,7 @@ class GatewayServer final : public wire::Gateway::Server {
  private:
   Edge& edge_;
   const NodeStatsSource& stats_;
+  Entitlement& entitlement_;
   PublishPath publish_path_;
 };
 
@@ -237,9 +271,10 @@ capnp::ReaderOptions reader_options(const EdgeLimits& limits) {
 // One connection with everything that hangs on it.
 struct Connection final : capnp::BootstrapFactory<capnp::rpc::twoparty::VatId> {
   Connection(Edge& edge, const NodeStatsSource& stats, kj::Own<kj::AsyncIoStream> io)
-      : stream(kj::mv(io)),
+      : entitlement(edge),
+        stream(kj::mv(io)),
         network(*stream, capnp::rpc::twoparty::Side::SERVER, reader_options(edge.edge_limits)),
-        gateway(kj::heap<GatewayServer>(edge, stats)),
+        gateway(kj::heap<GatewayServer>(edge, stats, entitlement)),
         rpc(capnp::makeRpcServer(network, *this)) {
     // Beyond this, nothing more is read from the connection until calls are answered.
     rpc.setFlowLimit(2 * edge.edge_limits.message_bytes_max / sizeof(capnp::word));
@@ -250,6 +285,7 @@ struct Connection final : capnp::BootstrapFactory<capnp::rpc::twoparty::VatId> {
     return gateway;
   }
 
+  Entitlement entitlement;
   kj::Own<kj::AsyncIoStream> stream;
   capnp::TwoPartyVatNetwork network;
   wire::Gateway::Client gateway;
@@ -264,11 +300,13 @@ kj::Promise<void> serve_rpc(Edge& edge, const NodeStatsSource& stats, kj::Own<kj
   auto& serving = *connection;
   auto silent = edge.timer.afterDelay(edge.edge_limits.first_call_within.count() * kj::MILLISECONDS)
                     .then([&serving]() -> kj::Promise<void> {
-                      if (serving.was_asked) return kj::NEVER_DONE;
+                      if (serving.was_asked && serving.entitlement.rights().check_authenticated())
+                        return kj::NEVER_DONE;
                       return kj::READY_NOW;
                     });
   return serving.network.onDisconnect()
       .exclusiveJoin(kj::mv(silent))
+      .exclusiveJoin(serving.entitlement.ended().ignoreResult())
       .catch_([](kj::Exception&&) {})
       .attach(kj::mv(connection));
 }

@@ -74,8 +74,9 @@ struct Running {
 
 Result<std::unique_ptr<Gateway>> start_gateway(const ServeOptions& options, const EdgeLimits& edge_limits,
                                                const Running& node) {
-  return Gateway::start(node.system, {options.listen, options.http, options.allowed_origins, node.partitions,
-                                      node.journal, options.catalogue, options.limits, edge_limits, node.store_id});
+  return Gateway::start(node.system,
+                        {options.listen, options.http, options.allowed_origins, node.partitions, node.journal,
+                         options.catalogue, options.limits, edge_limits, node.store_id, options.access});
 }
 
 int fail(const Error& error) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/access_options.h"
 #include "actors/cluster_node.h"
 #include "actors/edge.h"
 #include "runtime/behaviour.h"
@@ -23,6 +24,7 @@ struct ServeOptions {
   std::uint16_t partitions = 8;
   runtime::Limits limits;
   EdgeLimits edge_limits;
+  AccessOptions access;
   Catalogue catalogue;
   std::optional<ClusterOptions> cluster;  // Nothing: one node alone.
 };

@@ -8,20 +8,23 @@
 
 #include "actors/answer_json.h"
 #include "actors/client_message.h"
+#include "actors/entitlement.h"
 #include "actors/feed.h"
 #include "actors/positions.h"
 #include "actors/presence.h"
 #include "actors/publish_path.h"
 #include "actors/version.h"
 #include "actors/wire_answers.h"
+#include "messages/rfc3339.h"
 #include "runtime/admission.h"
 
 namespace carillon::actors {
 namespace {
 
 constexpr std::string_view kSubprotocol = "carillon.v1";
-constexpr auto kCloseWithin = 2 * kj::SECONDS;       // For what waits, our close and the client's.
-constexpr std::chrono::milliseconds kWaited{1'000};  // A write that took so long waited for the client.
+constexpr std::string_view kTokenProtocol = "carillon.token.";  // And the token: how pages show theirs.
+constexpr auto kCloseWithin = 2 * kj::SECONDS;                  // For what waits, our close and the client's.
+constexpr std::chrono::milliseconds kWaited{1'000};             // A write that took so long waited for the client.
 
 // Close codes (docs/protocol.md).
 enum class CloseCode : std::uint16_t {
@@ -37,25 +40,36 @@ enum class CloseCode : std::uint16_t {
 
 kj::Duration kj_duration(std::chrono::milliseconds duration) { return duration.count() * kj::MILLISECONDS; }
 
-// Whether a comma-separated list names `wanted`.
-bool lists(std::string_view list, std::string_view wanted) {
+// What follows `wanted` in the first item of a comma-separated list that begins so; nothing when none does.
+std::optional<std::string_view> item_beginning(std::string_view list, std::string_view wanted) {
   while (!list.empty()) {
     const auto comma = std::min(list.find(','), list.size());
     auto item = list.substr(0, comma);
     list.remove_prefix(std::min(comma + 1, list.size()));
     while (!item.empty() && (item.front() == ' ' || item.front() == '\t')) item.remove_prefix(1);
     while (!item.empty() && (item.back() == ' ' || item.back() == '\t')) item.remove_suffix(1);
-    if (item == wanted) return true;
+    if (item.starts_with(wanted)) return item.substr(wanted.size());
   }
-  return false;
+  return std::nullopt;
+}
+
+// Whether it names `wanted` itself.
+bool lists(std::string_view list, std::string_view wanted) {
+  const auto rest = item_beginning(list, wanted);
+  return rest && rest->empty();
 }
 
 }  // namespace
 
 class SocketConnection final : private kj::TaskSet::ErrorHandler {
  public:
-  SocketConnection(Edge& edge, GuardedStream& stream, kj::Own<kj::WebSocket> socket)
-      : edge_(edge), stream_(stream), socket_(kj::mv(socket)), heard_at_(Clock::now()), requests_(*this) {
+  SocketConnection(Edge& edge, access::Rights rights, GuardedStream& stream, kj::Own<kj::WebSocket> socket)
+      : edge_(edge),
+        entitlement_(edge, std::move(rights)),
+        stream_(stream),
+        socket_(kj::mv(socket)),
+        heard_at_(Clock::now()),
+        requests_(*this) {
     edge_.sockets.insert(this);
   }
   ~SocketConnection() noexcept(false) { edge_.sockets.erase(this); }
@@ -70,6 +84,10 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
       welcome();
     reading_ = read().eagerlyEvaluate([this](kj::Exception&& failed) { reading_failed(failed); });
     watching_ = watch().eagerlyEvaluate(nullptr);
+    entitlement_.on_expiring([this](std::int64_t expires_at_ms) { tell_expiring(expires_at_ms); });
+    expired_ = entitlement_.ended()
+                   .then([this](const Error& error) { close_with(CloseCode::kUnauthenticated, error); })
+                   .eagerlyEvaluate(nullptr);
     return kj::mv(done.promise);
   }
 
@@ -142,7 +160,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
     if (publishing_.get() == nullptr) publishing_ = kj::heap<PublishPath>(edge_);
     const auto& events = message.batch.events;
     answer_when(publishing_
-                    ->publish(*producer, static_cast<std::uint32_t>(events.size()),
+                    ->publish(rights(), *producer, static_cast<std::uint32_t>(events.size()),
                               [&](std::uint32_t i) { return events[i].view(); })
                     .then([this, id = message.id](const runtime::PublishOutcome& outcome) {
                       JsonWriter json;
@@ -162,13 +180,18 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
                "a connection follows at most " + std::to_string(limits().socket_follows_max) + " entities", 0});
     auto entity = runtime::check_entity(message.entity, edge_.catalogue);
     if (!entity) return tell_ended(id, entity.error());
+    if (auto allowed = rights().check_read(entity->text()); !allowed) return tell_ended(id, allowed.error());
     if (message.from == FollowMessage::From::kOffset && message.offset == 0)
       return tell_ended(id, {ErrorCode::MALFORMED, "offsets count from 1; this one is 0", 0});
     if (message.present && !entity->is_player())
       return tell_ended(id, {ErrorCode::MALFORMED, "only players can be present", 0});
+    // To read somebody's stream is not to be them.
+    if (message.present && rights().subject() != entity->key())
+      if (auto allowed = rights().check_publish(entity->text()); !allowed) return tell_ended(id, allowed.error());
     const auto number = ++last_follow_;
     follows_.emplace(id, number);
     ids_.emplace(number, id);
+    if (rights().expires_at_ms()) followed_.emplace(number, entity->text());
     if (message.present) stays_.emplace(number, edge_.presence->arrived(std::string(entity->key())));
     switch (message.from) {
       case FollowMessage::From::kOffset:
@@ -178,7 +201,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
       case FollowMessage::From::kAcknowledged:
         break;
     }
-    answer_when(positions_of(edge_, entity->text())
+    answer_when(positions_of(edge_, rights(), entity->text())
                     .then([this, number, entity = *entity,
                            device = std::move(message.device)](const Result<Positions>& positions) {
                       if (!ids_.contains(number)) return;  // Unfollowed meanwhile.
@@ -194,6 +217,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
       if (feed_) feed_->unfollow(found->second);
       ids_.erase(found->second);
       stays_.erase(found->second);
+      followed_.erase(found->second);
       follows_.erase(found);
     }
     JsonWriter json;
@@ -202,7 +226,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   }
 
   void handle(AcknowledgeMessage& message) {
-    auto stored = acknowledge(edge_, message.entity, message.device, message.offset);
+    auto stored = acknowledge(edge_, rights(), message.entity, message.device, message.offset);
     answer_when(stored.then([this, message = std::move(message)](const Result<Offset>& holds) {
       if (!holds) return refuse(message.id, holds.error());
       JsonWriter json;
@@ -213,7 +237,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   }
 
   void handle(PositionsMessage& message) {
-    auto found = positions_of(edge_, message.entity);
+    auto found = positions_of(edge_, rights(), message.entity);
     answer_when(found.then([this, message = std::move(message)](const Result<Positions>& positions) {
       if (!positions) return refuse(message.id, positions.error());
       JsonWriter json;
@@ -224,7 +248,19 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   }
 
   void handle(const AuthenticateMessage& message) {
-    refuse(message.id, {ErrorCode::NOT_FOUND, "this node has no keys, and needs no token", 0});
+    if (edge_.gatekeeper.open())
+      return refuse(message.id, {ErrorCode::NOT_FOUND, "this node has no keys, and needs no token", 0});
+    const auto authenticated =
+        entitlement_.authenticate(message.token, [this](const access::Rights& renewed) -> Result<void> {
+          for (const auto& [number, entity] : followed_)
+            if (auto allowed = renewed.check_read(entity); !allowed) return allowed;
+          return {};
+        });
+    if (!authenticated) return refuse(message.id, authenticated.error());
+    JsonWriter json;
+    json.begin_object().key("authenticated").begin_object().field("id", message.id);
+    write_subject(json);
+    answer(json.end_object().end_object().take());
   }
   void handle(const PingMessage&) { answer(R"({"pong":{}})"); }
   void handle(const PongMessage&) {}
@@ -257,6 +293,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
     const auto id = found->second;
     ids_.erase(found);
     stays_.erase(number);
+    followed_.erase(number);
     follows_.erase(id);
     tell_ended(id, error);
   }
@@ -290,12 +327,24 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   void welcome() {
     JsonWriter json;
     json.begin_object().key("welcome").begin_object().field("version", std::string_view(kVersion));
+    write_subject(json);
     json.field("ping_every_ms", limits().socket_ping_every.count());
     json.field("idle_timeout_ms", limits().socket_idle_timeout.count());
     json.field("payload_bytes_max", edge_.limits.payload_bytes_max);
     json.field("batch_events_max", edge_.limits.batch_events_max);
     json.field("message_bytes_max", limits().socket_message_bytes_max);
     json.field("follows_max", limits().socket_follows_max);
+    answer(json.end_object().end_object().take());
+  }
+
+  // Who the token is for, and until when; nothing where there is none.
+  void write_subject(JsonWriter& json) const {
+    if (const auto expires = rights().expires_at_ms())
+      json.field("subject", rights().subject()).field("expires_at", rfc3339(*expires));
+  }
+  void tell_expiring(std::int64_t expires_at_ms) {
+    JsonWriter json;
+    json.begin_object().key("expiring").begin_object().field("expires_at", rfc3339(expires_at_ms));
     answer(json.end_object().end_object().take());
   }
 
@@ -400,6 +449,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   // The last sign of life: a whole frame, of whatever kind; or room in a full socket.
   Clock::time_point heard_at() const { return std::max(heard_at_, stream_.frame_at()); }
   const EdgeLimits& limits() const { return edge_.edge_limits; }
+  const access::Rights& rights() const { return entitlement_.rights(); }
 
   struct Frame {
     std::string text;
@@ -408,6 +458,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   };
 
   Edge& edge_;
+  Entitlement entitlement_;
   GuardedStream& stream_;
   kj::Own<kj::WebSocket> socket_;
   kj::Own<kj::PromiseFulfiller<void>> done_;
@@ -416,6 +467,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   std::map<std::uint32_t, std::uint32_t> follows_;                          // Numbers of the feed, by the client's ids.
   std::map<std::uint32_t, std::uint32_t> ids_;                              // The other way.
   std::map<std::uint32_t, std::unique_ptr<PresenceReporter::Stay>> stays_;  // By number.
+  std::map<std::uint32_t, std::string> followed_;  // Entities by number, where there are tokens.
   std::uint32_t last_follow_ = 0;
 
   std::list<Frame> queue_;
@@ -434,7 +486,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   // Ended before everything that they use.
   kj::TaskSet requests_;
   kj::Promise<void> reading_ = nullptr, draining_ = nullptr, writing_ = nullptr, watching_ = nullptr,
-                    closing_in_time_ = nullptr;
+                    expired_ = nullptr, closing_in_time_ = nullptr;
 };
 
 kj::Promise<void> serve_websocket(HttpCall& call) {
@@ -453,9 +505,14 @@ kj::Promise<void> serve_websocket(HttpCall& call) {
           judge_visitor(call.edge.origins, call.field(call.names.origin), call.field(kj::HttpHeaderId::HOST));
       !visitor)
     objection.emplace(CloseCode::kForbidden, visitor.error());
+  auto token = call.bearer_token();
+  if (token.empty()) token = item_beginning(call.field(call.names.websocket_protocol), kTokenProtocol).value_or("");
+  auto admitted = call.edge.admit(token);
+  if (!admitted && !objection) objection.emplace(CloseCode::kUnauthenticated, admitted.error());
   kj::HttpHeaders header(*call.names.table);
   header.set(call.names.websocket_protocol, kj::StringPtr(kSubprotocol.data(), kSubprotocol.size()));
-  auto connection = kj::heap<SocketConnection>(call.edge, call.stream, call.response.acceptWebSocket(header));
+  auto connection = kj::heap<SocketConnection>(call.edge, admitted ? std::move(*admitted) : access::Rights(),
+                                               call.stream, call.response.acceptWebSocket(header));
   auto& running = *connection;
   return running.run(objection).attach(kj::mv(connection));
 }

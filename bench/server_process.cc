@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -90,8 +91,9 @@ Result<void> ServerProcess::spawn() {
   std::vector<std::string> words = {options_.program, "serve",
                                     "--data",         data_directory(),
                                     "--listen",       "127.0.0.1:" + std::to_string(address_.port),
-                                    "--http",         "127.0.0.1:0",
                                     "--ready-file",   directory_ + "/ready"};
+  if (std::ranges::find(options_.arguments, "--http") == options_.arguments.end())
+    words.insert(words.end(), {"--http", "127.0.0.1:0"});
   words.insert(words.end(), options_.arguments.begin(), options_.arguments.end());
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);

@@ -8,7 +8,8 @@ namespace carillon::cli {
 
 ExitCode Bulk::connect() {
   // The publisher would keep trying; at the start that is rarely what people want.
-  if (const ExitCode code = cli::connect(session_, options_.address); code != kOk) return code;
+  if (const ExitCode code = cli::connect(session_, options_.node); code != kOk) return code;
+  if (options_.producer.empty()) options_.producer = own_producer(session_, options_.producer_by_default);
   client::Publisher::Callbacks callbacks;
   callbacks.refused = [this](Sequence sequence, const Error& error) {
     progress_.clear();
@@ -29,8 +30,9 @@ ExitCode Bulk::connect() {
     lost_since_.reset();
   };
   publisher_.emplace(session_.network(), session_.timer(),
-                     client::Publisher::Options{.addresses = client::Addresses::parse(options_.address).value(),
-                                                .producer = options_.producer},
+                     client::Publisher::Options{.addresses = client::Addresses::parse(options_.node.address).value(),
+                                                .producer = options_.producer,
+                                                .credentials = options_.node.credentials},
                      std::move(callbacks));
   return kOk;
 }
@@ -61,7 +63,7 @@ bool Bulk::has_patience() {
   if (!lost_since_ || Clock::now() - *lost_since_ < options_.patience) return true;
   progress_.clear();
   complain(
-      "the node at " + options_.address + " stayed away for " + std::to_string(options_.patience.count()) +
+      "the node at " + options_.node.address + " stayed away for " + std::to_string(options_.patience.count()) +
       " s; what was accepted is durable. Start the node, then repeat the same command: nothing is published twice.");
   return false;
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/terminal.h"
 #include "clients/cpp/publisher.h"
@@ -19,8 +20,9 @@ namespace carillon::cli {
 class Bulk {
  public:
   struct Options {
-    std::string address;
-    std::string producer;
+    NodeOptions node;
+    std::string producer;  // Empty: the next one, which with a token gets its subject in front.
+    std::string producer_by_default;
     std::chrono::seconds patience{60};  // How long to try while there is no connection.
   };
 
@@ -36,6 +38,7 @@ class Bulk {
   [[nodiscard]] bool work_for(std::chrono::milliseconds time);
   [[nodiscard]] bool finish();
 
+  const std::string& producer() const { return options_.producer; }
   bool idle() const { return publisher_->done(); }
   const client::Publisher::Figures& figures() const { return publisher_->figures(); }
 

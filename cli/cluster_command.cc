@@ -32,11 +32,11 @@ void pause(client::Session& session, std::chrono::milliseconds time) {
 // One question after the other, to whichever node answers: first the one that was named, then those it told of.
 class Asking {
  public:
-  explicit Asking(std::string address) : addresses_{std::move(address)} {}
+  explicit Asking(NodeOptions node) : node_(std::move(node)), addresses_{node_.address} {}
 
   // kOk, or what the program ends with after having said why.
   ExitCode connect() {
-    const ExitCode code = cli::connect(session_, addresses_.front());
+    const ExitCode code = cli::connect(session_, node_);
     current_ = addresses_.front();
     return code;
   }
@@ -67,10 +67,11 @@ class Asking {
   void connect_to_next() {
     const auto at = std::ranges::find(addresses_, current_);
     current_ = at == addresses_.end() || at + 1 == addresses_.end() ? addresses_.front() : *(at + 1);
-    if (const auto parsed = client::Address::parse(current_); parsed && session_.connect(*parsed))
+    if (const auto parsed = client::Address::parse(current_); parsed && session_.connect(*parsed, node_.credentials))
       say("asking the node at " + current_ + " from here on");
   }
 
+  NodeOptions node_;
   client::Session session_;
   std::vector<std::string> addresses_;
   std::string current_;
@@ -79,16 +80,18 @@ class Asking {
 // --- status
 
 struct StatusOptions {
-  std::string address;
+  NodeOptions node;
   bool all = false, json = false;
 };
 
 // What one other node says of itself. At its address another one may answer: on each machine's loopback there is one.
-kj::Promise<ClusterAnswer> ask(client::Session& session, std::string name, std::string address) {
+kj::Promise<ClusterAnswer> ask(client::Session& session, const client::Credentials& credentials, std::string name,
+                               std::string address) {
   auto parsed = client::Address::parse(address);
   if (!parsed) return ClusterAnswer(parsed.error());
   auto asked =
-      client::Connection::connect(session.network(), session.timer(), *parsed)
+      client::Connection::connect(session.network(), session.timer(), *parsed, client::Connection::kConnectWithin,
+                                  credentials)
           .then([](Result<kj::Own<client::Connection>> connected) -> kj::Promise<ClusterAnswer> {
             if (!connected) return ClusterAnswer(connected.error());
             auto answer = (*connected)->cluster();
@@ -107,7 +110,7 @@ kj::Promise<ClusterAnswer> ask(client::Session& session, std::string name, std::
 
 int status(const StatusOptions& options) {
   client::Session session;
-  if (const ExitCode code = connect(session, options.address); code != kOk) return code;
+  if (const ExitCode code = connect(session, options.node); code != kOk) return code;
   auto answer = session.cluster();
   if (!answer) return complain_of(session, answer.error());
   const auto asked = answer->getCluster();
@@ -116,7 +119,7 @@ int status(const StatusOptions& options) {
   for (const auto node : asked.getNodes()) {
     if (view(node.getName()) == view(asked.getNode())) continue;
     others.emplace_back(view(node.getName()));
-    asking.add(ask(session, others.back(), std::string(view(node.getRpc()))));
+    asking.add(ask(session, options.node.credentials, others.back(), std::string(view(node.getRpc()))));
   }
   const auto answers = session.wait(kj::joinPromises(asking.releaseAsArray()));
   actors::ClusterViews views{asked, {}};
@@ -131,13 +134,13 @@ int status(const StatusOptions& options) {
 // --- watch
 
 struct WatchOptions {
-  std::string address;
+  NodeOptions node;
   std::uint32_t every_ms = 250;
   bool json = false;
 };
 
 int watch(const WatchOptions& options) {
-  Asking asking(options.address);
+  Asking asking(options.node);
   if (const ExitCode code = asking.connect(); code != kOk) return code;
   auto before = asking.cluster();
   if (!before) return complain_of(asking.session(), before.error());
@@ -161,7 +164,8 @@ int watch(const WatchOptions& options) {
 // --- drain
 
 struct DrainOptions {
-  std::string address, node;
+  NodeOptions at;
+  std::string node;
   bool undo = false, primaries = false, wait = false;
   std::uint32_t at_most_s = 600;
 };
@@ -217,7 +221,7 @@ int wait_until_drained(Asking& asking, const DrainOptions& options) {
 }
 
 int drain(const DrainOptions& options) {
-  Asking asking(options.address);
+  Asking asking(options.at);
   if (const ExitCode code = asking.connect(); code != kOk) return code;
   const auto wanted = options.undo        ? wire::Drain::NOTHING
                       : options.primaries ? wire::Drain::PRIMARIES
@@ -249,7 +253,7 @@ void add_cluster_command(CLI::App& app, Action& action) {
   CLI::App& status_command = *command.add_subcommand("status", "nodes, and who has which partition, in sync or not");
   status_command.add_flag("--all", status_options->all, "list every partition, however many there are");
   status_command.add_flag("--json", status_options->json, "print one JSON object");
-  add_connect_option(status_command, status_options->address);
+  add_connect_option(status_command, status_options->node);
   add_examples(status_command,
                "  carillon cluster status\n"
                "  carillon cluster status --json | jq '.partitions[] | select(.under_replicated)'\n");
@@ -262,7 +266,7 @@ void add_cluster_command(CLI::App& app, Action& action) {
       ->check(CLI::Range(10, 60'000))
       ->capture_default_str();
   watch_command.add_flag("--json", watch_options->json, "print one JSON object a line");
-  add_connect_option(watch_command, watch_options->address);
+  add_connect_option(watch_command, watch_options->node);
   add_examples(watch_command,
                "  carillon cluster watch\n  carillon cluster watch --json --every 50 | tee changes.json\n");
   run_with(watch_command, action, std::move(watch_options), &watch);
@@ -278,7 +282,7 @@ void add_cluster_command(CLI::App& app, Action& action) {
   drain_command.add_option("--at-most", drain_options->at_most_s, "how long to wait; beyond that, exit code 1")
       ->type_name("SECONDS")
       ->capture_default_str();
-  add_connect_option(drain_command, drain_options->address);
+  add_connect_option(drain_command, drain_options->at);
   add_examples(drain_command,
                "  carillon cluster drain bee --wait && ssh bee systemctl disable --now carillon\n"
                "  carillon cluster drain bee --primaries --wait\n"

@@ -13,14 +13,15 @@ namespace carillon::cli {
 namespace {
 
 struct Options {
-  std::string address, entity;
+  NodeOptions node;
+  std::string entity;
   Offset offset = 0;
   bool json = false;
 };
 
 int list(const Options& options) {
   client::Session session;
-  if (const ExitCode code = connect(session, options.address); code != kOk) return code;
+  if (const ExitCode code = connect(session, options.node); code != kOk) return code;
   auto answer = session.dead_letters(options.entity);
   if (!answer) return complain_of(session, answer.error());
   const Colours colours = colours_for_stdout();
@@ -38,7 +39,7 @@ int list(const Options& options) {
 
 int show(const Options& options) {
   client::Session session;
-  if (const ExitCode code = connect(session, options.address); code != kOk) return code;
+  if (const ExitCode code = connect(session, options.node); code != kOk) return code;
   auto answer = session.dead_letters(options.entity);
   if (!answer) return complain_of(session, answer.error());
   for (const auto letter : answer->getDeadLetters()) {
@@ -55,7 +56,7 @@ int show(const Options& options) {
 
 int redrive(const Options& options) {
   client::Session session;
-  if (const ExitCode code = connect(session, options.address); code != kOk) return code;
+  if (const ExitCode code = connect(session, options.node); code != kOk) return code;
   auto answer = session.redrive(options.entity, options.offset);
   if (!answer) return complain_of(session, answer.error());
   const Offset offset = answer->getNewOffset();
@@ -68,7 +69,7 @@ int redrive(const Options& options) {
 
 int discard(const Options& options) {
   client::Session session;
-  if (const ExitCode code = connect(session, options.address); code != kOk) return code;
+  if (const ExitCode code = connect(session, options.node); code != kOk) return code;
   if (auto answer = session.discard(options.entity, options.offset); !answer)
     return complain_of(session, answer.error());
   if (options.json)
@@ -96,7 +97,7 @@ void add_deadletters_command(CLI::App& app, Action& action) {
         ->type_name("KIND/KEY");
     if (one) verb.add_option("offset", options->offset, "its offset there")->required()->type_name("OFFSET");
     verb.add_flag("--json", options->json, "print one JSON object a line");
-    add_connect_option(verb, options->address);
+    add_connect_option(verb, options->node);
     run_with(verb, action, std::move(options), run);
   };
   add("list", "every dead letter of the node, or of one hub", false, &list);

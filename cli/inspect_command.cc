@@ -9,13 +9,14 @@ namespace carillon::cli {
 namespace {
 
 struct Options {
-  std::string address, entity;
+  NodeOptions node;
+  std::string entity;
   bool json = false;
 };
 
 int run(const Options& options) {
   client::Session session;
-  if (const ExitCode code = connect(session, options.address); code != kOk) return code;
+  if (const ExitCode code = connect(session, options.node); code != kOk) return code;
   auto answer = session.inspect(options.entity);
   if (!answer) return complain_of(session, answer.error());
   const auto inspection = answer->getInspection();
@@ -31,7 +32,7 @@ void add_inspect_command(CLI::App& app, Action& action) {
   CLI::App& command = *app.add_subcommand("inspect", "one entity from inside: state, mailbox, cursor, dead letters");
   command.add_option("entity", options->entity, "a hub or a player stream")->required()->type_name("KIND/KEY");
   command.add_flag("--json", options->json, "print one JSON object");
-  add_connect_option(command, options->address);
+  add_connect_option(command, options->node);
   add_examples(command,
                "  carillon inspect match/2\n"
                "  carillon inspect match/2 --json | python3 -m json.tool\n");

@@ -16,6 +16,7 @@
 #include "cli/stats_command.h"
 #include "cli/tail_command.h"
 #include "cli/terminal.h"
+#include "cli/token_command.h"
 #include "cli/verify_command.h"
 #include "examples/arena/arena.h"
 
@@ -57,6 +58,7 @@ int run(int argc, char** argv) {
   add_stats_command(app, action);
   add_deadletters_command(app, action);
   add_cluster_command(app, action);
+  add_token_command(app, action);
   add_verify_command(app, action);
   add_replay_command(app, action);
   add_bench_command(app, action);

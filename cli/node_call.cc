@@ -4,14 +4,15 @@
 
 namespace carillon::cli {
 
-ExitCode connect(client::Session& session, const std::string& address) {
-  const auto parsed = client::Addresses::parse(address);
+ExitCode connect(client::Session& session, const NodeOptions& node) {
+  const auto parsed = client::Addresses::parse(node.address);
   if (!parsed) {
     complain("--connect: " + parsed.error().message);
     return kUsage;
   }
-  const auto connected = session.connect(*parsed);
+  const auto connected = session.connect(*parsed, node.credentials);
   if (connected) return kOk;
+  if (connected.error().code != ErrorCode::UNAVAILABLE) return complain_of_refusal(connected.error());
   complain(connected.error().message);
   say("Start a node with `carillon serve --data DIR`, or name others with --connect or CARILLON_CONNECT.");
   return kCannotConnect;
@@ -25,6 +26,9 @@ ExitCode complain_of(const client::Session& session, const Error& error) {
 
 ExitCode complain_of_refusal(const Error& error) {
   complain(to_string(error));
+  if (error.code == ErrorCode::UNAUTHENTICATED)
+    say("Show a good token with --token-file FILE or CARILLON_TOKEN; `carillon token` makes one (docs/security.md).");
+  if (error.code == ErrorCode::FORBIDDEN) say("`carillon token inspect` shows what a token allows (docs/security.md).");
   return kRefused;
 }
 

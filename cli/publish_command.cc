@@ -20,7 +20,8 @@ namespace {
 using std::chrono::milliseconds;
 
 struct Options {
-  std::string address, entity, type, payload = "{}", producer;
+  NodeOptions node;
+  std::string entity, type, payload = "{}", producer;
   std::optional<Sequence> sequence;
   unsigned patience_s = 60;
   bool json = false;
@@ -52,8 +53,8 @@ void print_outcome(const Options& options, const std::string& producer, std::uin
 
 int publish_one(const Options& options) {
   client::Session session;
-  if (const ExitCode code = connect(session, options.address); code != kOk) return code;
-  const std::string producer = options.producer.empty() ? random_producer() : options.producer;
+  if (const ExitCode code = connect(session, options.node); code != kOk) return code;
+  const std::string producer = options.producer.empty() ? own_producer(session, random_producer()) : options.producer;
   const client::Publication publication{options.entity, options.type, options.payload, options.sequence.value_or(1)};
   auto answer = session.publish(producer, {&publication, 1});
   if (!answer) return complain_of(session, answer.error());
@@ -103,8 +104,10 @@ class Input {
 };
 
 int publish_lines(const Options& options) {
-  const std::string producer = options.producer.empty() ? random_producer() : options.producer;
-  Bulk bulk({.address = options.address, .producer = producer, .patience = std::chrono::seconds(options.patience_s)});
+  Bulk bulk({.node = options.node,
+             .producer = options.producer,
+             .producer_by_default = random_producer(),
+             .patience = std::chrono::seconds(options.patience_s)});
   if (const ExitCode code = bulk.connect(); code != kOk) return code;
   Input input;
   Sequence last = options.sequence.value_or(1) - 1;
@@ -129,7 +132,7 @@ int publish_lines(const Options& options) {
     }
   }
   if (!bulk.finish()) return kCannotConnect;
-  print_outcome(options, producer, bulk.figures().accepted, bulk.figures().duplicates, bulk.figures().refused);
+  print_outcome(options, bulk.producer(), bulk.figures().accepted, bulk.figures().duplicates, bulk.figures().refused);
   if (mistake) {
     complain("line " + std::to_string(input.number()) + " of the input: " + *mistake);
     say("The lines before it were published. Mend it and go on from there.");
@@ -175,7 +178,7 @@ void add_publish_command(CLI::App& app, Action& action) {
       ->type_name("SECONDS")
       ->capture_default_str();
   command.add_flag("--json", options->json, "print the outcome as one JSON object");
-  add_connect_option(command, options->address);
+  add_connect_option(command, options->node);
   add_examples(command,
                "  carillon publish match/9 match_began '{\"map\":\"q3dm17\"}'\n"
                "  carillon publish match/9 match_ended --producer me --sequence 2\n"

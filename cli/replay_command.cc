@@ -15,7 +15,8 @@ namespace {
 constexpr std::size_t kMalformedShown = 5;
 
 struct Options {
-  std::string address, producer;
+  NodeOptions node;
+  std::string producer;
   std::filesystem::path log;
   unsigned patience_s = 60;
   bool json = false;
@@ -51,8 +52,10 @@ int run(const Options& options) {
     complain("cannot read " + options.log.string());
     return kFailed;
   }
-  const std::string producer = options.producer.empty() ? options.log.filename().string() : options.producer;
-  Bulk bulk({.address = options.address, .producer = producer, .patience = std::chrono::seconds(options.patience_s)});
+  Bulk bulk({.node = options.node,
+             .producer = options.producer,
+             .producer_by_default = options.log.filename().string(),
+             .patience = std::chrono::seconds(options.patience_s)});
   if (const ExitCode code = bulk.connect(); code != kOk) return code;
   arena::QuakeLog log;
   for (std::string line; std::getline(file, line);)
@@ -61,7 +64,7 @@ int run(const Options& options) {
         return kCannotConnect;
   if (!bulk.finish()) return kCannotConnect;
   if (options.json)
-    print_json(producer, log, bulk.figures());
+    print_json(bulk.producer(), log, bulk.figures());
   else
     print_text(log, bulk.figures());
   return bulk.figures().refused > 0 ? kRefused : kOk;
@@ -81,7 +84,7 @@ void add_replay_command(CLI::App& app, Action& action) {
       ->type_name("SECONDS")
       ->capture_default_str();
   command.add_flag("--json", options->json, "print the outcome as one JSON object");
-  add_connect_option(command, options->address);
+  add_connect_option(command, options->node);
   add_examples(command,
                "  carillon replay examples/arena/sample.log     a second time changes nothing\n"
                "  carillon inspect match/1                      the scoreboard that came of it\n");

@@ -1,6 +1,7 @@
 #include "cli/serve_command.h"
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -38,8 +39,10 @@ void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& 
       "clients at a time; fewer when the process may not open as many files");
   add("--connection-events-max", edge.connection_events_max, "events published on one connection and not yet answered");
   add("--node-events-max", edge.node_events_max, "the same of all connections together");
+  add_time("--handshake-within", edge.handshake_within, "how long the handshake of TLS may take");
   add("--session-credit-bytes", edge.session_credit_bytes, "sent to a subscriber and not yet taken in");
-  add_time("--first-call-within", edge.first_call_within, "a native connection that asks for nothing is closed");
+  add_time("--first-call-within", edge.first_call_within,
+           "a native connection that asks for nothing, or shows no token, is closed");
   add("--websocket-follows-max", edge.socket_follows_max, "entities that one WebSocket may follow");
   add_time("--websocket-ping-every", edge.socket_ping_every,
            "a WebSocket that says nothing is asked whether it is there");
@@ -85,6 +88,27 @@ void add_cluster_options(CLI::App& command, ServeCommand& options) {
       ->type_name("SECONDS")
       ->default_str("60")
       ->needs(in_cluster)
+      ->group(group);
+}
+
+void add_access_options(CLI::App& command, actors::AccessOptions& access) {
+  const auto group = "Access (docs/security.md)";
+  const auto add_file = [&](const char* name, std::filesystem::path& file, const char* help) {
+    command.add_option(name, file, help)->type_name("FILE")->group(group);
+  };
+  add_file("--keys", access.keys, "keys that sign tokens: JWKS, PEM or secrets; with it everybody must show a token");
+  command.add_option("--token-issuer", access.expectations.issuer, "tokens must be of this issuer (iss)")
+      ->type_name("TEXT")
+      ->group(group);
+  command.add_option("--token-audience", access.expectations.audience, "tokens must be for this audience (aud)")
+      ->type_name("TEXT")
+      ->group(group);
+  add_file("--tls-certificate", access.tls_certificate, "certificate chain in PEM: both ports speak TLS");
+  add_file("--tls-key", access.tls_key, "its private key in PEM");
+  command.add_flag("--plaintext", access.plaintext, "beyond loopback without TLS, where something else encrypts")
+      ->group(group);
+  command
+      .add_flag("--open-metrics", access.open_metrics, "beyond loopback, /metrics and health's sentences for everybody")
       ->group(group);
 }
 
@@ -156,6 +180,7 @@ void add_serve_command(CLI::App& app, Action& action, Catalogue catalogue) {
   command.add_option("--partitions", options->partitions, "slices of a new store; an existing store keeps its own")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  add_access_options(command, options->access);
   add_cluster_options(command, *serve_command);
   add_limits(command, options->limits, options->edge_limits);
   add_examples(command,

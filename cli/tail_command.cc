@@ -14,7 +14,8 @@ constexpr std::uint32_t kPageEvents = 1'000;
 constexpr std::chrono::milliseconds kLookEvery{300};
 
 struct Options {
-  std::string address, entity;
+  NodeOptions node;
+  std::string entity;
   std::optional<Offset> from;  // Otherwise the first that is kept.
   bool no_follow = false;
   bool json = false;
@@ -55,8 +56,7 @@ int print_stored(client::Session& session, const Options& options, const Colours
   }
 }
 
-int follow(client::Session& session, const client::Addresses& addresses, const Options& options,
-           const Colours& colours) {
+int follow(client::Session& session, const Options& options, const Colours& colours) {
   std::optional<ExitCode> code;
   bool was_lost = false;
   auto over = kj::newPromiseAndFulfiller<void>();
@@ -82,8 +82,10 @@ int follow(client::Session& session, const client::Addresses& addresses, const O
     if (was_lost) say("Following again, from where it was.");
     was_lost = false;
   };
-  const client::Follower follower(session.network(), session.timer(), {.addresses = addresses},
-                                  {{.entity = options.entity, .from = options.from.value_or(1)}}, std::move(callbacks));
+  const client::Follower follower(
+      session.network(), session.timer(),
+      {.addresses = client::Addresses::parse(options.node.address).value(), .credentials = options.node.credentials},
+      {{.entity = options.entity, .from = options.from.value_or(1)}}, std::move(callbacks));
   auto ended = over.promise.fork();
   while (!session.wait_at_most(kLookEvery, ended.addBranch()))
     if (stdout_closed()) return kOk;
@@ -92,10 +94,10 @@ int follow(client::Session& session, const client::Addresses& addresses, const O
 
 int run(const Options& options) {
   client::Session session;
-  if (const ExitCode code = connect(session, options.address); code != kOk) return code;
+  if (const ExitCode code = connect(session, options.node); code != kOk) return code;
   const Colours colours = colours_for_stdout(options.json);
   if (options.no_follow) return print_stored(session, options, colours);
-  return follow(session, client::Addresses::parse(options.address).value(), options, colours);
+  return follow(session, options, colours);
 }
 
 }  // namespace
@@ -108,7 +110,7 @@ void add_tail_command(CLI::App& app, Action& action) {
       ->type_name("N");
   command.add_flag("--no-follow", options->no_follow, "end with what is there now");
   command.add_flag("--json", options->json, "no colours, on a terminal either");
-  add_connect_option(command, options->address);
+  add_connect_option(command, options->node);
   add_examples(command,
                "  carillon tail player/ada                  from the beginning, then live\n"
                "  carillon tail player/ada --from 118       after offset 117 was seen\n"

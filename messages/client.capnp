@@ -405,10 +405,10 @@ interface Gateway {
   # mailbox's last offset now. `refusal` is set when the entity or the offset cannot be served.
 
   inspect @3 (entity :Text) -> (inspection :Inspection, refusal :Refusal);
-  # One entity from inside.
+  # One entity from inside. For operators.
 
-  stats @4 () -> (stats :Stats);
-  # The node's figures.
+  stats @4 () -> (stats :Stats, refusal :Refusal);
+  # The node's figures. For operators.
 
   deadLetters @5 (entity :Text) -> (deadLetters :List(DeadLetter), more :Bool, refusal :Refusal);
   # The dead letters of one entity, or with an empty name of the whole node; the first 1,000, `more` when there are more.
@@ -425,5 +425,12 @@ interface Gateway {
   drain @9 (node :Text, drain :Drain) -> (refusal :Refusal);
   # Asks a node, any of the cluster, to give up what `drain` says, or with `nothing` no longer to do so. Answers when etcd
   # has it; `cluster` tells how far the node has come. `notFound` when no member is called so, except for `nothing`. A node
-  # that joins again is no longer asked.
+  # that joins again is no longer asked. For operators.
+
+  authenticate @10 (token :Text) -> (subject :Text, expiresAtMs :Int64, refusal :Refusal);
+  # Shows the token that this connection acts by: a JWT of at most 8 KiB (docs/security.md). Once, before anything else at a node
+  # that has keys: until then every call is refused as `unauthenticated`, and after some seconds the node closes the
+  # connection. Calls need not wait for the answer. When the token expires (Unix milliseconds), or its key is withdrawn, the
+  # node closes the connection: come again with a new one. A node without keys takes any token for good, and names no
+  # subject.
 }

@@ -7,7 +7,7 @@
 namespace carillon::runtime {
 
 PublishCalls::Begun PublishCalls::begin(const ProducerId& producer, std::uint32_t count, const Item& item,
-                                        const Gate& gate) {
+                                        const Permit& permit, const Gate& gate) {
   Begun begun{.call = ++last_call_, .requests = {}, .finished = {}};
   Call call{.producer = producer, .outcome = {}, .parts = {}, .items = std::vector<Placed>(count)};
   std::vector<std::vector<PublishItem>> by_partition(partitions_);
@@ -16,6 +16,10 @@ PublishCalls::Begun PublishCalls::begin(const ProducerId& producer, std::uint32_
     const auto view = item(i);
     auto& placed = call.items[i];
     placed.sequence = view.sequence;
+    if (auto permitted = permit(view.entity); !permitted) {
+      refuse(call, i, std::move(permitted.error()));
+      continue;
+    }
     auto checked = check_publication(view, producer, i, *catalogue_, *limits_);
     if (!checked) {
       refuse(call, i, std::move(checked.error()));

@@ -28,6 +28,8 @@ class PublishCalls {
   using Number = std::uint64_t;
   // Why the node takes nothing more now, if so; asked with what would then be under way on this connection.
   using Gate = std::function<std::optional<Error>(std::size_t events, std::size_t bytes)>;
+  // Whether this connection may publish to the entity; a refusal is for good.
+  using Permit = std::function<Result<void>(std::string_view entity)>;
   using Item = std::function<PublicationView(std::uint32_t index)>;
 
   struct Finished {
@@ -44,7 +46,8 @@ class PublishCalls {
       : session_(session), partitions_(partitions), catalogue_(&catalogue), limits_(&limits) {}
 
   // The views that `item` returns need to live during the call only.
-  Begun begin(const ProducerId& producer, std::uint32_t count, const Item& item, const Gate& gate);
+  Begun begin(const ProducerId& producer, std::uint32_t count, const Item& item, const Permit& permit,
+              const Gate& gate);
   // What a partition answered; answers that come twice or too late change nothing.
   std::optional<Finished> answered(const Published& published);
   // The partition was loaded anew: what it has not answered is refused as UNAVAILABLE.

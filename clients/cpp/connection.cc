@@ -88,19 +88,26 @@ Error Connection::Health::error_of(const kj::Exception& exception) {
 }
 
 kj::Promise<Result<kj::Own<Connection>>> Connection::connect(kj::Network& network, kj::Timer& timer, Address address,
-                                                             std::chrono::milliseconds within) {
+                                                             std::chrono::milliseconds within,
+                                                             const Credentials& credentials) {
   using Connected = Result<kj::Own<Connection>>;
   auto peer = address.text();
+  auto token = token_to_show(credentials);
+  if (!token) return Connected(token.error());
   auto attempt =
       kj::evalNow([&] { return network.parseAddress(address.host.c_str(), address.port); })
           .then([](kj::Own<kj::NetworkAddress> resolved) {
             auto connecting = resolved->connect();
             return connecting.attach(kj::mv(resolved));
           })
-          .then([peer](kj::Own<kj::AsyncIoStream> stream) {
+          .then([credentials, address](kj::Own<kj::AsyncIoStream> stream) -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
+            if (!credentials.tls) return kj::mv(stream);
+            return wrap_in_tls(credentials, address, kj::mv(stream));
+          })
+          .then([peer, token = *token](kj::Own<kj::AsyncIoStream> stream) {
             auto connection = kj::heap<Connection>(kj::mv(stream), peer);
-            auto reachable = connection->reachable();
-            return reachable.then([connection = kj::mv(connection)](const Result<void>& result) mutable -> Connected {
+            auto admitted = connection->admitted(token);
+            return admitted.then([connection = kj::mv(connection)](const Result<void>& result) mutable -> Connected {
               if (!result.ok()) return result.error();
               return kj::mv(connection);
             });
@@ -126,12 +133,6 @@ Connection::Connection(kj::Own<kj::AsyncIoStream> stream, std::string peer)
 
 Connection::~Connection() = default;
 
-kj::Promise<Result<void>> Connection::reachable() {
-  return gateway_.whenResolved().then(
-      [] { return Result<void>(); },
-      [health = health_](kj::Exception&& exception) -> Result<void> { return health->error_of(exception); });
-}
-
 template <class Results>
 kj::Promise<Answer<Results>> Connection::settle(capnp::RemotePromise<Results> call) {
   // Only the promise is kept, not the pipeline: so the answer is released with the response.
@@ -143,6 +144,24 @@ kj::Promise<Answer<Results>> Connection::settle(capnp::RemotePromise<Results> ca
         return kj::mv(response);
       },
       [health = health_](kj::Exception&& exception) -> Answer<Results> { return health->error_of(exception); });
+}
+
+kj::Promise<Result<void>> Connection::admitted(std::string_view token) {
+  if (token.empty())
+    return gateway_.whenResolved().then(
+        [] { return Result<void>(); },
+        [health = health_](kj::Exception&& exception) -> Result<void> { return health->error_of(exception); });
+  return authenticate(token).then([this](Answer<Gateway::AuthenticateResults> answer) -> Result<void> {
+    if (!answer) return answer.error();
+    subject_.assign(answer->getSubject().cStr(), answer->getSubject().size());
+    return {};
+  });
+}
+
+kj::Promise<Answer<wire::Gateway::AuthenticateResults>> Connection::authenticate(std::string_view token) {
+  auto request = gateway_.authenticateRequest();
+  put(token, [&](unsigned bytes) { return request.initToken(bytes); });
+  return settle(request.send());
 }
 
 kj::Promise<Answer<wire::Gateway::PublishResults>> Connection::publish(std::string_view producer,

@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "clients/cpp/address.h"
+#include "clients/cpp/credentials.h"
 #include "clients/cpp/publication.h"
 #include "messages/event.h"
 #include "messages/result.h"
@@ -45,14 +46,18 @@ class Connection final : private kj::TaskSet::ErrorHandler {
 
   static constexpr std::chrono::seconds kConnectWithin{5};
 
-  // Resolves the name, connects, and makes sure that a Cap'n Proto gateway answers. UNAVAILABLE names the address and what is wrong.
+  // Resolves the name, connects, makes sure that a Cap'n Proto gateway answers, and shows it the token if there is one.
+  // UNAVAILABLE names the address and what is wrong; UNAUTHENTICATED says what the node holds against the token.
   static kj::Promise<Result<kj::Own<Connection>>> connect(kj::Network& network, kj::Timer& timer, Address address,
-                                                          std::chrono::milliseconds within = kConnectWithin);
+                                                          std::chrono::milliseconds within = kConnectWithin,
+                                                          const Credentials& credentials = {});
   // Over a stream that is connected already; `peer` names it in messages.
   Connection(kj::Own<kj::AsyncIoStream> stream, std::string peer);
   ~Connection();
   KJ_DISALLOW_COPY(Connection);
 
+  // Shows the token that the connection acts by; connect() has done so, if it was given one.
+  kj::Promise<Answer<Gateway::AuthenticateResults>> authenticate(std::string_view token);
   // Texts are copied before this returns. The answer may hold refusals of single items.
   kj::Promise<Answer<Gateway::PublishResults>> publish(std::string_view producer, std::span<const Publication> batch);
   // Deliveries come until the answer's subscription is dropped. Refused follows are in the answer.
@@ -78,6 +83,8 @@ class Connection final : private kj::TaskSet::ErrorHandler {
   // stopped or a cable is cut; then lost_because() says so. Time in which this program itself does not run does not count.
   kj::Promise<void> silent(kj::Timer& timer, std::chrono::milliseconds longest);
   Error lost_because() const { return {ErrorCode::UNAVAILABLE, health_->lost_because}; }
+  // Whom the node took it for when connect() showed the token; empty without one.
+  const std::string& subject() const { return subject_; }
   // False once a call has met a lost connection, or lost() has resolved.
   bool alive() const { return health_->lost_because.empty(); }
 
@@ -91,13 +98,14 @@ class Connection final : private kj::TaskSet::ErrorHandler {
     Error error_of(const kj::Exception& exception);
   };
 
-  kj::Promise<Result<void>> reachable();
+  kj::Promise<Result<void>> admitted(std::string_view token);
   kj::Promise<void> count_missed_pings(kj::Timer& timer, std::chrono::milliseconds longest, int missed);
   void taskFailed(kj::Exception&& exception) override;
   template <class Results>
   kj::Promise<Answer<Results>> settle(capnp::RemotePromise<Results> call);
 
   std::shared_ptr<Health> health_;
+  std::string subject_;
   kj::Own<kj::AsyncIoStream> stream_;
   capnp::TwoPartyVatNetwork network_;
   capnp::RpcSystem<capnp::rpc::twoparty::VatId> rpc_;

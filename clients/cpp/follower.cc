@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <random>
+#include <set>
 
 namespace carillon::client {
 namespace {
@@ -32,7 +33,8 @@ Follower::~Follower() {
 
 kj::Promise<void> Follower::live() {
   return Connection::connect(network_, timer_, attempts_.address(),
-                             attempts_.has_others() ? attempts_.patience() : Connection::kConnectWithin)
+                             attempts_.has_others() ? attempts_.patience() : Connection::kConnectWithin,
+                             options_.credentials)
       .then([this](Result<kj::Own<Connection>> connected) -> kj::Promise<void> {
         if (!connected.ok()) return live_again(connected.error());
         ++connections_;
@@ -115,6 +117,15 @@ void Follower::subscribed(const std::shared_ptr<Life>& life, const std::shared_p
     if (refusal.getIndex() < entities->size()) refused(life, (*entities)[refusal.getIndex()], refusal);
   }
   if (!is_unavailable) attempts_.succeeded();
+  // A node refuses a list with an entity in it that cannot be followed, or may not be, whole: again without that one.
+  if (!answer->hasSubscription() && answer->getRefusals().size() < entities->size()) {
+    std::set<std::uint32_t> named;
+    for (const auto refusal : answer->getRefusals()) named.insert(refusal.getIndex());
+    Entities others;
+    for (std::uint32_t i = 0; i < entities->size(); ++i)
+      if (!named.contains(i)) others.push_back((*entities)[i]);
+    if (!others.empty()) subscribe(life, std::move(others));
+  }
   life->subscriptions.push_back(kj::mv(*answer));
   settle_call(*life);
 }

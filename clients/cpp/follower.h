@@ -28,6 +28,7 @@ class Follower final : private kj::TaskSet::ErrorHandler {
   struct Options {
     Addresses addresses;
     Backoff::Range reconnect{};
+    Credentials credentials{};
   };
   // All but `event` may be left out. None may throw or destroy the follower. `entity` is the place in the list of starts.
   struct Callbacks {

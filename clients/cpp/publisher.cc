@@ -47,7 +47,8 @@ kj::Promise<void> Publisher::is_done() {
 
 kj::Promise<void> Publisher::live() {
   return Connection::connect(network_, timer_, attempts_.address(),
-                             attempts_.has_others() ? attempts_.patience() : Connection::kConnectWithin)
+                             attempts_.has_others() ? attempts_.patience() : Connection::kConnectWithin,
+                             options_.credentials)
       .then([this](Result<kj::Own<Connection>> connected) -> kj::Promise<void> {
         if (!connected.ok()) return live_again(connected.error());
         connection_ = kj::mv(*connected);

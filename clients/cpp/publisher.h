@@ -28,6 +28,7 @@ class Publisher final : private kj::TaskSet::ErrorHandler {
     std::string producer;
     Outbox::Limits limits{};
     Backoff::Range reconnect{};
+    Credentials credentials{};
   };
   // Any may be left out. They may offer; they may neither throw nor destroy the publisher.
   struct Callbacks {

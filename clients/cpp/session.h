@@ -42,12 +42,12 @@ class Session {
 
   // Before the calls below; again after the connection was lost.
   // Several addresses are tried in turn; all must fail before it is an error, and that is the last one's.
-  Result<void> connect(const Addresses& addresses) {
+  Result<void> connect(const Addresses& addresses, const Credentials& credentials = {}) {
     std::optional<Error> error;
     for (const Address& address : addresses.all()) {
       const bool is_last = &address == &addresses.all().back();
-      auto connected =
-          wait(Connection::connect(network(), timer(), address, is_last ? Connection::kConnectWithin : kNextAfter));
+      auto connected = wait(Connection::connect(network(), timer(), address,
+                                                is_last ? Connection::kConnectWithin : kNextAfter, credentials));
       if (connected.ok()) {
         connection_ = kj::mv(*connected);
         return {};
@@ -58,6 +58,9 @@ class Session {
   }
   // Whether connect() went well and no call has met a lost connection since.
   bool connected() const { return connection_.get() != nullptr && connection_->alive(); }
+
+  // Whom the node takes us for; empty without a token.
+  const std::string& subject() { return connection().subject(); }
 
   // One try each; Connection says what they give.
   Answer<wire::Gateway::PublishResults> publish(std::string_view producer, std::span<const Publication> batch) {

@@ -28,7 +28,7 @@ class OversizedCall : public ::testing::Test {
         [&](std::uint32_t i) {
           return PublicationView{"player/ada", "note", malformed.contains(sequences[i]) ? "?" : "{}", sequences[i]};
         },
-        [](std::size_t, std::size_t) { return std::nullopt; });
+        [](std::string_view) { return Result<void>(); }, [](std::size_t, std::size_t) { return std::nullopt; });
     std::vector<ErrorCode> codes;
     if (begun.finished)
       for (const auto& refusal : begun.finished->outcome.refusals) codes.push_back(refusal.error.code);

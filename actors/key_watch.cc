@@ -1,0 +1,108 @@
+#include "actors/key_watch.h"
+
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+
+namespace carillon::actors {
+namespace {
+
+constexpr auto kLookEvery = 1 * kj::SECONDS;
+
+Error in_file(const WatchedFile& file, const std::string& what) {
+  return {ErrorCode::MALFORMED, file.path().string() + ": " + what, 0};
+}
+
+// OpenSSL drops a key silently that does not belong to the certificate, and so does KJ.
+bool belong_together(const std::string& certificate_pem, const std::string& key_pem) {
+  const auto bio_of = [](const std::string& pem) {
+    return std::unique_ptr<BIO, decltype(&BIO_free)>(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
+                                                     BIO_free);
+  };
+  // A password is asked of nobody.
+  const auto no_password = [](char*, int, int, void*) { return 0; };
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+      PEM_read_bio_X509(bio_of(certificate_pem).get(), nullptr, no_password, nullptr), X509_free);
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+      PEM_read_bio_PrivateKey(bio_of(key_pem).get(), nullptr, no_password, nullptr), EVP_PKEY_free);
+  return certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
+}
+
+}  // namespace
+
+KeyWatch::KeyWatch(Edge& edge, const AccessOptions& options) : edge_(edge), expectations_(options.expectations) {
+  if (!options.keys.empty()) keys_.emplace(options.keys);
+  if (!options.tls_certificate.empty()) certificate_.emplace(options.tls_certificate);
+  if (!options.tls_key.empty()) private_key_.emplace(options.tls_key);
+}
+
+Result<std::unique_ptr<KeyWatch>> KeyWatch::start(Edge& edge, const AccessOptions& options) {
+  std::unique_ptr<KeyWatch> watch(new KeyWatch(edge, options));
+  if (auto loaded = watch->load_keys(); !loaded) return loaded.error();
+  if (auto loaded = watch->load_certificate(); !loaded) return loaded.error();
+  return watch;
+}
+
+Result<void> KeyWatch::load_keys() {
+  if (!keys_) return {};
+  const auto content = keys_->read();
+  if (!content) return content.error();
+  auto keys = access::KeySet::parse(*content);
+  if (!keys) return in_file(*keys_, keys.error().message);
+  for (const auto& reason : keys->passed_over) spdlog::warn("{}: passed over {}", keys_->path().string(), reason);
+  spdlog::info("{} keys for tokens from {}", keys->keys.size(), keys_->path().string());
+  edge_.replace_gatekeeper({std::move(*keys), expectations_});
+  return {};
+}
+
+Result<void> KeyWatch::load_certificate() {
+  if (!certificate_) return {};
+  const auto certificate = certificate_->read();
+  const auto private_key = private_key_->read();
+  if (!certificate) return certificate.error();
+  if (!private_key) return private_key.error();
+  if (!belong_together(*certificate, *private_key))
+    return in_file(*certificate_, "no certificate in PEM that belongs to the key in " + private_key_->path().string());
+  std::string wrong;
+  KJ_IF_MAYBE (failed, kj::runCatchingExceptions([&] {
+                 const kj::TlsKeypair pair{
+                     kj::TlsPrivateKey(kj::StringPtr(private_key->c_str(), private_key->size())),
+                     kj::TlsCertificate(kj::StringPtr(certificate->c_str(), certificate->size()))};
+                 kj::TlsContext::Options options;
+                 options.useSystemTrustStore = false;  // Clients show tokens, not certificates.
+                 options.minVersion = kj::TlsVersion::TLS_1_2;
+                 options.defaultKeypair = pair;
+                 tls_ = kj::heap<kj::TlsContext>(kj::mv(options));
+               }))
+    wrong = failed->getDescription().cStr();
+  if (!wrong.empty()) return in_file(*certificate_, "it cannot be used: " + wrong);
+  return {};
+}
+
+kj::Promise<kj::Own<kj::AsyncIoStream>> KeyWatch::wrap(kj::Own<kj::AsyncIoStream> stream) {
+  return edge_.timer.timeoutAfter(edge_.edge_limits.handshake_within.count() * kj::MILLISECONDS,
+                                  tls_->wrapServer(kj::mv(stream)));
+}
+
+void KeyWatch::look() {
+  const auto note = [&](std::string& complaint, const Result<void>& loaded, const char* before) {
+    complaint = loaded ? std::string() : loaded.error().message + "; " + before;
+    if (!loaded) spdlog::error("{}", complaint);
+  };
+  if (keys_ && keys_->has_changed()) note(edge_.complaints.keys, load_keys(), "the keys of before hold on");
+  if (certificate_ && (certificate_->has_changed() || private_key_->has_changed())) {
+    note(edge_.complaints.certificate, load_certificate(), "the certificate of before is shown on");
+    if (edge_.complaints.certificate.empty()) spdlog::info("new connections get the new certificate");
+  }
+}
+
+kj::Promise<void> KeyWatch::run() {
+  return edge_.timer.afterDelay(kLookEvery).then([this] {
+    look();
+    return run();
+  });
+}
+
+}  // namespace carillon::actors
