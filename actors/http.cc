@@ -12,6 +12,7 @@
 #include "actors/http_page.h"
 #include "actors/http_positions.h"
 #include "actors/http_publish.h"
+#include "actors/pages.h"
 #include "actors/websocket.h"
 
 namespace carillon::actors {
@@ -125,6 +126,8 @@ class Service final : public kj::HttpService {
     auto& answered = *call;
     if (!target) return answered.refuse({ErrorCode::MALFORMED, "this URL names nothing", 0}).attach(kj::mv(call));
     answered.target = std::move(*target);
+    if (const auto* page = gateway_page(method, answered.target.path))  // Everybody may see it.
+      return send_web_page(*page, method, headers, *names_.table, response).attach(kj::mv(call));
     // A WebSocket tells its page itself, by the code with which it is closed.
     if (const auto judged = judge_page(answered); !judged && !headers.isWebSocket())
       return answered.refuse(judged.error()).attach(kj::mv(call));

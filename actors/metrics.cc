@@ -29,9 +29,10 @@ ClientMetric metric_of(const Figure& figure) {
 ClientMetric histogram_of(const NodeStats::Stage& stage) {
   using std::chrono::microseconds;
   static constexpr microseconds kBounds[] = {
-      microseconds(100),     microseconds(250),     microseconds(500),      microseconds(1'000),  microseconds(2'500),
-      microseconds(5'000),   microseconds(10'000),  microseconds(25'000),   microseconds(50'000), microseconds(100'000),
-      microseconds(250'000), microseconds(500'000), microseconds(1'000'000)};
+      microseconds(100),       microseconds(200),       microseconds(500),       microseconds(1'000),
+      microseconds(2'000),     microseconds(5'000),     microseconds(10'000),    microseconds(20'000),
+      microseconds(50'000),    microseconds(100'000),   microseconds(200'000),   microseconds(500'000),
+      microseconds(1'000'000), microseconds(2'000'000), microseconds(5'000'000), microseconds(10'000'000)};
   ClientMetric metric;
   metric.label.push_back({"stage", stage.name});
   metric.histogram.sample_count = stage.latencies.count();

@@ -44,6 +44,8 @@ std::vector<Figure> NodeStats::figures() const {
       {"tokens_refused_total", "Tokens that were shown and not good.", count(edge.tokens_refused)},
       {"tokens_ended_total", "Tokens that expired, or whose key went, while they were used.", count(edge.tokens_ended)},
       {"publish_calls_total", "Publish calls.", count(edge.publish_calls)},
+      {"uptime_seconds", "Since the node was ready.", std::chrono::duration<double>(uptime).count(), false},
+      {"build_info", "Always 1; its label is the program's version.", 1.0, false, {{"version", version}}},
   };
   if (cluster) std::ranges::move(cluster->figures(), std::back_inserter(figures));
   return figures;

@@ -93,7 +93,8 @@ Result<void> ServerProcess::spawn() {
                                     "--listen",       "127.0.0.1:" + std::to_string(address_.port),
                                     "--ready-file",   directory_ + "/ready"};
   if (std::ranges::find(options_.arguments, "--http") == options_.arguments.end())
-    words.insert(words.end(), {"--http", "127.0.0.1:0"});
+    words.insert(words.end(),
+                 {"--http", "127.0.0.1:" + std::to_string(options_.keep_http_port ? http_address_.port : 0)});
   words.insert(words.end(), options_.arguments.begin(), options_.arguments.end());
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
@@ -164,6 +165,12 @@ void ServerProcess::kill() {
   while (waitpid(process_, &status, 0) < 0 && errno == EINTR) {
   }
   process_ = 0;
+}
+
+bool ServerProcess::is_running() {
+  int status = 0;
+  if (process_ != 0 && waitpid(process_, &status, WNOHANG) == process_) process_ = 0;
+  return process_ != 0;
 }
 
 std::uint64_t ServerProcess::resident_bytes() const {

@@ -23,6 +23,7 @@ class ServerProcess {
     std::string data_directory;          // Instead of one made there, wherever it is; stays at the end.
     std::vector<std::string> arguments;  // More for `serve`.
     std::string program = "/proc/self/exe";
+    bool keep_http_port = false;    // From the second start on; else another one each time.
     std::string network_namespace;  // A file to enter, as /var/run/netns/NAME; its addresses are of that.
     std::chrono::seconds ready_within{60};
     std::chrono::seconds stop_within{60};
@@ -40,12 +41,14 @@ class ServerProcess {
   Result<std::chrono::nanoseconds> stop();
   // SIGKILL; returns when it is gone.
   void kill();
+  // Whether it is there; notices when it has ended by itself.
+  bool is_running();
 
   // The next start gives these to `serve`.
   void set_arguments(std::vector<std::string> arguments) { options_.arguments = std::move(arguments); }
 
   const client::Address& address() const { return address_; }
-  const client::Address& http_address() const { return http_address_; }  // Another after each start.
+  const client::Address& http_address() const { return http_address_; }  // See keep_http_port.
   std::string data_directory() const {
     return options_.data_directory.empty() ? directory_ + "/data" : options_.data_directory;
   }

@@ -7,6 +7,7 @@
 #include "cli/bench_command.h"
 #include "cli/cluster_command.h"
 #include "cli/deadletters_command.h"
+#include "cli/demo_command.h"
 #include "cli/exit_code.h"
 #include "cli/huge_pages.h"
 #include "cli/inspect_command.h"
@@ -19,6 +20,7 @@
 #include "cli/token_command.h"
 #include "cli/verify_command.h"
 #include "examples/arena/arena.h"
+#include "examples/hunt/hunt.h"
 
 namespace carillon::cli {
 namespace {
@@ -40,6 +42,7 @@ Catalogue installed_behaviours() {
   Catalogue catalogue;
   const auto add = [&](const Behaviour& behaviour) { CHECK(catalogue.add(behaviour).ok()); };
   add(arena::match_behaviour());
+  add(hunt::island_behaviour());
   add(bench::hunt_behaviour());
   return catalogue;
 }
@@ -62,6 +65,7 @@ int run(int argc, char** argv) {
   add_verify_command(app, action);
   add_replay_command(app, action);
   add_bench_command(app, action);
+  add_demo_command(app, action);
 
   try {
     app.parse(argc, argv);

@@ -1,0 +1,63 @@
+// Asks the node. A token, where there is authentication, lives as long as the tab: in sessionStorage, never in an address.
+
+const KEY = 'carillon.token';
+
+export class NodeError extends Error {
+  // `error` is a name of the closed list (docs/protocol.md), or `unreachable`.
+  constructor(status, error, message, details = {}) {
+    super(message);
+    this.status = status;
+    this.error = error;
+    this.details = details;
+  }
+}
+
+export const token = {
+  get: () => sessionStorage.getItem(KEY) ?? '',
+  set(value) {
+    if (value) sessionStorage.setItem(KEY, value);
+    else sessionStorage.removeItem(KEY);
+  },
+};
+
+// `match/the hall/1` as it stands in an address.
+export function entityPath(entity) {
+  return entity.split('/').map(encodeURIComponent).join('/');
+}
+
+// The answer as it is; refusals and failures as NodeError.
+export async function ask(path, options = {}) {
+  const headers = { ...options.headers };
+  if (token.get()) headers.Authorization = `Bearer ${token.get()}`;
+  let response;
+  try {
+    response = await fetch(path, { cache: 'no-store', redirect: 'error', ...options, headers });
+  } catch (failure) {
+    if (failure.name === 'AbortError') throw failure;
+    throw new NodeError(0, 'unreachable', 'The node does not answer.');
+  }
+  if (response.ok) return response;
+  let problem = {};
+  try {
+    problem = await response.json();
+  } catch {
+    // No JSON: the status has to do.
+  }
+  throw new NodeError(response.status, problem.error ?? 'failed', problem.detail ?? problem.message ?? `HTTP ${response.status}`, problem);
+}
+
+export const askJson = async (path, options) => (await ask(path, options)).json();
+export const askText = async (path, options) => (await ask(path, options)).text();
+
+export const stats = (options) => askJson('/stats', options);
+export const metrics = (options) => askText('/metrics', options);
+export const health = (options) => askJson('/healthz', options);
+export const cluster = (options) => askJson('/cluster', options);
+export const entity = (name) => askJson(`/entities/${entityPath(name)}`);
+
+export async function deadLetters(name, options) {
+  const answer = await askJson(name ? `/deadletters/${entityPath(name)}` : '/deadletters', options);
+  return { letters: answer.dead_letters ?? [], more: Boolean(answer.more) };
+}
+export const redrive = (name, offset) => ask(`/deadletters/${entityPath(name)}?offset=${offset}`, { method: 'POST' });
+export const discard = (name, offset) => ask(`/deadletters/${entityPath(name)}?offset=${offset}`, { method: 'DELETE' });

@@ -1,0 +1,111 @@
+// Nodes and partitions. Of a node that is alone: how many partitions there are, and whether all accept.
+import { element, grouped } from './dom.js';
+
+const ROLES = { primary: 'primary', in_sync: 'in sync', joining: 'joining', stranger: 'no copy' };
+
+// Drawn anew only when something has changed, so that the keyboard's place and a selection stay.
+export class ClusterView {
+  #place;
+  #shown = '';
+
+  constructor(place) {
+    this.#place = place;
+  }
+
+  showAlone(unavailable) {
+    const text = unavailable > 0 ? `This node is alone; ${grouped(unavailable)} of its partitions accept nothing now.` : 'This node is alone, and all of its partitions accept.';
+    this.#show(text, () => [element('p', { class: 'card' }, text)]);
+  }
+
+  show(cluster) {
+    this.#show(JSON.stringify(cluster), () => [nodesOf(cluster), partitionsOf(cluster)]);
+  }
+
+  showFailure(error) {
+    this.#show(error.message, () => [element('p', { class: 'card error' }, `Nothing is known of the cluster: ${error.message}`)]);
+  }
+
+  #show(what, make) {
+    if (what === this.#shown) return;
+    const within = this.#place.querySelector('.scroller');
+    const scrolled = within?.scrollLeft ?? 0;
+    const focused = within !== null && document.activeElement === within;
+    this.#shown = what;
+    this.#place.replaceChildren(...make());
+    const again = this.#place.querySelector('.scroller');
+    if (again) again.scrollLeft = scrolled;
+    if (focused) again?.focus();
+  }
+}
+
+function stateOf(node, asked) {
+  if (node.drain && node.drain !== 'nothing') return ['warn', node.drained ? 'drained' : 'draining'];
+  if (node.node !== asked && !node.linked) return ['bad', '✕ no link'];
+  return ['good', '✓ well'];
+}
+
+function nodesOf(cluster) {
+  return element(
+    'ul',
+    { class: 'nodes', 'aria-label': `Nodes of cluster ${cluster.cluster}` },
+    ...cluster.nodes.map((node) => {
+      const [kind, words] = stateOf(node, cluster.asked);
+      const roles = [node.node === cluster.asked ? 'this one' : null, node.node === cluster.controller ? 'controls placement' : null].filter(Boolean).join(', ');
+      return element(
+        'li',
+        { class: 'card' },
+        element('h3', {}, node.node, ' ', element('span', { class: `status ${kind}` }, words)),
+        element(
+          'dl',
+          {},
+          ...[
+            ['primary of', grouped(node.primaries)],
+            ['copies', grouped(node.copies)],
+            ['HTTP', node.http],
+            ['RPC', node.rpc],
+            roles ? ['role', roles] : null,
+          ].flatMap((row) => (row ? [element('dt', {}, row[0]), element('dd', {}, row[1])] : [])),
+        ),
+      );
+    }),
+  );
+}
+
+function remarkOf(partition, cluster) {
+  if (!partition.accepts) return ['bad', `✕ accepts nothing: fewer than ${cluster.min_in_sync} in sync`];
+  if (partition.under_replicated) return ['warn', '! under-replicated'];
+  return ['good', '✓ well'];
+}
+
+function copyIn(partition, node) {
+  const copy = partition.copies.find((one) => one.node === node);
+  if (!copy) return element('td', {}, element('span', { class: 'role stranger' }, ROLES.stranger));
+  const role = node === partition.primary ? 'primary' : partition.in_sync.includes(node) ? 'in_sync' : 'joining';
+  const lag = copy.copying ? 'is given a copy' : copy.lag_entries === undefined ? '' : copy.lag_entries === 0 ? 'behind by 0' : `behind by ${grouped(copy.lag_entries)}`;
+  return element('td', {}, element('span', { class: `role ${role}` }, ROLES[role]), ' ', element('span', { class: `lag${copy.lag_entries > 0 || copy.copying ? ' behind' : ''}` }, lag));
+}
+
+function partitionsOf(cluster) {
+  const names = [...new Set([...cluster.nodes.map((node) => node.node), ...cluster.partitions.flatMap((partition) => [...partition.replicas, ...partition.in_sync])])].sort();
+  return element(
+    'div',
+    { class: 'card' },
+    element(
+      'div',
+      { class: 'scroller', tabindex: 0, role: 'region', 'aria-label': 'Partitions: what each node is to them' },
+      element(
+        'table',
+        {},
+        element('thead', {}, element('tr', {}, element('th', { scope: 'col' }, 'Partition'), element('th', { scope: 'col', class: 'number' }, 'Epoch'), ...names.map((name) => element('th', { scope: 'col' }, name)), element('th', { scope: 'col' }, 'Replication'))),
+        element(
+          'tbody',
+          {},
+          ...cluster.partitions.map((partition) => {
+            const [kind, words] = remarkOf(partition, cluster);
+            return element('tr', {}, element('th', { scope: 'row' }, String(partition.partition)), element('td', { class: 'number' }, grouped(partition.epoch)), ...names.map((name) => copyIn(partition, name)), element('td', { class: `status ${kind}` }, words));
+          }),
+        ),
+      ),
+    ),
+  );
+}
