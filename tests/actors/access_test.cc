@@ -27,7 +27,7 @@ constexpr const char* kLastChunk = "0\r\n\r\n";  // Of an answer of unknown leng
 
 HttpAnswer ask(const client::Address& address, const std::string& method, const std::string& target,
                const std::string& token, const std::string& body = "") {
-  return http(address, method + " " + target + " HTTP/1.1\r\nHost: node\r\nConnection: close\r\n" +
+  return http(address, method + " " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
                            (token.empty() ? "" : "Authorization: Bearer " + token + "\r\n") +
                            (method == "GET" ? "" : "Content-Length: " + std::to_string(body.size()) + "\r\n") + "\r\n" +
                            body);
@@ -221,8 +221,8 @@ TEST_F(Access, P9AnExpiredTokenEndsItsConnectionAndItsStream) {
   auto connection = connect({.token = token});
   auto other = connect({.token = ana()});
   RawSocket stream(node.http());
-  ASSERT_TRUE(
-      stream.send("GET /streams/player/ana HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer " + token + "\r\n\r\n"));
+  ASSERT_TRUE(stream.send("GET /streams/player/ana HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token +
+                          "\r\n\r\n"));
   EXPECT_THAT(stream.receive_until(": following"), HasSubstr("200 OK"));
   EXPECT_TRUE(node.session().wait(connection->read("player/ana", 1, 10)).ok());
   EXPECT_TRUE(ends_within(*connection, 10s));
@@ -234,8 +234,8 @@ TEST_F(Access, P9AnExpiredTokenEndsItsConnectionAndItsStream) {
 TEST_F(Access, P9AWithdrawnKeyEndsConnectionsAndStreams) {
   auto connection = connect({.token = ana()});
   RawSocket stream(node.http());
-  ASSERT_TRUE(
-      stream.send("GET /streams/player/ana HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer " + ana() + "\r\n\r\n"));
+  ASSERT_TRUE(stream.send("GET /streams/player/ana HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + ana() +
+                          "\r\n\r\n"));
   (void)stream.receive_until(": following");
   // Rotation: first both keys, so that nobody notices,
   const auto next = TokenForge::rsa();
@@ -330,9 +330,9 @@ TEST_F(Access, P4AFollowerGivesUpWhatIsForbiddenAndFollowsTheRest) {
 }
 
 TEST_F(Access, P9WithoutAGoodTokenAWebSocketIsClosed) {
-  for (const auto& header :
-       {std::string(), "Authorization: Bearer nonsense\r\n", "Authorization: Bearer " + ana(-1s) + "\r\n",
-        "Sec-WebSocket-Protocol: carillon.token." + ana(-1s) + "\r\n"}) {
+  for (const std::string& header :
+       std::vector<std::string>{"", "Authorization: Bearer nonsense\r\n", "Authorization: Bearer " + ana(-1s) + "\r\n",
+                                "Sec-WebSocket-Protocol: carillon.token." + ana(-1s) + "\r\n"}) {
     SCOPED_TRACE(header);
     WebSocket socket(node.http(), header);
     ASSERT_TRUE(socket.opened());
