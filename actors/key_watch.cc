@@ -1,5 +1,6 @@
 #include "actors/key_watch.h"
 
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <spdlog/spdlog.h>
@@ -27,7 +28,10 @@ bool belong_together(const std::string& certificate_pem, const std::string& key_
       PEM_read_bio_X509(bio_of(certificate_pem).get(), nullptr, no_password, nullptr), X509_free);
   const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
       PEM_read_bio_PrivateKey(bio_of(key_pem).get(), nullptr, no_password, nullptr), EVP_PKEY_free);
-  return certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
+  const bool together = certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
+  // What OpenSSL noted down would be taken for an error of whatever connection this thread turns to next.
+  ERR_clear_error();
+  return together;
 }
 
 }  // namespace
