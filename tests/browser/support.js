@@ -75,6 +75,7 @@ export async function open(browser, url, options = {}) {
     if (message.type() === 'error' && !/Failed to load resource|WebSocket connection|net::ERR/.test(message.text())) trouble.push(message.text());
   });
   page.on('request', (request) => asked.add(new URL(request.url()).host));
+  page.on('websocket', (socket) => asked.add(new URL(socket.url()).host));
   await options.before?.(page);
   await page.goto(url);
   return { page, trouble, asked };

@@ -157,8 +157,8 @@ function cardOf(player) {
   const radio = element('input', { type: 'radio', name: 'who', 'aria-label': `Dig as ${player.name}`, onchange: () => choose(player) });
   const score = element('b', { class: 'score' }, '0');
   const digs = element('span', { class: 'quiet small' });
-  const bot = element('button', { type: 'button', 'aria-pressed': 'false', 'aria-label': `${player.name} digs by itself`, onclick: () => toggleBot(player) }, 'Bot');
-  const leave = element('button', { type: 'button', 'aria-label': `${player.name} leaves`, onclick: () => part(player) }, 'Leave');
+  const bot = element('button', { type: 'button', 'aria-pressed': 'false', 'aria-label': `Bot: ${player.name} digs by itself`, onclick: () => toggleBot(player) }, 'Bot');
+  const leave = element('button', { type: 'button', 'aria-label': `Leave: ${player.name}`, onclick: () => part(player) }, 'Leave');
   const dot = element('span', { class: 'dot' });
   dot.style.setProperty('--colour', player.colour);
   const item = element('li', {}, element('label', {}, radio, dot, element('span', { class: 'name' }, player.name), score), digs, element('span', { class: 'buttons' }, bot, leave));
