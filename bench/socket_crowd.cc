@@ -80,6 +80,8 @@ Result<void> SocketCrowd::connect_one() {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return broken("cannot open a socket");
   sockets_.push_back({.fd = fd, .received = {}});
+  if (receive_buffer_bytes_ > 0)
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes_, sizeof(receive_buffer_bytes_));
   sockaddr_in there{};
   there.sin_family = AF_INET;
   there.sin_port = htons(address_.port);

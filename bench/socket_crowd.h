@@ -26,6 +26,8 @@ class SocketCrowd {
   SocketCrowd(const SocketCrowd&) = delete;
   SocketCrowd& operator=(const SocketCrowd&) = delete;
 
+  // What sockets that are opened from now on hold of what was not read, about; instead of what the kernel finds good.
+  void set_receive_buffer_bytes(int bytes) { receive_buffer_bytes_ = bytes; }
   // Connects `count` more and waits until each was welcomed.
   Result<void> open(std::size_t count);
   // Waits while the socket is full.
@@ -57,6 +59,7 @@ class SocketCrowd {
   int epoll_;
   std::vector<Socket> sockets_;
   std::size_t welcomed_ = 0;
+  int receive_buffer_bytes_ = 0;  // 0: the kernel's choice.
   std::vector<char> buffer_;
   std::optional<Error> failed_;
 };

@@ -34,6 +34,8 @@ constexpr std::uint32_t kHistoryEvents = 10'000;  // What stopped readers have n
 constexpr std::size_t kHistoryPayloadBytes = 1'000;
 constexpr std::int64_t kSlowReadEveryNs = 100 * kMillisecond;
 constexpr std::size_t kSlowReadBytes = 8 * 1024;
+constexpr int kStoppedBufferBytes = 16 * 1024;
+constexpr std::int64_t kFillNs = 4 * kSecond;
 const std::string kHistory = "player/history";
 
 std::string player_entity(std::uint32_t player) { return "player/p" + std::to_string(player); }
@@ -431,12 +433,15 @@ Result<JobFigures> beside(const SocketsOptions& options, const Readers& readers)
   if (auto written = write_history(node.address()); !written.ok()) return written.error();
   const std::uint32_t count = readers.slow + readers.stopped;
   SocketCrowd crowd(node.http_address(), [](std::size_t, std::string_view) {});
+  crowd.set_receive_buffer_bytes(kStoppedBufferBytes);
   if (auto opened = crowd.open(count); !opened.ok()) return opened.error();
   for (std::uint32_t reader = 0; reader < count; ++reader) {
     crowd.stop_reading(reader);
     crowd.send(reader, follow_message(0, kHistory));
     crowd.send(reader, follow_message(1, player_entity(reader)));  // Of the job.
   }
+  // Until they are full, they are readers like others, with much to catch up.
+  if (auto slept = sleep_until_ns(now_ns() + kFillNs); !slept.ok()) return slept.error();
   std::int64_t read_ns = now_ns();
   return do_job(options, job_of(options), node, [&] {
     if (now_ns() - read_ns < kSlowReadEveryNs) return;
