@@ -77,9 +77,11 @@ function remarkOf(partition, cluster) {
   return ['good', '✓ well'];
 }
 
-function copyIn(partition, node) {
+function copyIn(partition, node, isMember) {
   const copy = partition.copies.find((one) => one.node === node);
   if (!copy) return element('td', {}, element('span', { class: 'role stranger' }, ROLES.stranger));
+  // What a node that has left was, and how far it was behind, says nothing of it now.
+  if (!isMember && node !== partition.primary) return element('td', {}, element('span', { class: 'role stranger' }, '✕ away'));
   const role = node === partition.primary ? 'primary' : partition.in_sync.includes(node) ? 'in_sync' : 'joining';
   const lag = copy.copying ? 'is given a copy' : copy.lag_entries === undefined ? '' : copy.lag_entries === 0 ? 'behind by 0' : `behind by ${grouped(copy.lag_entries)}`;
   return element('td', {}, element('span', { class: `role ${role}` }, ROLES[role]), ' ', element('span', { class: `lag${copy.lag_entries > 0 || copy.copying ? ' behind' : ''}` }, lag));
@@ -102,7 +104,7 @@ function partitionsOf(cluster) {
           {},
           ...cluster.partitions.map((partition) => {
             const [kind, words] = remarkOf(partition, cluster);
-            return element('tr', {}, element('th', { scope: 'row' }, String(partition.partition)), element('td', { class: 'number' }, grouped(partition.epoch)), ...names.map((name) => copyIn(partition, name)), element('td', { class: `status ${kind}` }, words));
+            return element('tr', {}, element('th', { scope: 'row' }, String(partition.partition)), element('td', { class: 'number' }, grouped(partition.epoch)), ...names.map((name) => copyIn(partition, name, cluster.nodes.some((one) => one.node === name))), element('td', { class: `status ${kind}` }, words));
           }),
         ),
       ),
