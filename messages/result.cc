@@ -7,7 +7,7 @@ namespace carillon {
 std::string_view name_of(ErrorCode code) {
   static constexpr std::array<std::string_view, 12> kNames = {
       "malformed", "unknown_kind", "unknown_type", "payload_too_large", "overloaded", "unavailable",
-      "truncated", "beyond_end",   "not_found",    "limit_exceeded",    "forbidden", "unauthenticated"};
+      "truncated", "beyond_end",   "not_found",    "limit_exceeded",    "forbidden",  "unauthenticated"};
   const auto index = static_cast<std::size_t>(code);
   return index < kNames.size() ? kNames[index] : "unknown_error";
 }
