@@ -15,9 +15,9 @@ import { subjectOf } from './token.js';
 
 const STUCK_MS = 3_000; // With a gateway that gets nothing done, while there are others.
 const ORPHANS_EVERY_MS = 30_000;
+const RENEW_EVERY_MS = 5_000; // A gateway warns again at once of a token that has less than a minute left.
 const REQUESTS_MAX = 1_000; // Acknowledgements and questions that wait for their answer.
 const ID_MAX = 2 ** 32 - 1;
-
 
 // A name that nobody else has; it need not be a secret.
 function newSuffix() {
@@ -37,6 +37,7 @@ export class Client {
   #answers = new Map(); // By request id: (name, body, bytes) => void.
   #lastId = 0;
   #flushDue = false;
+  #renewedAt = -Infinity; // When a token was last asked for because the one in use expires.
   #progressAt = 0; // When something was last settled or came, or there was nothing to wait for.
 
   #user; // Whose events; undefined until it is known.
@@ -301,7 +302,7 @@ export class Client {
   // --- messages
 
   #received(name, body, text) {
-    if (name === 'expiring') return void this.#renew();
+    if (name === 'expiring') return this.#expiring();
     const answer = this.#answers.get(body?.id);
     // What comes for a request that is no longer waited for is late; what has no id is from a later version.
     answer?.(name, body, text);
@@ -315,16 +316,26 @@ export class Client {
     return id;
   }
 
-  async #renew() {
+  // Not more often than every few seconds: where tokens are short, or the application keeps one until it has expired, the new
+  // one is about to expire as well.
+  #expiring() {
     if (typeof this.#options.token !== 'function') return;
     const life = this.#welcome;
+    const pauseMs = this.#renewedAt + RENEW_EVERY_MS - this.#clock.now();
+    if (pauseMs <= 0) this.#renew(life);
+    else this.#later(pauseMs, () => this.#renew(life));
+  }
+
+  async #renew(life) {
+    if (life === null || this.#welcome !== life) return; // The next connection has asked for a token itself.
+    this.#renewedAt = this.#clock.now();
     let token;
     try {
       token = await this.#token();
     } catch {
       return; // When the old one has expired, the connection is begun again, and tells of it.
     }
-    if (life === null || this.#welcome !== life) return;
+    if (this.#welcome !== life) return;
     this.#send(
       (id) => ({ authenticate: { id, token } }),
       (name, body, text, id) => void this.#answers.delete(id),

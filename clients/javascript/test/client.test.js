@@ -289,6 +289,35 @@ test('P9 a token that expires is renewed on the open connection', async () => {
   assert.equal(gateway.connections, 1);
 });
 
+test('P7 P9 a token that is about to expire when it is new is not renewed again and again', async () => {
+  gateway.script.welcome = { subject: 'ana' };
+  const expiring = { expiring: { expires_at: '2026-11-25T10:00:00.000Z' } };
+  const answer = gateway.on_authenticate;
+  gateway.on_authenticate = (socket, body) => {
+    answer.call(gateway, socket, body);
+    socket.answer(expiring); // As a gateway does when less than a minute is left.
+  };
+  let now = 0;
+  const waiting = [];
+  const clock = {
+    now: () => now,
+    setTimeout: (action, ms) => (ms === 5_000 ? waiting.push(action) : setTimeout(action, ms)),
+    clearTimeout: (timer) => clearTimeout(timer),
+  };
+  let asked = 0;
+  const it = client({ token: async () => ((asked += 1), token('ana')), clock });
+  await open(it);
+  gateway.say(expiring);
+  await eventually(() => waiting.length === 1, 'the next renewal waits');
+  assert.equal(asked, 2);
+  now += 5_000;
+  waiting.pop()();
+  await eventually(() => waiting.length === 1, 'the one after it waits');
+  assert.equal(asked, 3);
+  assert.equal(gateway.messages.filter(([name]) => name === 'authenticate').length, 2);
+  assert.equal(gateway.connections, 1);
+});
+
 test('with several gateways, the next one takes over from one that is gone', async () => {
   const other = await new ModelGateway().start();
   try {
