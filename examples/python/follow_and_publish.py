@@ -66,7 +66,11 @@ class Client:
 
     async def live(self, socket):
         answers = asyncio.Queue()
-        json.loads(await socket.recv())["welcome"]
+        greeting = json.loads(await socket.recv())
+        if refusal := greeting.get("error"):  # It closes now.
+            if refusal["error"] in ("malformed", "unauthenticated", "forbidden"):
+                sys.exit(refusal["message"])
+            return  # Connect again, after a pause.
         await socket.send(json.dumps({"follow": {"id": 1, "entity": self.entity, "from": self.next_offset}}))
         publishing = asyncio.create_task(self.publish(socket, answers))
         try:

@@ -15,6 +15,8 @@ import { eventually } from './support/eventually.js';
 import { upTo } from './support/ledger.js';
 
 const skip = hasBinary ? false : `there is no ${binary}; build it, or set CARILLON_BINARY`;
+const python = '/usr/bin/python3';
+const noPython = spawnSync(python, ['-c', 'import websockets']).status !== 0 && 'there is no python3-websockets; run ./dev setup';
 let folder;
 let key;
 let node;
@@ -73,4 +75,19 @@ test('P9 what a token does not allow is refused as forbidden, and the rest goes 
   const { producer } = await carillon.publish('player/ana', 'note', {});
   assert.match(producer, /^ana\//);
   await carillon.close();
+});
+
+test('P9 the example in Python shows its token, and without one says what is missing', { skip: skip || noPython, timeout: 30_000 }, () => {
+  const example = new URL('../../../examples/python/follow_and_publish.py', import.meta.url).pathname;
+  const run = (environment) => {
+    const words = [example, node.webSocket, 'player/python', 'python/example', '2'];
+    const { CARILLON_TOKEN, ...others } = process.env;
+    return spawnSync(python, words, { input: 'one\ntwo\n', encoding: 'utf8', env: { ...others, ...environment }, timeout: 10_000 });
+  };
+  const refused = run({});
+  assert.equal(refused.status, 1, refused.stderr);
+  assert.match(refused.stderr, /token/);
+  assert.doesNotMatch(refused.stderr, /Traceback/);
+  const allowed = run({ CARILLON_TOKEN: tokenFor('python', '1h') });
+  assert.equal(allowed.stdout, '1 one\n2 two\n', allowed.stderr);
 });
