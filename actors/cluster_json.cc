@@ -2,36 +2,11 @@
 
 #include <algorithm>
 
-#include "runtime/json.h"
-
 namespace carillon::actors {
 namespace {
 
-using Names = std::vector<std::string>;
-
 std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
 std::string string(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
-
-Names names(capnp::List<capnp::Text>::Reader list) {
-  Names all;
-  for (const auto name : list) all.push_back(string(name));
-  return all;
-}
-
-bool contains(const Names& all, std::string_view name) { return std::ranges::find(all, name) != all.end(); }
-
-Names without(const Names& all, const Names& others) {
-  Names rest;
-  for (const auto& name : all)
-    if (!contains(others, name)) rest.push_back(name);
-  return rest;
-}
-
-void add(JsonWriter& json, std::string_view key, const Names& all) {
-  json.key(key).begin_array();
-  for (const auto& name : all) json.value(std::string_view(name));
-  json.end_array();
-}
 
 void add_copy(JsonWriter& json, const ClusterViews& views, const std::string& node, std::uint16_t partition,
               const std::optional<wire::ReplicaState::Reader>& primary) {
@@ -83,6 +58,27 @@ void add_links(JsonWriter& json, wire::Cluster::Reader cluster) {
 }
 
 }  // namespace
+
+Names names(capnp::List<capnp::Text>::Reader list) {
+  Names all;
+  for (const auto name : list) all.push_back(string(name));
+  return all;
+}
+
+bool contains(const Names& all, std::string_view name) { return std::ranges::find(all, name) != all.end(); }
+
+Names without(const Names& all, const Names& others) {
+  Names rest;
+  for (const auto& name : all)
+    if (!contains(others, name)) rest.push_back(name);
+  return rest;
+}
+
+void add(JsonWriter& json, std::string_view key, const Names& all) {
+  json.key(key).begin_array();
+  for (const auto& name : all) json.value(std::string_view(name));
+  json.end_array();
+}
 
 std::string_view name_of(wire::Role role) {
   switch (role) {

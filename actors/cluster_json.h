@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "messages/result.h"
+#include "runtime/json.h"
 
 namespace carillon::actors {
 
@@ -22,6 +23,13 @@ struct ClusterViews {
 };
 
 std::string cluster_json(const ClusterViews& views);
+
+using Names = std::vector<std::string>;
+Names names(capnp::List<capnp::Text>::Reader list);
+bool contains(const Names& all, std::string_view name);
+Names without(const Names& all, const Names& others);
+// `names` as an array under `key`.
+void add(JsonWriter& json, std::string_view key, const Names& names);
 
 std::string_view name_of(wire::Role role);
 std::string_view name_of(wire::Drain drain);

@@ -2,6 +2,7 @@
 
 #include "actors/entitlement.h"
 #include "actors/publish_path.h"
+#include "actors/reading_turns.h"
 #include "messages/rfc3339.h"
 
 namespace carillon::actors {
@@ -19,6 +20,7 @@ Edge::Edge(caf::actor_system& actor_system, Partitions all_partitions, Catalogue
       limits(runtime_limits),
       edge_limits(own_limits),
       inbox(std::move(jobs)),
+      reading_turns(system.spawn(actors::reading_turns, partitions->size())),
       timer(clock),
       lives(partitions->size(), 0) {}
 

@@ -87,6 +87,7 @@ class Edge {
   const runtime::Limits limits;
   const EdgeLimits edge_limits;
   const std::shared_ptr<Inbox> inbox;
+  const caf::actor reading_turns;  // Of all sessions.
   kj::Timer& timer;
   EdgeCounters counters;
   bool stopping = false;             // Nothing new is accepted.

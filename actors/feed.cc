@@ -32,6 +32,7 @@ Feed::Feed(Edge& edge, Client client, std::size_t credit_bytes)
   SessionOptions options;
   options.id = session_id_;
   options.partitions = edge_.partitions;
+  options.reading_turns = edge_.reading_turns;
   options.credit_bytes = credit_bytes;
   options.answer = [](const runtime::Published&) {};
   options.deliver = [to_feed](SessionBatch batch) {
@@ -90,8 +91,8 @@ void Feed::deliver(SessionBatch batch) {
   if (pumping_ && Clock::now() - passing_since_ > kSlow)
     for (auto& delivery : batch.deliveries) delivery.events = copy_of(delivery.events);
   waiting_.push_back(std::move(batch));
-  if (start_ || pumping_) return;
-  begin(pump());
+  if (!start_ && !pumping_) return begin(pump());
+  waiting_.back().turn.reset();  // It waits for its own client; others need not.
 }
 
 void Feed::begin(kj::Promise<void> pumping) {
@@ -117,7 +118,7 @@ kj::Promise<void> Feed::pump() {
       passing.push_back(std::move(delivery));
     }
   }
-  waiting_.clear();
+  const auto ended_turns = std::exchange(waiting_, {});  // With the end of this call, when the client's bytes are made.
   return client_.pass_on(passing).then([this, bytes] {
     caf::anon_send(session_, Taken{bytes});
     return pump();

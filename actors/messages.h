@@ -18,6 +18,10 @@
 
 namespace carillon::actors {
 
+// The right to read a page of history now (reading_turns.h). Over when the last copy is gone, on whatever thread; so a session
+// that has ended meanwhile keeps none.
+using ReadingTurn = std::shared_ptr<void>;
+
 using Partitions = std::shared_ptr<const std::vector<caf::actor>>;  // By partition number.
 
 // --- partition <-> journal
@@ -197,6 +201,21 @@ struct Taken {  // The client has room again.
 struct PageRead {
   std::uint32_t follow = 0;
   Result<EventRun> run;
+  ReadingTurn turn;
+};
+
+// --- session <-> reading turns
+
+struct WantTurn {
+  PartitionId partition;
+  std::function<void(ReadingTurn)> granted;  // Called once, by the actor.
+};
+struct TurnOver {
+  PartitionId partition;
+};
+struct TurnGranted {
+  std::uint32_t follow = 0;
+  ReadingTurn turn;
 };
 
 }  // namespace carillon::actors
@@ -242,4 +261,7 @@ CARILLON_LOCAL_MESSAGE(BeginFollows)
 CARILLON_LOCAL_MESSAGE(EndFollow)
 CARILLON_LOCAL_MESSAGE(Taken)
 CARILLON_LOCAL_MESSAGE(PageRead)
+CARILLON_LOCAL_MESSAGE(WantTurn)
+CARILLON_LOCAL_MESSAGE(TurnOver)
+CARILLON_LOCAL_MESSAGE(TurnGranted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(carillon::runtime::HubReport)

@@ -14,6 +14,7 @@ namespace carillon::actors {
 namespace {
 
 constexpr auto kLookEvery = 2 * kj::SECONDS;
+constexpr std::chrono::minutes kForgottenAfter{10};  // By then a controller has told of a node that has vanished.
 
 kj::Duration kj_duration(std::chrono::milliseconds duration) { return duration.count() * kj::MILLISECONDS; }
 
@@ -91,16 +92,18 @@ void PresenceReporter::seen(const ClusterReport& report) {
   for (const auto& node : report.cluster.nodes) {
     const auto& store = node.member.store;
     members_[store] = now;
-    told_of_.erase(store);
     is_member = is_member || store == store_id_;
   }
   if (is_member && !std::exchange(is_member_, is_member)) begin_anew();
   is_member_ = is_member;
-  if (report.cluster.controller != report.cluster.self) return;
-  for (const auto& [store, seen_at] : members_)
-    if (now - seen_at >= edge_.edge_limits.presence_grace && told_of_.insert(store).second)
-      for (std::size_t shard = 0; shard < kShards; ++shard)
-        tell(store, shard, GatewayStarted{.boot = "vanished " + random_name()});
+  const bool controls = report.cluster.controller == report.cluster.self;
+  std::erase_if(members_, [&](const auto& member) {
+    const auto away = now - member.second;
+    if (!controls || away < edge_.edge_limits.presence_grace) return away > kForgottenAfter;
+    for (std::size_t shard = 0; shard < kShards; ++shard)
+      tell(member.first, shard, GatewayStarted{.boot = "vanished " + random_name()});
+    return true;
+  });
 }
 
 void PresenceReporter::taskFailed(kj::Exception&& failed) {

@@ -9,7 +9,6 @@
 #include <chrono>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "actors/edge.h"
@@ -57,7 +56,6 @@ class PresenceReporter final : private kj::TaskSet::ErrorHandler {
   std::map<std::uint64_t, std::string> players_;  // By connection, those in their grace time included.
   bool is_member_ = true;
   std::map<std::string, Clock::time_point> members_;  // By store id: when this node last saw it in the cluster.
-  std::set<std::string> told_of_;                     // Members that are told to have vanished.
   kj::TaskSet tasks_;
 };
 

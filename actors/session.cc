@@ -72,11 +72,26 @@ void read_some(Self self) {
     follow->subscription->page_wanted();
     ++state.reads;
     const auto me = caf::actor_cast<caf::actor>(self);
-    self->send(partition_of(state, follow->entity),
-               ReadPage{follow->entity, follow->subscription->next(), state.options->page, [me, number](auto run) {
-                          caf::anon_send(me, PageRead{number, std::move(run)});
-                        }});
+    const auto partition = follow->entity.partition_of(static_cast<std::uint16_t>(state.options->partitions->size()));
+    self->send(state.options->reading_turns, WantTurn{partition, [me, number](ReadingTurn turn) {
+                                                        caf::anon_send(me, TurnGranted{number, std::move(turn)});
+                                                      }});
   }
+}
+
+void read_page(Self self, const TurnGranted& granted) {
+  auto& state = self->state;
+  auto* const follow = find(state, granted.follow);
+  if (follow == nullptr) {  // Ended meanwhile.
+    --state.reads;
+    return read_some(self);
+  }
+  const auto me = caf::actor_cast<caf::actor>(self);
+  self->send(partition_of(state, follow->entity),
+             ReadPage{follow->entity, follow->subscription->next(), state.options->page,
+                      [me, number = granted.follow, turn = granted.turn](auto run) {
+                        caf::anon_send(me, PageRead{number, std::move(run), turn});
+                      }});
 }
 
 void begin(Self self, BeginFollows& request) {
@@ -144,7 +159,8 @@ void page_read(Self self, PageRead& page) {
   auto& state = self->state;
   auto* const follow = find(state, page.follow);
   if (follow != nullptr && !page.run && page.run.error().code == ErrorCode::OVERLOADED)
-    return self->delayed_send(self, kReadAgainAfter, PageRead{page.follow, EventRun{follow->subscription->next(), {}}});
+    return self->delayed_send(self, kReadAgainAfter,
+                              PageRead{page.follow, EventRun{follow->subscription->next(), {}}, nullptr});
   --state.reads;
   if (follow == nullptr) return read_some(self);  // Ended meanwhile.
   if (!page.run) {
@@ -156,6 +172,7 @@ void page_read(Self self, PageRead& page) {
     if (!run.events.empty()) {
       SessionBatch batch;
       add(state, batch, page.follow, runtime::slice_of(std::move(run)));
+      batch.turn = std::move(page.turn);
       state.options->deliver(std::move(batch));
     }
     queue_if_lagging(state, page.follow, *follow);
@@ -177,6 +194,7 @@ caf::behavior session(Self self, SessionOptions options) {
         for (const auto& [number, follow] : self->state.follows)
           if (follow.entity.partition_of(partitions) == reloaded.partition) ask_to_follow(self, number, follow.entity);
       },
+      [=](const TurnGranted& granted) { read_page(self, granted); },
       [=](PageRead& page) { page_read(self, page); },
       [=](const Taken& taken) {
         self->state.bytes_under_way -= taken.bytes;

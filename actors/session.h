@@ -27,6 +27,7 @@ struct SessionBatch {
   std::vector<SessionDelivery> deliveries;
   std::size_t bytes = 0;
   Clock::time_point committed;  // When the first of them became durable; unset for what came from disk.
+  ReadingTurn turn;             // Of what came from disk: to be given up when the connection has begun to write it.
 };
 
 // Where a follow stands when it begins.
@@ -38,8 +39,9 @@ struct FollowBegun {
 struct SessionOptions {
   runtime::SessionId id = 0;
   Partitions partitions;
+  caf::actor reading_turns;  // Not needed by those who follow nothing.
   std::size_t credit_bytes = 1024 * 1024;
-  std::size_t reads_max = 4;  // Pages that are being read at the same time.
+  std::size_t reads_max = 4;  // Pages that are being read, or wait for their turn, at the same time.
   runtime::PageLimits page{256, 128 * 1024};
 
   // Called by the actor; they pass on to the connection's thread.

@@ -172,7 +172,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
 
   void handle(FollowMessage& message) {
     const auto id = message.id;
-    if (follows_.contains(id))
+    if (numbers_.contains(id))
       return refuse(id, {ErrorCode::MALFORMED, "a follow with this id is there already; unfollow it first", 0});
     if (follows_.size() >= limits().socket_follows_max)
       return tell_ended(
@@ -189,10 +189,11 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
     if (message.present && rights().subject() != entity->key())
       if (auto allowed = rights().check_publish(entity->text()); !allowed) return tell_ended(id, allowed.error());
     const auto number = ++last_follow_;
-    follows_.emplace(id, number);
-    ids_.emplace(number, id);
-    if (rights().expires_at_ms()) followed_.emplace(number, entity->text());
-    if (message.present) stays_.emplace(number, edge_.presence->arrived(std::string(entity->key())));
+    numbers_.emplace(id, number);
+    auto& follow = follows_[number];
+    follow.id = id;
+    if (rights().expires_at_ms()) follow.entity = entity->text();
+    if (message.present) follow.stay = edge_.presence->arrived(std::string(entity->key()));
     switch (message.from) {
       case FollowMessage::From::kOffset:
         return feed().follow(number, std::move(*entity), {FollowStart::Kind::kAt, message.offset});
@@ -204,7 +205,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
     answer_when(positions_of(edge_, rights(), entity->text())
                     .then([this, number, entity = *entity,
                            device = std::move(message.device)](const Result<Positions>& positions) {
-                      if (!ids_.contains(number)) return;  // Unfollowed meanwhile.
+                      if (!follows_.contains(number)) return;  // Unfollowed meanwhile.
                       if (!positions) return follow_ended(number, positions.error());
                       const auto at = positions->devices.find(device);
                       const auto read = at == positions->devices.end() ? Offset{0} : at->second;
@@ -213,12 +214,10 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   }
 
   void handle(const UnfollowMessage& message) {
-    if (const auto found = follows_.find(message.id); found != follows_.end()) {
+    if (const auto found = numbers_.find(message.id); found != numbers_.end()) {
       if (feed_) feed_->unfollow(found->second);
-      ids_.erase(found->second);
-      stays_.erase(found->second);
-      followed_.erase(found->second);
-      follows_.erase(found);
+      follows_.erase(found->second);
+      numbers_.erase(found);
     }
     JsonWriter json;
     json.begin_object().key("unfollowed").begin_object().field("id", message.id);
@@ -252,8 +251,8 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
       return refuse(message.id, {ErrorCode::NOT_FOUND, "this node has no keys, and needs no token", 0});
     const auto authenticated =
         entitlement_.authenticate(message.token, [this](const access::Rights& renewed) -> Result<void> {
-          for (const auto& [number, entity] : followed_)
-            if (auto allowed = renewed.check_read(entity); !allowed) return allowed;
+          for (const auto& [number, follow] : follows_)
+            if (auto allowed = renewed.check_read(follow.entity); !allowed) return allowed;
           return {};
         });
     if (!authenticated) return refuse(message.id, authenticated.error());
@@ -278,23 +277,21 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   }
 
   void follow_begun(std::uint32_t number, const Result<FollowBegun>& outcome) {
-    const auto found = ids_.find(number);
-    if (found == ids_.end()) return;  // Unfollowed meanwhile.
+    const auto found = follows_.find(number);
+    if (found == follows_.end()) return;  // Unfollowed meanwhile.
     if (!outcome) return follow_ended(number, outcome.error());
     JsonWriter json;
-    json.begin_object().key("following").begin_object().field("id", found->second);
+    json.begin_object().key("following").begin_object().field("id", found->second.id);
     json.field("next", outcome->next).field("last", outcome->last);
     answer(json.end_object().end_object().take());
   }
 
   void follow_ended(std::uint32_t number, const Error& error) {
-    const auto found = ids_.find(number);
-    if (found == ids_.end()) return;
-    const auto id = found->second;
-    ids_.erase(found);
-    stays_.erase(number);
-    followed_.erase(number);
-    follows_.erase(id);
+    const auto found = follows_.find(number);
+    if (found == follows_.end()) return;
+    const auto id = found->second.id;
+    follows_.erase(found);
+    numbers_.erase(id);
     tell_ended(id, error);
   }
 
@@ -302,10 +299,14 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
     if (closing_) return kj::NEVER_DONE;
     bool any = false;
     for (const auto& delivery : deliveries) {
-      const auto found = ids_.find(delivery.follow);
-      if (found == ids_.end()) continue;  // Unfollowed meanwhile.
+      const auto found = follows_.find(delivery.follow);
+      if (found == follows_.end()) continue;  // Unfollowed meanwhile.
       JsonWriter json(256 * delivery.events.events.size() + 64);
-      json.begin_object().key("events").begin_object().field("id", found->second).field("first", delivery.events.first);
+      json.begin_object()
+          .key("events")
+          .begin_object()
+          .field("id", found->second.id)
+          .field("first", delivery.events.first);
       json.key("events").begin_array();
       for (const auto* event : delivery.events.events) {
         json.begin_object();
@@ -451,6 +452,12 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   const EdgeLimits& limits() const { return edge_.edge_limits; }
   const access::Rights& rights() const { return entitlement_.rights(); }
 
+  struct FollowOfClient {
+    std::uint32_t id = 0;
+    std::string entity;                            // Where there are tokens: another one must allow it as well.
+    std::unique_ptr<PresenceReporter::Stay> stay;  // Of a follow that makes its player present.
+  };
+
   struct Frame {
     std::string text;
     bool is_answer = false;
@@ -464,10 +471,8 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   kj::Own<kj::PromiseFulfiller<void>> done_;
   Clock::time_point heard_at_;  // When a full socket had room again.
 
-  std::map<std::uint32_t, std::uint32_t> follows_;                          // Numbers of the feed, by the client's ids.
-  std::map<std::uint32_t, std::uint32_t> ids_;                              // The other way.
-  std::map<std::uint32_t, std::unique_ptr<PresenceReporter::Stay>> stays_;  // By number.
-  std::map<std::uint32_t, std::string> followed_;  // Entities by number, where there are tokens.
+  std::map<std::uint32_t, FollowOfClient> follows_;  // By the feed's number.
+  std::map<std::uint32_t, std::uint32_t> numbers_;   // By the client's id.
   std::uint32_t last_follow_ = 0;
 
   std::list<Frame> queue_;

@@ -6,41 +6,28 @@
 
 #include "cli/columns.h"
 #include "messages/rfc3339.h"
-#include "runtime/json.h"
 
 namespace carillon::cli {
 namespace {
 
 using actors::accepts_nothing;
+using actors::add;
 using actors::ClusterViews;
 using actors::complaints;
+using actors::contains;
 using actors::holding_of;
 using actors::is_under_replicated;
 using actors::name_of;
+using actors::Names;
+using actors::names;
 using actors::replica_of;
 using actors::view_of;
-
-using Names = std::vector<std::string>;
+using actors::without;
 
 constexpr unsigned kPartitionsShown = 24;  // More are shown only when something is to be said of them.
 
 std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
 std::string string(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
-
-Names names(capnp::List<capnp::Text>::Reader list) {
-  Names all;
-  for (const auto name : list) all.push_back(string(name));
-  return all;
-}
-
-bool contains(const Names& all, std::string_view name) { return std::ranges::find(all, name) != all.end(); }
-
-Names without(const Names& all, const Names& others) {
-  Names rest;
-  for (const auto& name : all)
-    if (!contains(others, name)) rest.push_back(name);
-  return rest;
-}
 
 std::string joined(const Names& all, std::string_view between = " ") {
   std::string text;
@@ -108,12 +95,6 @@ Row row_of(const ClusterViews& views, wire::ClusterPartition::Reader partition) 
 }
 
 // --- Changes
-
-void add(JsonWriter& json, std::string_view key, const Names& all) {
-  json.key(key).begin_array();
-  for (const auto& name : all) json.value(std::string_view(name));
-  json.end_array();
-}
 
 class Changes {
  public:

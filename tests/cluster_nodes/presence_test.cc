@@ -1,0 +1,39 @@
+// Who is there, when a node takes its clients with it and does not come back.
+#include <gmock/gmock.h>
+
+#include "tests/support/eventually.h"
+#include "tests/support/raw_socket.h"
+#include "tests/support/running_cluster.h"
+#include "tests/support/web_socket.h"
+
+namespace carillon::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(PresenceInACluster, WhoWasConnectedToANodeThatVanishedHasLeft) {
+  RunningCluster cluster({.arguments = {"--presence-grace", "500"}});
+  cluster.await_in_sync();
+  const auto connections = [&](std::string_view player) {
+    const auto body = http_get(cluster.node(1).http_address(), "/entities/presence/" + std::string(player)).body;
+    std::size_t count = 0;
+    for (auto at = body.find("gateway/"); at != std::string::npos; at = body.find("gateway/", at + 1)) ++count;
+    return count;
+  };
+  const auto follow = [](WebSocket& socket, std::string_view player) {
+    return socket.say(R"({"follow":{"id":1,"from":1,"present":true,"entity":"player/)" + std::string(player) + "\"}}");
+  };
+  // Given somebody who is connected to one node, and somebody who is connected to two,
+  WebSocket ada(cluster.node(0).http_address()), bo(cluster.node(0).http_address()),
+      bo_elsewhere(cluster.node(2).http_address());
+  ASSERT_TRUE(follow(ada, "ada") && follow(bo, "bo") && follow(bo_elsewhere, "bo"));
+  ASSERT_TRUE(eventually(10s, [&] { return connections("ada") == 1 && connections("bo") == 2; }));
+  // when the first node dies and stays away,
+  cluster.kill(0);
+  // then the one has left, and the other is still there.
+  EXPECT_TRUE(eventually(60s, [&] { return connections("ada") == 0; }));
+  EXPECT_TRUE(eventually(10s, [&] { return connections("bo") == 1; }));
+}
+
+}  // namespace
+}  // namespace carillon::testing
