@@ -47,8 +47,18 @@ std::string follow_message(std::uint32_t id, std::string_view entity) {
 }
 
 // As many as a part has at a time, and some for the job.
+bool wants(const SocketsOptions& options, SocketsPart part) {
+  return options.parts.empty() || std::ranges::find(options.parts, part) != options.parts.end();
+}
+
+// As many as the part with most of them needs.
 std::uint32_t connections_of(const SocketsOptions& options) {
-  return std::max({options.connections, options.audience, options.stopped}) + 100;
+  std::uint32_t most = 0;
+  for (const auto& [part, connections] :
+       {std::pair(SocketsPart::kIdle, options.connections), std::pair(SocketsPart::kBroadcast, options.audience),
+        std::pair(SocketsPart::kReaders, options.stopped)})
+    if (wants(options, part)) most = std::max(most, connections);
+  return most + 100;
 }
 
 ServerProcess::Options node_options(const SocketsOptions& options) {
@@ -425,6 +435,7 @@ Result<void> write_history(const client::Address& address) {
 struct Readers {
   const char* name;
   std::uint32_t slow = 0, stopped = 0;
+  bool are_full = true;  // Or have just come back, and the node has all their history to send.
 };
 
 Result<JobFigures> beside(const SocketsOptions& options, const Readers& readers) {
@@ -433,7 +444,7 @@ Result<JobFigures> beside(const SocketsOptions& options, const Readers& readers)
   if (auto written = write_history(node.address()); !written.ok()) return written.error();
   const std::uint32_t count = readers.slow + readers.stopped;
   SocketCrowd crowd(node.http_address(), [](std::size_t, std::string_view) {});
-  crowd.set_receive_buffer_bytes(kStoppedBufferBytes);
+  if (readers.are_full) crowd.set_receive_buffer_bytes(kStoppedBufferBytes);
   if (auto opened = crowd.open(count); !opened.ok()) return opened.error();
   for (std::uint32_t reader = 0; reader < count; ++reader) {
     crowd.stop_reading(reader);
@@ -441,7 +452,8 @@ Result<JobFigures> beside(const SocketsOptions& options, const Readers& readers)
     crowd.send(reader, follow_message(1, player_entity(reader)));  // Of the job.
   }
   // Until they are full, they are readers like others, with much to catch up.
-  if (auto slept = sleep_until_ns(now_ns() + kFillNs); !slept.ok()) return slept.error();
+  if (readers.are_full)
+    if (auto slept = sleep_until_ns(now_ns() + kFillNs); !slept.ok()) return slept.error();
   std::int64_t read_ns = now_ns();
   return do_job(options, job_of(options), node, [&] {
     if (now_ns() - read_ns < kSlowReadEveryNs) return;
@@ -452,13 +464,14 @@ Result<JobFigures> beside(const SocketsOptions& options, const Readers& readers)
 
 Result<void> run_readers(const SocketsOptions& options) {
   const std::string many = std::to_string(options.stopped) + " stopped readers";
+  const std::string back = std::to_string(options.stopped) + " that have just come back";
   if (!options.json)
     std::printf("%-40s %12s %12s %12s %12s\n", "others' publish to notification, beside", "p50 ms", "p99 ms", "max ms",
                 "node MiB");
   for (const Readers& readers :
        {Readers{.name = "nobody"}, Readers{.name = "one slow reader", .slow = 1},
         Readers{.name = "one stopped reader", .stopped = 1}, Readers{.name = many.c_str(), .stopped = options.stopped},
-        Readers{.name = "nobody"}}) {
+        Readers{.name = back.c_str(), .stopped = options.stopped, .are_full = false}, Readers{.name = "nobody"}}) {
     const auto figures = beside(options, readers);
     if (!figures.ok()) return figures.error();
     if (figures->missing > 0)
@@ -487,16 +500,13 @@ Result<void> run_sockets(const SocketsOptions& options) {
   if (options.audience > kMusterMax) return Error{ErrorCode::MALFORMED, "the audience is too large"};
   catch_interrupts();
   if (auto allowed = allow_open_files(connections_of(options) + kOtherFiles); !allowed.ok()) return allowed;
-  const auto wants = [&](SocketsPart part) {
-    return options.parts.empty() || std::ranges::find(options.parts, part) != options.parts.end();
-  };
   const std::pair<SocketsPart, Result<void> (*)(const SocketsOptions&)> parts[] = {
       {SocketsPart::kIdle, run_idle},
       {SocketsPart::kBroadcast, run_broadcast},
       {SocketsPart::kLatency, run_latency},
       {SocketsPart::kReaders, run_readers}};
   for (const auto& [part, run] : parts)
-    if (wants(part))
+    if (wants(options, part))
       if (auto done = run(options); !done.ok()) return done;
   return {};
 }
