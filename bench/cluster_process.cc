@@ -47,21 +47,26 @@ Result<void> ClusterProcess::start() {
   if (auto started = etcd_->start(); !started.ok()) return started;
   client_ = std::make_unique<cluster::EtcdClient>(session_.network(), session_.timer(),
                                                   std::vector<std::string>{etcd_->endpoint()});
-  for (std::size_t number = 0; number < options_.nodes; ++number) {
-    ServerProcess::Options node{
-        .parent_directory = directory_,
-        .data_directory = directory_ + "/" + name(number),
-        .arguments = {"--cluster", "--etcd", "http://" + etcd_->endpoint(), "--node", name(number), "--cluster-name",
-                      options_.cluster, "--replicas", std::to_string(std::min<std::size_t>(options_.nodes, 3)),
-                      "--min-in-sync", std::to_string(std::min<std::size_t>(options_.nodes, 2)), "--partitions",
-                      std::to_string(options_.partitions)},
-        .program = options_.program};
-    node.arguments.insert(node.arguments.end(), options_.arguments.begin(), options_.arguments.end());
-    if (options_.adapt) options_.adapt(number, node);
-    nodes_.push_back(std::make_unique<ServerProcess>(std::move(node)));
-    if (auto started = nodes_.back()->start(); !started.ok()) return started.error();
-  }
+  for (std::size_t number = 0; number < options_.nodes; ++number)
+    if (auto added = add_node(); !added.ok()) return added;
   return await_in_sync();
+}
+
+Result<void> ClusterProcess::add_node() {
+  const std::size_t number = nodes_.size();
+  ServerProcess::Options node{
+      .parent_directory = directory_,
+      .data_directory = directory_ + "/" + name(number),
+      .arguments = {"--cluster", "--etcd", "http://" + etcd_->endpoint(), "--node", name(number), "--cluster-name",
+                    options_.cluster, "--replicas", std::to_string(std::min<std::size_t>(options_.nodes, 3)),
+                    "--min-in-sync", std::to_string(std::min<std::size_t>(options_.nodes, 2)), "--partitions",
+                    std::to_string(options_.partitions)},
+      .program = options_.program};
+  node.arguments.insert(node.arguments.end(), options_.arguments.begin(), options_.arguments.end());
+  if (options_.adapt) options_.adapt(number, node);
+  nodes_.push_back(std::make_unique<ServerProcess>(std::move(node)));
+  if (auto started = nodes_.back()->start(); !started.ok()) return started.error();
+  return {};
 }
 
 std::string ClusterProcess::name(std::size_t number) const {

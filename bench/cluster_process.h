@@ -50,6 +50,9 @@ class ClusterProcess {
   // Everything; returns when all is in sync.
   Result<void> start();
 
+  // Another node, under load if there is any; returns when it is ready, before it has copies of anything.
+  Result<void> add_node();
+
   std::size_t size() const { return nodes_.size(); }
   ServerProcess& node(std::size_t number) { return *nodes_[number]; }
   EtcdProcess& etcd() { return *etcd_; }
@@ -77,7 +80,7 @@ class ClusterProcess {
   Result<std::size_t> primary_of(const EntityId& entity);
   // How many partitions each node is primary of.
   Result<std::vector<std::size_t>> primaries();
-  // Until every partition has all nodes in its in-sync set, with the store that each has now, and the primaries are spread evenly.
+  // Until every partition has as many replicas in sync as it shall have, and the primaries are spread evenly.
   Result<void> await_in_sync(std::chrono::milliseconds patience = kInSyncWithin);
   // Until `holds` is true of what etcd says.
   Result<void> await(const std::function<bool(const Records&)>& holds, const std::string& what,

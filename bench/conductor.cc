@@ -30,7 +30,7 @@ constexpr std::int64_t kLookEveryNs = 5 * kMillisecond;  // Whether it is over.
 std::string player_entity(std::uint32_t player) { return "player/p" + std::to_string(player); }
 
 // What all threads share.
-struct Stage {
+struct Stage final : Progress {
   explicit Stage(const Run& run_) : run(run_), ledger(run_.job) {}
 
   const Run& run;
@@ -39,7 +39,10 @@ struct Stage {
   std::vector<std::string> hubs;  // Entities, by number.
   std::atomic<std::uint32_t> gateways_following{0};
   std::atomic<std::uint32_t> producers_at_work{0};
-  std::atomic<std::uint64_t> connections{0}, disconnects{0}, resent{0}, refused{0};
+  std::atomic<std::uint64_t> connections{0}, disconnects{0}, resent{0}, refused{0}, pauses{0};
+
+  std::uint64_t accepted() const override { return ledger.totals().confirmed; }
+  std::uint64_t unanswered() const override { return pauses; }
 
   void lost(const char* who, const Error& error) {
     // After the end, or when everybody is told of it, it is no news.
@@ -72,6 +75,8 @@ class Producer {
   std::int64_t pump() {
     std::int64_t now = now_ns();
     if (finished_) return now + kSecond;
+    const auto pauses = publisher_.figures().pauses;
+    stage_.pauses += pauses - std::exchange(pauses_, pauses);
     while (const auto dig = feed_.next(now, publisher_.queued())) {
       const DigId id = DigId::of(dig->id);
       const auto direct = stage_.run.job.direct_player(dig->id);
@@ -101,6 +106,7 @@ class Producer {
   std::uint32_t number_;
   Feed feed_;
   Publisher publisher_;
+  std::uint64_t pauses_ = 0;  // That the stage knows of.
   bool finished_ = false;
 };
 
@@ -249,7 +255,7 @@ Result<void> play(Stage& stage, std::vector<std::jthread>& threads, std::vector<
 
   if (run.throughout) {
     if (auto slept = sleep_until_ns(phase.measure_from_ns); !slept.ok()) return slept;
-    auto done = run.throughout();
+    auto done = run.throughout(stage);
     phase.measure_until_ns = now_ns();
     if (!done.ok()) return done;
   }

@@ -17,6 +17,16 @@ struct Timing {
   double quiet_s = 15;  // Gives up on what has not arrived when nothing did for so long.
 };
 
+// What has come of a run so far; may be asked by any thread.
+class Progress {
+ public:
+  virtual std::uint64_t accepted() const = 0;
+  virtual std::uint64_t unanswered() const = 0;  // Publish calls that failed or were told to wait.
+
+ protected:
+  ~Progress() = default;
+};
+
 struct Run {
   JobConfig job;
   Timing timing;
@@ -28,7 +38,7 @@ struct Run {
   // Called by the conducting thread before the first event, when all gateways follow, and in the middle of the measured time.
   std::function<Result<void>()> before{}, in_the_middle{};
   // Instead: called by the conducting thread when the measured time begins, which then lasts until this returns.
-  std::function<Result<void>()> throughout{};
+  std::function<Result<void>(const Progress&)> throughout{};
 };
 
 struct Outcome {

@@ -88,18 +88,6 @@ class Scene {
   std::optional<client::Addresses> addresses_;
 };
 
-JobConfig job_of(const FailoverOptions& options) {
-  constexpr std::uint32_t kHubs = 16, kDirectPlayers = 8;
-  return {.mode = Mode::kCrash,
-          .events_per_s = options.rate,
-          .notifications_per_event = 1,
-          .producers = options.nodes,
-          .gateways = options.nodes,
-          .hubs = kHubs,
-          .players = kHubs + kDirectPlayers,
-          .direct_players = kDirectPlayers};
-}
-
 Result<void> play(const FailoverOptions& options, Faults& faults, const NetworkLab* lab) {
   std::vector<Fault> mix = options.faults;
   if (mix.empty()) {
@@ -163,6 +151,18 @@ void print_table(const FailoverFigures& figures) {
 
 }  // namespace
 
+JobConfig failover_job(double rate, std::uint32_t clients) {
+  constexpr std::uint32_t kHubs = 16, kDirectPlayers = 8;
+  return {.mode = Mode::kCrash,
+          .events_per_s = rate,
+          .notifications_per_event = 1,
+          .producers = clients,
+          .gateways = clients,
+          .hubs = kHubs,
+          .players = kHubs + kDirectPlayers,
+          .direct_players = kDirectPlayers};
+}
+
 FailoverFigures::Cause summed_up(std::string name, std::vector<std::int64_t> silences_ns) {
   FailoverFigures::Cause cause{.name = std::move(name), .times = static_cast<std::uint32_t>(silences_ns.size())};
   if (silences_ns.empty()) return cause;
@@ -193,11 +193,11 @@ Result<FailoverFigures> fail_over(const FailoverOptions& options) {
   if (auto started = scene.start(with_lab); !started.ok()) return started.error();
   Faults faults(scene.cluster(), scene.lab(), scene.small_disk(), options.seed);
   std::int64_t calm_from_ns = 0, calm_until_ns = 0;
-  Run run{.job = job_of(options),
+  Run run{.job = failover_job(options.rate, options.nodes),
           .timing = {.warmup_s = 1, .measured_s = 0},
           .addresses = scene.addresses(),
           .run_name = std::to_string(getpid()) + "-" + std::to_string(now_ns())};
-  run.throughout = [&]() -> Result<void> {
+  run.throughout = [&](const Progress&) -> Result<void> {
     calm_from_ns = now_ns();
     if (auto calm = sleep_until_ns(calm_from_ns + kCalmNs); !calm.ok()) return calm;
     calm_until_ns = now_ns();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "bench/faults.h"
+#include "bench/job.h"
 #include "messages/result.h"
 
 namespace carillon::bench {
@@ -51,6 +52,9 @@ Result<FailoverFigures> fail_over(const FailoverOptions& options);
 
 // The same, printed as a table or as JSON; UNAVAILABLE when something was lost, doubled or out of order.
 Result<void> run_failover(const FailoverOptions& options);
+
+// What is sent, by so many producers and to as many gateways.
+JobConfig failover_job(double rate, std::uint32_t clients);
 
 // Of all that were seen for one cause. Pure.
 FailoverFigures::Cause summed_up(std::string name, std::vector<std::int64_t> silences_ns);

@@ -7,6 +7,7 @@
 #include "bench/failover_bench.h"
 #include "bench/floor.h"
 #include "bench/hunt_bench.h"
+#include "bench/reconfiguration_bench.h"
 #include "bench/sockets_bench.h"
 #include "bench/streams_bench.h"
 #include "cli/exit_code.h"
@@ -24,6 +25,9 @@ int run_hunt(const bench::HuntOptions& options) { return exit_code_of(bench::run
 int run_floor(const bench::FloorOptions& options) { return exit_code_of(bench::measure_floor(options)); }
 int run_streams(const bench::StreamsOptions& options) { return exit_code_of(bench::run_streams(options)); }
 int run_failover(const bench::FailoverOptions& options) { return exit_code_of(bench::run_failover(options)); }
+int run_reconfiguration(const bench::ReconfigurationOptions& options) {
+  return exit_code_of(bench::run_reconfiguration(options));
+}
 int run_sockets(const bench::SocketsOptions& options) { return exit_code_of(bench::run_sockets(options)); }
 int run_backlog(const bench::BacklogOptions& options) { return exit_code_of(bench::run_backlog(options)); }
 
@@ -153,9 +157,12 @@ void add_cluster_options(CLI::App& command, Options& options) {
   add_count(command, "--rate", options.rate, "events per second");
   add_count(command, "--nodes", options.nodes, "of the cluster");
   add_count(command, "--partitions", options.partitions, "of the cluster");
-  command.add_option("--seed", options.seed, "of the choice of nodes and faults")->capture_default_str();
-  command.add_flag("--json", options.json, "one JSON object instead of a table");
+  command.add_flag("--json", options.json, "JSON instead of tables");
   add_node_options(command, options);
+}
+
+void add_seed(CLI::App& command, bench::FailoverOptions& options) {
+  command.add_option("--seed", options.seed, "of the choice of nodes and faults")->capture_default_str();
 }
 
 void add_failover(CLI::App& bench, Action& action) {
@@ -176,6 +183,7 @@ void add_failover(CLI::App& bench, Action& action) {
       ->type_name("FAULT");
   add_count(command, "--times", options->times, "each fault");
   add_cluster_options(command, *options);
+  add_seed(command, *options);
   add_examples(command,
                "  carillon bench failover --fault kill --times 50 --rate 5000\n"
                "  carillon bench failover --fault stop --fault drain --times 10\n");
@@ -198,7 +206,29 @@ void add_chaos(CLI::App& bench, Action& action) {
       ->default_str("1");
   command.add_flag("!--no-network", options->network, "without faults of the network and of disks, which need root");
   add_cluster_options(command, *options);
+  add_seed(command, *options);
   run_with(command, action, std::move(options), &run_failover);
+}
+
+void add_reconfiguration(CLI::App& bench, Action& action) {
+  using bench::ReconfigurationPart;
+  static const std::map<std::string, ReconfigurationPart> kParts = {{"away", ReconfigurationPart::kAway},
+                                                                    {"wiped", ReconfigurationPart::kWiped},
+                                                                    {"joining", ReconfigurationPart::kJoining},
+                                                                    {"etcd-down", ReconfigurationPart::kEtcdDown}};
+  auto options = std::make_shared<bench::ReconfigurationOptions>();
+  CLI::App& command = *bench.add_subcommand(
+      "reconfiguration", "how publishing goes on while a node is brought in sync, joins, or etcd is away");
+  command.add_option("--part", options->parts, "away, wiped, joining, etcd-down; several in turn; all by default")
+      ->transform(CLI::CheckedTransformer(kParts, CLI::ignore_case))
+      ->type_name("PART");
+  add_count(command, "--behind", options->behind, "events that a node misses");
+  add_count(command, "--etcd-down", options->etcd_down_s, "seconds");
+  add_cluster_options(command, *options);
+  add_examples(command,
+               "  carillon bench reconfiguration --part away --part wiped --behind 200000 --rate 5000\n"
+               "  carillon bench reconfiguration --part joining --partitions 16\n");
+  run_with(command, action, std::move(options), &run_reconfiguration);
 }
 
 }  // namespace
@@ -213,6 +243,7 @@ void add_bench_command(CLI::App& app, Action& action) {
   add_sockets(bench, action);
   add_failover(bench, action);
   add_chaos(bench, action);
+  add_reconfiguration(bench, action);
 }
 
 }  // namespace carillon::cli

@@ -27,7 +27,7 @@ inline bench::Outcome under_load(RunningCluster& cluster, const std::function<vo
                        .timing = {.warmup_s = 0.2},
                        .addresses = cluster.addresses(),
                        .run_name = std::to_string(getpid()) + "-" + std::to_string(bench::now_ns()),
-                       .throughout = [&]() -> Result<void> {
+                       .throughout = [&](const bench::Progress&) -> Result<void> {
                          during();
                          if (::testing::Test::HasFatalFailure()) return Error{ErrorCode::UNAVAILABLE, "see above"};
                          return {};
