@@ -28,6 +28,8 @@ cluster::Replica::Swap swap_of(cluster::WriteOutcome::Kind kind) {
       return cluster::Replica::Swap::kWon;
     case cluster::WriteOutcome::Kind::kLost:
       return cluster::Replica::Swap::kLost;
+    case cluster::WriteOutcome::Kind::kNotSent:
+      return cluster::Replica::Swap::kNotSent;
     case cluster::WriteOutcome::Kind::kUnknown:
       break;
   }

@@ -57,7 +57,7 @@ int recover(const RecoverOptions& options) {
   const auto written =
       session.wait(etcd.swap(view.keys().partition(partition), recovery->expected, encode(recovery->record)));
   if (written.lost()) return fail({ErrorCode::FORBIDDEN, "the partition has just changed: look, and try again"});
-  if (written.unknown()) return fail(written.error);
+  if (written.unanswered()) return fail(written.error);
   (void)print_line("Partition " + std::to_string(partition.value) + " begins again from node " + options.from +
                    " in epoch " + std::to_string(recovery->record.epoch) + ". What only " + lost +
                    " had is lost; carillon cluster status shows how the others are brought in sync.");

@@ -52,7 +52,7 @@ kj::Promise<void> Controller::make_steps() {
   if (!step) return kj::READY_NOW;
   return membership_.swap(step->partition, step->expected, step->record)
       .then([this, step = std::move(*step)](const SwapOutcome& outcome) -> kj::Promise<void> {
-        if (outcome.kind == WriteOutcome::Kind::kUnknown) return kj::READY_NOW;  // The view will tell.
+        if (outcome.unanswered()) return kj::READY_NOW;  // The view will tell.
         if (outcome.kind == WriteOutcome::Kind::kDone) {
           ++steps_;
           on_step_(step);

@@ -129,7 +129,7 @@ std::string transaction(std::string_view key, std::optional<Revision> expected, 
   return json.take();
 }
 
-WriteOutcome unknown(Error error) { return {.kind = WriteOutcome::Kind::kUnknown, .error = std::move(error)}; }
+WriteOutcome unanswered(WriteOutcome::Kind kind, Error error) { return {.kind = kind, .error = std::move(error)}; }
 
 // So that the kernel gives a connection up on which nothing is under way, when the other machine is gone.
 void notice_silence(kj::AsyncIoStream& stream) {
@@ -191,6 +191,9 @@ class EtcdClient::Call {
  public:
   Call(EtcdClient& client, const char* path, std::string body, Repeat repeat)
       : client_(client), path_(path), body_(std::move(body)), repeat_(repeat), left_(client.endpoints_.size()) {}
+
+  // Whether any of it may have arrived at an etcd.
+  bool was_sent() const { return exchange_->sent; }
 
   kj::Promise<Result<std::string>> run() {
     const auto endpoint = client_.current_;
@@ -490,23 +493,27 @@ kj::Promise<Result<EtcdRange>> EtcdClient::range(std::string_view prefix) {
 }
 
 kj::Promise<WriteOutcome> EtcdClient::write(std::string transaction) {
-  return ask("/v3/kv/txn", std::move(transaction), Repeat::kUnlessSent)
-      .then([](Result<std::string> answer) -> WriteOutcome {
-        if (!answer) return unknown(answer.error());
+  using Kind = WriteOutcome::Kind;
+  auto call = kj::heap<Call>(*this, "/v3/kv/txn", std::move(transaction), Repeat::kUnlessSent);
+  auto asked = call->run();
+  return asked
+      .then([call = call.get()](Result<std::string> answer) -> WriteOutcome {
+        if (!answer) return unanswered(call->was_sent() ? Kind::kUnknown : Kind::kNotSent, answer.error());
         JsonDocument document;
         CHECK(document.parse(*answer).ok());  // It was judged.
-        WriteOutcome outcome{.kind = WriteOutcome::Kind::kDone, .revision = *revision_of(document.root())};
+        WriteOutcome outcome{.kind = Kind::kDone, .revision = *revision_of(document.root())};
         if (is_true(document.root(), "succeeded")) return outcome;
-        outcome.kind = WriteOutcome::Kind::kLost;
+        outcome.kind = Kind::kLost;
         const auto responses = document.root().find("responses");
         const auto range = responses && responses->is_array() && responses->size() == 1
                                ? responses->element(0).find("response_range")
                                : std::nullopt;
         auto entries = range ? entries_of(*range) : std::nullopt;
-        if (!entries) return unknown(unavailable("etcd's answer cannot be understood"));
+        if (!entries) return unanswered(Kind::kUnknown, unavailable("etcd's answer cannot be understood"));
         if (!entries->empty()) outcome.current = std::move(entries->front());
         return outcome;
-      });
+      })
+      .attach(kj::mv(call));
 }
 
 kj::Promise<WriteOutcome> EtcdClient::put(std::string_view key, std::string_view value, LeaseId lease) {

@@ -33,6 +33,7 @@ struct WriteOutcome {
     kDone,     // Written at `revision`.
     kLost,     // The condition did not hold: `current` stands there.
     kUnknown,  // It may or may not have been written, or be written yet: read again. `error` says why.
+    kNotSent,  // No etcd could be reached: it is not written, and will not be. `error` says why.
   };
   Kind kind = Kind::kUnknown;
   Revision revision = 0;
@@ -41,7 +42,7 @@ struct WriteOutcome {
 
   bool done() const { return kind == Kind::kDone; }
   bool lost() const { return kind == Kind::kLost; }
-  bool unknown() const { return kind == Kind::kUnknown; }
+  bool unanswered() const { return kind == Kind::kUnknown || kind == Kind::kNotSent; }
 };
 
 // One key's change. Without an entry's `value` when `erased`; `modified` is then the revision of the erasure.

@@ -123,14 +123,14 @@ kj::Promise<Membership::Registration> Membership::take_name(LeaseId lease, Revis
   const auto value = encode(options_.self);
   return etcd_.swap(key, expected, value, lease)
       .then([this, lease, expected, key, value](WriteOutcome outcome) -> kj::Promise<Registration> {
-        note(outcome.unknown() ? &outcome.error : nullptr);
+        note(outcome.unanswered() ? &outcome.error : nullptr);
         if (outcome.done()) {
           // Known before the watch tells of it, so that the end of an earlier registration is not taken for that of this.
           lease_ = lease;
           tell(view_.apply(EtcdEntry{key, value, outcome.revision, lease}));
           return Registration::kDone;
         }
-        if (outcome.unknown()) return Registration::kAway;
+        if (outcome.unanswered()) return Registration::kAway;
         if (!outcome.current) return Registration::kAway;  // It went just now.
         const auto other = decode_member(outcome.current->value);
         // The store is the same: so it was this node, in a life before, for a store is locked by whoever has it open.
@@ -182,9 +182,10 @@ kj::Promise<SwapOutcome> Membership::swap(PartitionId partition, Revision expect
   const auto key = view_.keys().partition(partition);
   auto value = encode(record);
   if (!belongs_here())
-    return SwapOutcome{.error = {ErrorCode::UNAVAILABLE, "the cluster in etcd is not the one this node belongs to", 0}};
+    return SwapOutcome{.kind = WriteOutcome::Kind::kNotSent,
+                       .error = {ErrorCode::UNAVAILABLE, "the cluster in etcd is not the one this node belongs to", 0}};
   return etcd_.swap(key, expected, value).then([this, partition, key, value](WriteOutcome outcome) -> SwapOutcome {
-    note(outcome.unknown() ? &outcome.error : nullptr);
+    note(outcome.unanswered() ? &outcome.error : nullptr);
     SwapOutcome swapped{.kind = outcome.kind, .revision = outcome.revision, .error = outcome.error};
     if (outcome.done()) (void)view_.apply(EtcdEntry{key, value, outcome.revision, 0});
     if (outcome.lost() && outcome.current) {
@@ -199,7 +200,7 @@ kj::Promise<Result<void>> Membership::set_draining(NodeName node, std::optional<
   const auto key = view_.keys().draining(node);
   auto written = drain ? etcd_.put(key, *drain == Drain::kAll ? "all" : "primaries") : etcd_.erase(key);
   return written.then([](WriteOutcome outcome) -> Result<void> {
-    if (outcome.unknown()) return outcome.error;
+    if (outcome.unanswered()) return outcome.error;
     return {};
   });
 }
@@ -210,7 +211,7 @@ kj::Promise<bool> Membership::become_controller() {
   if (lease == 0 || view_.controller() || !belongs_here()) return false;
   const auto key = view_.keys().controller();
   return etcd_.create(key, options_.self.node, lease).then([this, key, lease](WriteOutcome outcome) {
-    note(outcome.unknown() ? &outcome.error : nullptr);
+    note(outcome.unanswered() ? &outcome.error : nullptr);
     if (outcome.done()) (void)view_.apply(EtcdEntry{key, options_.self.node, outcome.revision, lease});
     if (outcome.lost() && outcome.current) (void)view_.apply(*outcome.current);
     return is_controller();
@@ -220,7 +221,7 @@ kj::Promise<bool> Membership::become_controller() {
 kj::Promise<void> Membership::resign_as_controller() {
   if (!is_controller()) return kj::READY_NOW;
   return etcd_.erase_if(view_.keys().controller(), view_.controller()->revision)
-      .then([this](const WriteOutcome& outcome) { note(outcome.unknown() ? &outcome.error : nullptr); });
+      .then([this](const WriteOutcome& outcome) { note(outcome.unanswered() ? &outcome.error : nullptr); });
 }
 
 bool Membership::is_controller() const {

@@ -23,7 +23,9 @@ struct SwapOutcome {
   WriteOutcome::Kind kind = WriteOutcome::Kind::kUnknown;
   Revision revision = 0;                              // kDone: of the new record.
   std::optional<Versioned<PartitionRecord>> current;  // kLost: what stands there; nothing if there is no record.
-  Error error;                                        // kUnknown.
+  Error error;                                        // Unanswered.
+
+  bool unanswered() const { return WriteOutcome{.kind = kind}.unanswered(); }
 };
 
 class Membership {

@@ -72,6 +72,7 @@ void Replica::State::record_changed(const std::optional<PartitionRecord>& change
   record = changed;
   unresolved_.clear();
   asked_ = Asked::kNothing;
+  asked_again_at_ = now;
   if (!record) {
     stop_leading();
     primary.reset();

@@ -118,6 +118,7 @@ class Replica {
     kWon,
     kLost,
     kUnknown,  // No answer: it may or may not have been done, and may yet be.
+    kNotSent,  // It is not done, and will not be: no etcd could be reached.
   };
   // `revision` is that of the new record when it was won. An answer to another than the last proposal is passed over.
   void proposal_answered(std::uint64_t number, Swap outcome, Revision revision, Instant now);

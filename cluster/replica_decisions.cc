@@ -24,7 +24,6 @@ bool Replica::State::may_propose() const {
   if (!is_own_record() || discarding_) return false;
   switch (asked_) {
     case Asked::kNothing:
-      return true;
     case Asked::kUnknown:
       return now >= asked_again_at_;
     case Asked::kWaiting:
@@ -63,6 +62,12 @@ void Replica::State::proposal_answered(std::uint64_t number, Swap outcome, Revis
       return;
     case Swap::kUnknown:
       asked_ = Asked::kUnknown;
+      asked_again_at_ = now + options.timeouts.repeat_after;
+      return;
+    case Swap::kNotSent:
+      // Nothing need be withheld for it. For those before it that were sent it still must.
+      unresolved_.pop_back();
+      asked_ = unresolved_.empty() ? Asked::kNothing : Asked::kUnknown;
       asked_again_at_ = now + options.timeouts.repeat_after;
       return;
   }

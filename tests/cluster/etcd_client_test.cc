@@ -85,7 +85,7 @@ TEST_F(EtcdClientTest, WhatIsBoundToALeaseGoesWithIt) {
   const auto renewed = wait(client_->keep_alive(*lease));
   ASSERT_TRUE(renewed.ok()) << renewed.error().message;
   EXPECT_FALSE(*renewed);
-  EXPECT_TRUE(wait(client_->put("/here", "again", *lease)).unknown());
+  EXPECT_EQ(wait(client_->put("/here", "again", *lease)).kind, WriteOutcome::Kind::kUnknown);
   EXPECT_TRUE(wait(client_->revoke_lease(*lease)).ok());
 }
 
@@ -199,9 +199,21 @@ TEST_F(EtcdClientTest, AWatchLeavesAnEndpointThatHangs) {
 TEST_F(EtcdClientTest, AWriteWhoseAnswerDoesNotComeIsUnknown) {
   etcd_->freeze();
   const auto outcome = wait(client_->put("/a", "1"));
-  EXPECT_TRUE(outcome.unknown());
+  EXPECT_EQ(outcome.kind, WriteOutcome::Kind::kUnknown);
   EXPECT_EQ(outcome.error.code, ErrorCode::UNAVAILABLE);
   EXPECT_THAT(outcome.error.message, HasSubstr("did not answer in time"));
+  etcd_->thaw();
+}
+
+TEST_F(EtcdClientTest, AWriteThatReachedNoEtcdWasNotSent) {
+  EtcdClient client(network(), timer(), {"127.0.0.1:" + std::to_string(free_port())}, kTimeouts);
+  const auto outcome = wait(client.put("/a", "1"));
+  EXPECT_EQ(outcome.kind, WriteOutcome::Kind::kNotSent);
+  EXPECT_THAT(outcome.error.message, HasSubstr("cannot be reached"));
+  // But one that found an etcd at one of two may have arrived.
+  etcd_->freeze();
+  EtcdClient other(network(), timer(), {"127.0.0.1:" + std::to_string(free_port()), etcd_->endpoint()}, kTimeouts);
+  EXPECT_EQ(wait(other.put("/a", "1")).kind, WriteOutcome::Kind::kUnknown);
   etcd_->thaw();
 }
 

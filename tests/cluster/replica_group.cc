@@ -140,10 +140,12 @@ bool ReplicaGroup::perform(Node& node) {
 }
 
 void ReplicaGroup::watch(Node& node) {
-  if (node.replica && !node.etcd_cut && !node.stopped) node.replica->record_changed(record_, revision_, now_);
+  if (node.replica && !node.etcd_cut && !node.etcd_gone && !node.stopped)
+    node.replica->record_changed(record_, revision_, now_);
 }
 
 void ReplicaGroup::propose(Node& node, const Proposal& proposal) {
+  if (node.etcd_gone) return node.replica->proposal_answered(proposal.number, Replica::Swap::kNotSent, 0, now_);
   if (node.etcd_cut) return node.replica->proposal_answered(proposal.number, Replica::Swap::kUnknown, 0, now_);
   const bool won = proposal.based_on == revision_;
   if (won) {

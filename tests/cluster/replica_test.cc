@@ -591,6 +591,42 @@ TEST(Replica, ANominationOfWhichNobodyKnowsDoesNotKeepLeasesBackForEver) {
   EXPECT_TRUE(group.until([&] { return group.replica(group.primary()).may_read(group.now()); }));
 }
 
+TEST(Replica, ANominationThatReachedNoEtcdKeepsNoLeaseBack) {
+  // Given a backup that hears nothing of the primary for a while, and no etcd to be nominated by.
+  ReplicaGroup group({"ant", "bee"});
+  group.pass(100ms);
+  group["ant"].etcd_gone = group["bee"].etcd_gone = true;
+  group.cut("ant", "bee");
+  group.cut("bee", "ant");
+  group.pass(2s);
+  EXPECT_FALSE(group.replica("ant").may_read(group.now()));
+  // When it hears of it again, and there still is no etcd.
+  group.mend("ant", "bee");
+  group.mend("bee", "ant");
+  group.pass(1s);
+  // Then all is as before.
+  EXPECT_TRUE(group.replica("ant").may_read(group.now()));
+  group.put("ant", "x", "1");
+  EXPECT_EQ(group["ant"].committed, 1u);
+}
+
+TEST(Replica, ANominationThatMayHaveArrivedKeepsLeasesBackWhateverBecomesOfTheNext) {
+  // Given a backup that asked an etcd for its nomination and got no answer,
+  ReplicaGroup group({"ant", "bee"});
+  group.pass(100ms);
+  group["ant"].etcd_cut = group["bee"].etcd_cut = true;
+  group.cut("ant", "bee");
+  group.cut("bee", "ant");
+  group.pass(2s);
+  // when what it asks for next reaches none,
+  group["ant"].etcd_gone = group["bee"].etcd_gone = true;
+  group.mend("ant", "bee");
+  group.mend("bee", "ant");
+  group.pass(1s);
+  // then the primary still has no lease: the first may yet be done.
+  EXPECT_FALSE(group.replica("ant").may_read(group.now()));
+}
+
 TEST(Replica, AnAdditionOfWhichNobodyKnowsDoesNotHoldUpCommitsForEver) {
   // Given a swap that adds a replica, of which no answer comes and which was never made.
   ReplicaGroup group(kThree);

@@ -68,6 +68,40 @@ TEST_F(FailOver, P1P2P3WithoutEtcdEverythingGoesOnAndAfterwardsReconfigurationWo
   });
 }
 
+TEST_F(FailOver, P1P7ANodeThatWasSilentWhileThereIsNoEtcdIsWaitedForNoLonger) {
+  constexpr const char* kEntity = "player/ada";
+  RunningCluster cluster;
+  auto& session = cluster.session();
+  Sequence sequence = 0;
+  // Given no etcd, and a primary that is silent for so long that others would follow it if they could,
+  const auto primary = cluster.primary_of(kEntity);
+  cluster.processes().etcd().kill();
+  cluster.freeze(primary);
+  go_on(session, 2s);
+  // when it wakes,
+  cluster.thaw(primary);
+  // then every node accepts and shows events again, still without an etcd.
+  for (std::size_t node = 0; node < cluster.processes().size(); ++node) {
+    ASSERT_TRUE(session.connect(cluster.node(node).address()).ok());
+    const client::Publication event{kEntity, "note", "{}", ++sequence};
+    EXPECT_TRUE(eventually(10s,
+                           [&] {
+                             const auto answer = session.publish("writer", {&event, 1});
+                             return answer.ok() && answer->getAccepted() == 1;
+                           }))
+        << "node " << node;
+    EXPECT_TRUE(eventually(10s,
+                           [&] {
+                             const auto page = session.read(kEntity, 1, 10);
+                             return page.ok() && page->getLastOffset() == sequence;
+                           }))
+        << "node " << node;
+  }
+  // And when there is one again, all is as before.
+  ASSERT_TRUE(cluster.processes().etcd().start().ok());
+  cluster.await_in_sync();
+}
+
 TEST_F(FailOver, P1AWipedNodeComesBackAsAStrangerAndIsBroughtInSync) {
   RunningCluster cluster;
   const auto stores = [&] {

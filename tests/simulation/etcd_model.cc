@@ -50,6 +50,14 @@ void EtcdModel::swap(const std::string& node, std::uint16_t partition, const clu
     });
   };
   const bool lost = !world_->calm && world_->dice.chance(0.05);
+  if (!lost && !is_reachable(*found->second) && world_->dice.chance(0.5)) {
+    // Nobody listens there, as far as can be told.
+    world_->count("swap that was not sent");
+    world_->schedule.after(world_->delay(world_->settings.network_pace), [answer, weak = std::weak_ptr(found->second)] {
+      if (!weak.expired()) answer(Replica::Swap::kNotSent, 0);
+    });
+    return;
+  }
   if (lost || !is_reachable(*found->second)) return unknown();
   world_->schedule.after(world_->delay(world_->settings.network_pace), [this, partition, proposal, answer, unknown,
                                                                         weak = std::weak_ptr(found->second)] {
