@@ -58,8 +58,8 @@ Result<void> ClusterProcess::add_node() {
       .parent_directory = directory_,
       .data_directory = directory_ + "/" + name(number),
       .arguments = {"--cluster", "--etcd", "http://" + etcd_->endpoint(), "--node", name(number), "--cluster-name",
-                    options_.cluster, "--replicas", std::to_string(std::min<std::size_t>(options_.nodes, 3)),
-                    "--min-in-sync", std::to_string(std::min<std::size_t>(options_.nodes, 2)), "--partitions",
+                    options_.cluster, "--replicas", std::to_string(replicas()), "--min-in-sync",
+                    std::to_string(std::min<std::size_t>(options_.nodes, 2)), "--partitions",
                     std::to_string(options_.partitions)},
       .program = options_.program};
   node.arguments.insert(node.arguments.end(), options_.arguments.begin(), options_.arguments.end());
@@ -102,9 +102,8 @@ void ClusterProcess::wipe(std::size_t number) {
     std::filesystem::remove_all(entry.path(), ignored);
 }
 
-// KJ's clock stands still while its loop does not run, and a deadline by it would be over before it began.
 cluster::EtcdClient& ClusterProcess::etcd_now() {
-  session_.wait(session_.timer().afterDelay(0 * kj::SECONDS));
+  session_.catch_up();
   return *client_;
 }
 
@@ -183,13 +182,12 @@ Result<void> ClusterProcess::await(const std::function<bool(const Records&)>& ho
 }
 
 Result<void> ClusterProcess::await_in_sync(std::chrono::milliseconds patience) {
-  const std::size_t wanted = std::min<std::size_t>(size(), 3);
   return await(
       [&](const Records& all) {
         if (all.size() != options_.partitions) return false;
         std::map<cluster::NodeName, std::size_t> counts;
         for (const auto& [partition, record] : all) {
-          if (record.in_sync.size() != wanted) return false;
+          if (record.in_sync.size() != replicas()) return false;
           ++counts[record.primary.node];
         }
         return std::ranges::all_of(

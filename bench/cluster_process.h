@@ -5,6 +5,7 @@
 // KJ event loop, which it makes unless it is given one; others may use it through session().
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -26,6 +27,7 @@ class ClusterProcess {
  public:
   struct Options {
     std::size_t nodes = 3;
+    std::size_t replicas = 3;  // No more than there are nodes at first.
     std::uint16_t partitions = 8;
     std::string parent_directory = ".";  // Where all of it is made, and removed at the end.
     std::vector<std::string> arguments;  // More for the nodes' `serve`.
@@ -87,6 +89,7 @@ class ClusterProcess {
                      std::chrono::milliseconds patience);
 
  private:
+  std::size_t replicas() const { return std::min(options_.nodes, options_.replicas); }
   Result<void> make_directory();
   cluster::EtcdClient& etcd_now();
 

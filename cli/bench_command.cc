@@ -8,6 +8,7 @@
 #include "bench/floor.h"
 #include "bench/hunt_bench.h"
 #include "bench/reconfiguration_bench.h"
+#include "bench/replication_bench.h"
 #include "bench/sockets_bench.h"
 #include "bench/streams_bench.h"
 #include "cli/exit_code.h"
@@ -28,6 +29,7 @@ int run_failover(const bench::FailoverOptions& options) { return exit_code_of(be
 int run_reconfiguration(const bench::ReconfigurationOptions& options) {
   return exit_code_of(bench::run_reconfiguration(options));
 }
+int run_replication(const bench::ReplicationOptions& options) { return exit_code_of(bench::run_replication(options)); }
 int run_sockets(const bench::SocketsOptions& options) { return exit_code_of(bench::run_sockets(options)); }
 int run_backlog(const bench::BacklogOptions& options) { return exit_code_of(bench::run_backlog(options)); }
 
@@ -231,6 +233,22 @@ void add_reconfiguration(CLI::App& bench, Action& action) {
   run_with(command, action, std::move(options), &run_reconfiguration);
 }
 
+void add_replication(CLI::App& bench, Action& action) {
+  auto options = std::make_shared<bench::ReplicationOptions>();
+  CLI::App& command =
+      *bench.add_subcommand("replication", "hunt on one node, and on three with two and three replicas");
+  command.add_option("--rate", options->rates, "events per second, besides the closed loop; several in turn")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  add_count(command, "--turns", options->turns, "of all; medians are printed");
+  add_timing(command, *options);
+  add_count(command, "--partitions", options->partitions, "of all nodes");
+  command.add_flag("--json", options->json, "a JSON object for each run instead of a table");
+  add_node_options(command, *options);
+  add_examples(command, "  carillon bench replication --turns 5\n");
+  run_with(command, action, std::move(options), &run_replication);
+}
+
 }  // namespace
 
 void add_bench_command(CLI::App& app, Action& action) {
@@ -244,6 +262,7 @@ void add_bench_command(CLI::App& app, Action& action) {
   add_failover(bench, action);
   add_chaos(bench, action);
   add_reconfiguration(bench, action);
+  add_replication(bench, action);
 }
 
 }  // namespace carillon::cli

@@ -35,15 +35,21 @@ class Session {
   }
   // The same for at most `longest`; false when that was not long enough.
   bool wait_at_most(std::chrono::milliseconds longest, kj::Promise<void> promise) {
+    catch_up();
     return promise.then([] { return true; })
         .exclusiveJoin(timer().afterDelay(longest.count() * kj::MILLISECONDS).then([] { return false; }))
         .wait(io_.waitScope);
   }
 
+  // KJ's clock stands still while its loop does not run, and a deadline by it would be over before it began: to be called
+  // before a promise with a deadline is made, by those who make their own.
+  void catch_up() { timer().afterDelay(0 * kj::SECONDS).wait(io_.waitScope); }
+
   // Before the calls below; again after the connection was lost.
   // Several addresses are tried in turn; all must fail before it is an error, and that is the last one's.
   Result<void> connect(const Addresses& addresses, const Credentials& credentials = {}) {
     std::optional<Error> error;
+    catch_up();
     for (const Address& address : addresses.all()) {
       const bool is_last = &address == &addresses.all().back();
       auto connected = wait(Connection::connect(network(), timer(), address,

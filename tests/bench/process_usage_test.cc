@@ -1,0 +1,31 @@
+#include "bench/process_usage.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <ctime>
+
+namespace carillon::bench {
+namespace {
+
+TEST(ProcessUsage, CountsWhatAProcessHasUsed) {
+  const auto before = usage_of(getpid());
+  // When this one works for a while and gives the processor away now and then,
+  timespec now{};
+  do clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  while (now.tv_sec == 0 && now.tv_nsec < 200'000'000);
+  for (int time = 0; time < 10; ++time) usleep(1'000);
+  // then that is what it used since, and no more than there is.
+  const auto used = usage_of(getpid()) - before;
+  EXPECT_GT(used.user_s + used.system_s, 0.05);
+  EXPECT_LT(used.user_s + used.system_s, 60);
+  EXPECT_GE(used.context_switches, 10u);
+}
+
+TEST(ProcessUsage, IsNothingWhereThereIsNoProcess) {
+  EXPECT_EQ(usage_of(0).user_s, 0);
+  EXPECT_EQ(usage_of(0).context_switches, 0u);
+}
+
+}  // namespace
+}  // namespace carillon::bench
