@@ -77,6 +77,16 @@ Result<std::vector<Pattern>> read_patterns(const JsonValue& object, const char* 
   return patterns;
 }
 
+// Leaves `flag` as it is when there is none.
+Result<void> read_flag(const JsonValue& object, const char* name, bool& flag) {
+  const auto value = object.find(name);
+  if (!value) return {};
+  if (!value->as_bool())
+    return unauthenticated("the token's claim carillon." + std::string(name) + " is neither true nor false");
+  flag = *value->as_bool();
+  return {};
+}
+
 Result<void> check_times(const JsonValue& root, std::int64_t now_ms, Claims& claims) {
   const auto expiry = root.find("exp");
   if (!expiry) return unauthenticated("the token has no exp: it must say until when it is valid");
@@ -135,11 +145,8 @@ Result<void> read_rights(const JsonValue& root, Claims& claims) {
   claims.read = std::move(*read);
   claims.publish = std::move(*publish);
   if (ours->find("producers")) claims.producers = std::move(*producers);
-  if (const auto operate = ours->find("operate")) {
-    if (!operate->as_bool()) return unauthenticated("the token's claim carillon.operate is neither true nor false");
-    claims.operate = *operate->as_bool();
-  }
-  return {};
+  if (auto operate = read_flag(*ours, "operate", claims.operate); !operate) return operate;
+  return read_flag(*ours, "unlimited", claims.unlimited);
 }
 
 }  // namespace

@@ -33,6 +33,8 @@ bool Rights::may_use_producer(std::string_view name) const {
 
 bool Rights::may_operate() const { return everything_ || (claims_ && claims_->operate); }
 
+bool Rights::unlimited() const { return claims_ && claims_->unlimited; }
+
 Result<void> Rights::check_authenticated() const {
   if (everything_ || claims_) return {};
   return Error{ErrorCode::UNAUTHENTICATED, "this node needs a token, and none was shown", 0};

@@ -23,6 +23,7 @@ struct Claims {
   std::vector<Pattern> publish;    // Entities that may be published to.
   std::vector<Pattern> producers;  // Names under which may be published.
   bool operate = false;            // Inspect entities, see and settle dead letters, figures, the cluster, drain nodes.
+  bool unlimited = false;          // What limits a subject's use of a node does not hold.
   std::string key;                 // The fingerprint of the key that signed it.
 };
 
@@ -46,6 +47,9 @@ class Rights {
   Result<void> check_operate() const;
   // UNAUTHENTICATED when no token was shown where one is needed.
   Result<void> check_authenticated() const;
+
+  // Whether no more than the node's own limits hold for what it does.
+  bool unlimited() const;
 
   // Empty where there is no token.
   const std::string& subject() const;

@@ -48,7 +48,7 @@ void write_event(JsonWriter& json, const Event& event) {
 }
 
 void write_hints(JsonWriter& json, const EdgeLimits& limits, const Error& error) {
-  if (const auto wait = retry_after(limits, error.code); wait.count() > 0) json.field("retry_after_ms", wait.count());
+  if (const auto wait = retry_after(limits, error); wait.count() > 0) json.field("retry_after_ms", wait.count());
   if (error.first_offset > 0) json.field("first_offset", error.first_offset);
 }
 

@@ -22,7 +22,9 @@ Edge::Edge(caf::actor_system& actor_system, Partitions all_partitions, Catalogue
       inbox(std::move(jobs)),
       reading_turns(system.spawn(actors::reading_turns, partitions->size())),
       timer(clock),
-      lives(partitions->size(), 0) {}
+      lives(partitions->size(), 0),
+      addresses(edge_limits.per_address),
+      subjects(edge_limits.per_subject) {}
 
 Result<access::Rights> Edge::admit(std::string_view token) {
   auto rights = gatekeeper.admit(token, wall_clock_ms());

@@ -14,6 +14,8 @@
 #include <utility>
 
 #include "access/gatekeeper.h"
+#include "access/ip_address.h"
+#include "access/quotas.h"
 #include "actors/inbox.h"
 #include "actors/latency.h"
 #include "actors/messages.h"
@@ -22,6 +24,9 @@
 #include "runtime/limits.h"
 
 namespace carillon::actors {
+
+// Who is not limited by their address: this machine, which is where a proxy or a game server may be.
+constexpr const char* kLoopback = "127.0.0.0/8, ::1";
 
 // Limits of the gateway with their defaults (P7).
 struct EdgeLimits {
@@ -50,6 +55,11 @@ struct EdgeLimits {
   std::size_t socket_requests_max = 1'024;           // answer, nothing more is read.
   std::chrono::milliseconds socket_ping_every{15'000};
   std::chrono::milliseconds socket_idle_timeout{45'000};
+
+  // Of one address, and of one subject of tokens that do not say `unlimited`, on all connections together.
+  access::QuotaLimits per_address{1'024, 10'000, 16u << 20};
+  access::QuotaLimits per_subject{64, 1'000, 1u << 20};
+  access::IpRanges unlimited_addresses = access::IpRanges::parse(kLoopback).value();
 };
 
 // Unix milliseconds.
@@ -72,8 +82,12 @@ struct EdgeCounters {
   std::uint64_t handshakes_failed = 0;  // Of TLS.
   std::uint64_t tokens_refused = 0;     // That were shown and not good.
   std::uint64_t tokens_ended = 0;       // That expired, or whose key went, under a connection.
-  LatencyHistogram publish;             // From the call's arrival to its answer.
-  LatencyHistogram deliver;             // From commit to the subscriber's connection, of live notifications.
+  struct Limited {                      // What one address, or one subject, was kept from.
+    std::uint64_t connections = 0, requests = 0, reads = 0;
+  };
+  Limited limited_by_address, limited_by_subject;
+  LatencyHistogram publish;  // From the call's arrival to its answer.
+  LatencyHistogram deliver;  // From commit to the subscriber's connection, of live notifications.
 };
 
 class Edge {
@@ -101,7 +115,8 @@ class Edge {
 
   // Who may do what (P9).
   access::Gatekeeper gatekeeper;
-  bool figures_are_open = true;  // /metrics and the sentences of health are for everybody.
+  access::Quotas addresses, subjects;  // What each uses of the node.
+  bool figures_are_open = true;        // /metrics and the sentences of health are for everybody.
   struct Complaints {
     std::string keys, certificate;  // Why the newest file is not used; empty: it is.
   } complaints;

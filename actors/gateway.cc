@@ -11,12 +11,14 @@
 #include "actors/cluster_report.h"
 #include "actors/http.h"
 #include "actors/key_watch.h"
+#include "actors/metered_stream.h"
 #include "actors/node_publisher.h"
 #include "actors/node_stats.h"
 #include "actors/presence.h"
 #include "actors/random_name.h"
 #include "actors/rpc.h"
 #include "actors/version.h"
+#include "actors/visit.h"
 #include "actors/websocket.h"
 
 namespace carillon::actors {
@@ -81,7 +83,10 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
     tasks.add(jobs->run(*io.lowLevelProvider));
   }
 
-  std::string listen(const std::string& address, kj::Promise<void> (Loop::*serve)(kj::Own<kj::AsyncIoStream>)) {
+  // How the connections of a port are served.
+  using Serve = kj::Promise<void> (Loop::*)(kj::Own<kj::AsyncIoStream>, Visit& visit);
+
+  std::string listen(const std::string& address, Serve serve) {
     auto parsed = io.provider->getNetwork().parseAddress(address.c_str()).wait(io.waitScope);
     auto receiver = parsed->listen();
     const auto port = receiver->getPort();
@@ -92,29 +97,14 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
     return address.substr(0, address.rfind(':')) + ":" + std::to_string(port);
   }
 
-  kj::Promise<void> accept(kj::ConnectionReceiver& receiver,
-                           kj::Promise<void> (Loop::*serve)(kj::Own<kj::AsyncIoStream>)) {
+  kj::Promise<void> accept(kj::ConnectionReceiver& receiver, Serve serve) {
     return receiver.accept().then(
         [this, &receiver, serve](kj::Own<kj::AsyncIoStream> stream) {
           if (edge.counters.connections >= edge.edge_limits.connections_max) {
             ++edge.counters.connections_refused;  // Closed at once.
           } else {
             // What goes wrong with one connection must not end the listener.
-            tasks.add(kj::evalNow([&] {
-              const int on = 1;
-              stream->setsockopt(IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-              ++edge.counters.connections;
-              auto counted = kj::defer([this] { --edge.counters.connections; });
-              auto served = !keys->has_tls() ? (this->*serve)(kj::mv(stream))
-                                             : keys->wrap(kj::mv(stream))
-                                                   .then(
-                                                       [this, serve](kj::Own<kj::AsyncIoStream> private_stream) {
-                                                         return (this->*serve)(kj::mv(private_stream));
-                                                       },
-                                                       // Port scanners, and clients without TLS: every day's business.
-                                                       [this](kj::Exception&&) { ++edge.counters.handshakes_failed; });
-              return served.attach(kj::mv(counted));
-            }));
+            tasks.add(kj::evalNow([&] { return welcome(kj::mv(stream), serve); }));
           }
           return accept(receiver, serve);
         },
@@ -127,8 +117,32 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
         });
   }
 
-  kj::Promise<void> native(kj::Own<kj::AsyncIoStream> stream) { return serve_rpc(edge, stats, kj::mv(stream)); }
-  kj::Promise<void> hypertext(kj::Own<kj::AsyncIoStream> stream) { return http.serve(kj::mv(stream)); }
+  // Serves a connection until it ends.
+  kj::Promise<void> welcome(kj::Own<kj::AsyncIoStream> stream, Serve serve) {
+    const int on = 1;
+    stream->setsockopt(IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    auto visit = kj::heap<Visit>(edge);
+    auto& guest = *visit;
+    if (!guest.begin(*stream)) return kj::READY_NOW;  // Closed at once.
+    if (edge.edge_limits.per_address.bytes_per_second > 0 || edge.edge_limits.per_subject.bytes_per_second > 0)
+      stream = kj::heap<MeteredStream>(kj::mv(stream), guest, edge.timer);
+    auto served = !keys->has_tls() ? (this->*serve)(kj::mv(stream), guest)
+                                   : keys->wrap(kj::mv(stream))
+                                         .then(
+                                             [this, serve, &guest](kj::Own<kj::AsyncIoStream> private_stream) {
+                                               return (this->*serve)(kj::mv(private_stream), guest);
+                                             },
+                                             // Port scanners, and clients without TLS: every day's business.
+                                             [this](kj::Exception&&) { ++edge.counters.handshakes_failed; });
+    return served.attach(kj::mv(visit));
+  }
+
+  kj::Promise<void> native(kj::Own<kj::AsyncIoStream> stream, Visit& visit) {
+    return serve_rpc(edge, stats, kj::mv(stream), visit);
+  }
+  kj::Promise<void> hypertext(kj::Own<kj::AsyncIoStream> stream, Visit& visit) {
+    return http.serve(kj::mv(stream), visit);
+  }
 
   // All clients of WebSockets know that the node stops, or it is `until`.
   kj::Promise<void> sockets_closed(Clock::time_point until) {

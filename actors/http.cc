@@ -26,8 +26,8 @@ constexpr std::uint64_t kReceivingBytesMax = 64u << 20;
 enum class Of { kNode, kEntity };
 
 // What whoever asks must show. Rights to an entity are asked for where the entity is known; a WebSocket looks at its token itself,
-// and tells of it by the code of a close.
-enum class Needs { kNothing, kToken, kOperator };
+// and tells of it, and of limits, by the code of a close.
+enum class Needs { kNothing, kToken, kOperator, kLooksItself };
 
 struct Route {
   std::string_view what;  // The first part of the path.
@@ -48,7 +48,7 @@ constexpr std::array kRoutes = {
     Route{"metrics", Of::kNode, Method::GET, Needs::kNothing, &send_metrics},
     Route{"stats", Of::kNode, Method::GET, Needs::kOperator, &send_stats},
     Route{"cluster", Of::kNode, Method::GET, Needs::kOperator, &send_cluster},
-    Route{"ws", Of::kNode, Method::GET, Needs::kNothing, &without_stats<serve_websocket>},
+    Route{"ws", Of::kNode, Method::GET, Needs::kLooksItself, &without_stats<serve_websocket>},
     Route{"events", Of::kNode, Method::POST, Needs::kToken, &without_stats<publish_batch>},
     Route{"events", Of::kEntity, Method::POST, Needs::kToken, &without_stats<publish_payload>},
     Route{"events", Of::kEntity, Method::GET, Needs::kToken, &without_stats<send_page>},
@@ -72,6 +72,7 @@ bool is_last(const kj::HttpHeaders& headers) {
 Result<void> check(const HttpCall& call, Needs needs) {
   switch (needs) {
     case Needs::kNothing:
+    case Needs::kLooksItself:
       return {};
     case Needs::kToken:
       return call.rights.check_authenticated();
@@ -89,9 +90,12 @@ kj::Promise<void> route(HttpCall& call, const NodeStatsSource& stats) {
   for (const auto& route : kRoutes) {
     if (route.what != call.target.path[0] || (route.of == Of::kEntity) != of_entity) continue;
     if (route.method == call.method) {
+      if (route.needs == Needs::kLooksItself) return route.answer(call, stats);
       auto admitted = call.edge.admit(call.bearer_token());
-      if (!admitted && route.needs != Needs::kNothing) return call.refuse(admitted.error());
       if (admitted) call.rights = std::move(*admitted);
+      if (const auto entered = call.visit.enter(call.rights); !entered) return call.refuse(entered.error());
+      if (const auto refusal = call.visit.request()) return call.refuse(*refusal);
+      if (!admitted && route.needs != Needs::kNothing) return call.refuse(admitted.error());
       const auto checked = check(call, route.needs);
       return checked ? route.answer(call, stats) : call.refuse(checked.error());
     }
@@ -104,9 +108,14 @@ kj::Promise<void> route(HttpCall& call, const NodeStatsSource& stats) {
 
 class Service final : public kj::HttpService {
  public:
-  Service(Edge& edge, const NodeStatsSource& stats, const HttpNames& names, GuardedStream::Room& room,
+  Service(Edge& edge, const NodeStatsSource& stats, const HttpNames& names, GuardedStream::Room& room, Visit& visit,
           kj::HttpServerSettings settings)
-      : edge_(edge), stats_(stats), names_(names), room_(room), server_(edge.timer, *names.table, *this, settings) {}
+      : edge_(edge),
+        stats_(stats),
+        names_(names),
+        room_(room),
+        visit_(visit),
+        server_(edge.timer, *names.table, *this, settings) {}
 
   // The requests of one connection, until it ends.
   kj::Promise<void> serve(kj::Own<kj::AsyncIoStream> stream) {
@@ -122,7 +131,7 @@ class Service final : public kj::HttpService {
       (void)server_.drain();  // Says so in the answer, and closes after it.
     }
     auto target = HttpTarget::parse({url.cStr(), url.size()});
-    auto call = kj::heap<HttpCall>(HttpCall{edge_, names_, method, {}, headers, body, response, *stream_});
+    auto call = kj::heap<HttpCall>(HttpCall{edge_, names_, method, {}, headers, body, response, *stream_, visit_});
     auto& answered = *call;
     if (!target) return answered.refuse({ErrorCode::MALFORMED, "this URL names nothing", 0}).attach(kj::mv(call));
     answered.target = std::move(*target);
@@ -140,6 +149,7 @@ class Service final : public kj::HttpService {
   const NodeStatsSource& stats_;
   const HttpNames& names_;
   GuardedStream::Room& room_;
+  Visit& visit_;
   GuardedStream* stream_ = nullptr;
   bool last_ = false;
   kj::HttpServer server_;
@@ -162,8 +172,8 @@ struct HttpFront::Parts {
 HttpFront::HttpFront(Edge& edge, const NodeStatsSource& stats) : parts_(std::make_unique<Parts>(edge, stats)) {}
 HttpFront::~HttpFront() = default;
 
-kj::Promise<void> HttpFront::serve(kj::Own<kj::AsyncIoStream> stream) {
-  auto service = kj::heap<Service>(parts_->edge, parts_->stats, parts_->names, parts_->room, parts_->settings);
+kj::Promise<void> HttpFront::serve(kj::Own<kj::AsyncIoStream> stream, Visit& visit) {
+  auto service = kj::heap<Service>(parts_->edge, parts_->stats, parts_->names, parts_->room, visit, parts_->settings);
   auto served = service->serve(kj::mv(stream));
   return served.attach(kj::mv(service)).catch_([](kj::Exception&&) {});
 }

@@ -8,6 +8,7 @@
 
 #include "actors/edge.h"
 #include "actors/node_stats.h"
+#include "actors/visit.h"
 
 namespace carillon::actors {
 
@@ -16,8 +17,8 @@ class HttpFront {
   HttpFront(Edge& edge, const NodeStatsSource& stats);
   ~HttpFront();
 
-  // Serves one connection until it ends. Never rejects.
-  kj::Promise<void> serve(kj::Own<kj::AsyncIoStream> stream);
+  // Serves one connection until it ends. Never rejects. `visit` lives as long.
+  kj::Promise<void> serve(kj::Own<kj::AsyncIoStream> stream, Visit& visit);
 
  private:
   struct Parts;

@@ -105,7 +105,7 @@ kj::Promise<void> HttpCall::send_json(std::string object) {
 }
 
 kj::Promise<void> HttpCall::refuse(const Error& error) {
-  const auto wait = retry_after(edge.edge_limits, error.code);
+  const auto wait = retry_after(edge.edge_limits, error);
   const auto text = problem_details(status_of(error.code), edge.edge_limits, error);
   if (error.code == ErrorCode::UNAUTHENTICATED)  // RFC 6750, section 3.
     return send(status_of(error.code), kProblem, text,

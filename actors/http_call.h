@@ -11,6 +11,7 @@
 #include "actors/edge.h"
 #include "actors/guarded_stream.h"
 #include "actors/http_target.h"
+#include "actors/visit.h"
 
 namespace carillon::actors {
 
@@ -41,6 +42,7 @@ struct HttpCall {
   kj::AsyncInputStream& body;
   kj::HttpService::Response& response;
   GuardedStream& stream;       // The connection's.
+  Visit& visit;                // As well.
   std::string page = {};       // The origin of the page that sent it, if it is to be named in the answer.
   access::Rights rights = {};  // Of whoever asks: nothing without a good token, where one is needed.
 

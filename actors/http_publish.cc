@@ -46,7 +46,7 @@ kj::Promise<void> publish_payload(HttpCall& call) {
   return call.read_body(call.edge.limits.payload_bytes_max)
       .then([&call, producer = *producer, sequence = numbering->sequence](Result<std::string> body) {
         if (!body) return call.refuse(body.error());
-        auto path = kj::heap<PublishPath>(call.edge);
+        auto path = kj::heap<PublishPath>(call.edge, &call.visit, 1);  // The request was counted.
         const auto entity = call.target.entity();
         return path
             ->publish(call.rights, producer, 1,
@@ -70,7 +70,7 @@ kj::Promise<void> publish_batch(HttpCall& call) {
         if (!batch) return call.refuse(batch.error());
         const auto producer = ProducerId::client(batch->producer);
         if (!producer) return call.refuse(producer.error());
-        auto path = kj::heap<PublishPath>(call.edge);
+        auto path = kj::heap<PublishPath>(call.edge, &call.visit, 1);  // The request was counted.
         return path
             ->publish(call.rights, *producer, static_cast<std::uint32_t>(batch->events.size()),
                       [&](std::uint32_t i) { return batch->events[i].view(); })

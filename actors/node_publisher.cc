@@ -56,7 +56,7 @@ std::chrono::milliseconds NodePublisher::settle(Lane& lane, std::uint32_t count,
     lane.waiting.pop_front();
     const auto found = refused.find(i);
     const auto wait =
-        found == refused.end() ? std::chrono::milliseconds(0) : retry_after(edge_.edge_limits, found->second->code);
+        found == refused.end() ? std::chrono::milliseconds(0) : retry_after(edge_.edge_limits, *found->second);
     if (wait.count() > 0) {
       pause = std::max(pause, wait);
       again.push_back(std::move(item));

@@ -5,6 +5,18 @@
 
 namespace carillon::actors {
 
+namespace {
+
+Figure limited(const char* by, const char* what, std::uint64_t times) {
+  return {"limited_total",
+          "What was refused, or not read at once, since an address or a subject had too much.",
+          static_cast<double>(times),
+          true,
+          {{"by", by}, {"what", what}}};
+}
+
+}  // namespace
+
 std::vector<Figure> NodeStats::figures() const {
   runtime::Partition::Counters sum;
   double reloads = 0;
@@ -43,6 +55,12 @@ std::vector<Figure> NodeStats::figures() const {
       {"tls_handshakes_failed_total", "TLS handshakes that failed or took too long.", count(edge.handshakes_failed)},
       {"tokens_refused_total", "Tokens that were shown and not good.", count(edge.tokens_refused)},
       {"tokens_ended_total", "Tokens that expired, or whose key went, while they were used.", count(edge.tokens_ended)},
+      limited("address", "connections", edge.limited_by_address.connections),
+      limited("address", "reads", edge.limited_by_address.reads),
+      limited("address", "requests", edge.limited_by_address.requests),
+      limited("subject", "connections", edge.limited_by_subject.connections),
+      limited("subject", "reads", edge.limited_by_subject.reads),
+      limited("subject", "requests", edge.limited_by_subject.requests),
       {"publish_calls_total", "Publish calls.", count(edge.publish_calls)},
       {"uptime_seconds", "Since the node was ready.", std::chrono::duration<double>(uptime).count(), false},
       {"build_info", "Always 1; its label is the program's version.", 1.0, false, {{"version", version}}},

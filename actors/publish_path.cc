@@ -1,5 +1,6 @@
 #include "actors/publish_path.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "actors/session.h"
@@ -55,10 +56,17 @@ kj::Promise<PublishOutcome> PublishPath::publish(const access::Rights& rights, c
   const auto received = Clock::now();
   const auto own_name = rights.check_producer(producer.name());
   const auto permit = [&](std::string_view entity) { return own_name ? rights.check_publish(entity) : own_name; };
-  auto begun = calls_->begin(producer, count, item, permit,
-                             [this](std::size_t events, std::size_t bytes) { return refusal_now(events, bytes); });
-  for (auto& [partition, request] : begun.requests)
+  // Whoever publishes too much is refused the whole call, so that it is begun again as it is.
+  const auto too_much = visit_ != nullptr ? visit_->refusal_of(count - std::min(count, counted_)) : std::nullopt;
+  auto begun = calls_->begin(producer, count, item, permit, [&](std::size_t events, std::size_t bytes) {
+    return too_much ? too_much : refusal_now(events, bytes);
+  });
+  std::uint32_t passed = 0;
+  for (auto& [partition, request] : begun.requests) {
+    passed += static_cast<std::uint32_t>(request.items.size());
     caf::anon_send((*edge_.partitions)[partition.value], Publish{std::move(request), edge_.lives[partition.value]});
+  }
+  if (visit_ != nullptr) visit_->published(passed - std::min(passed, counted_));
   auto promise = kj::newPromiseAndFulfiller<PublishOutcome>();
   waiting_.emplace(begun.call, Waiting{received, kj::mv(promise.fulfiller)});
   if (begun.finished) finish(std::move(*begun.finished));

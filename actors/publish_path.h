@@ -8,13 +8,16 @@
 #include <unordered_map>
 
 #include "actors/edge.h"
+#include "actors/visit.h"
 #include "runtime/publish_calls.h"
 
 namespace carillon::actors {
 
 class PublishPath {
  public:
-  explicit PublishPath(Edge& edge) : edge_(edge) {}
+  // `visit` is that of the connection, and outlives this; null where nobody counts. `counted` events were counted already.
+  explicit PublishPath(Edge& edge, Visit* visit = nullptr, std::uint32_t counted = 0)
+      : edge_(edge), visit_(visit), counted_(counted) {}
   ~PublishPath();
   PublishPath(const PublishPath&) = delete;
   PublishPath& operator=(const PublishPath&) = delete;
@@ -40,6 +43,8 @@ class PublishPath {
   void account();
 
   Edge& edge_;
+  Visit* visit_;
+  std::uint32_t counted_;
   caf::actor session_;  // Opened with the first call.
   runtime::SessionId session_id_ = 0;
   std::optional<runtime::PublishCalls> calls_;

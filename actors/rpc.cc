@@ -73,16 +73,19 @@ class SubscriptionServer final : public wire::Subscription::Server {
 
 class GatewayServer final : public wire::Gateway::Server {
  public:
-  GatewayServer(Edge& edge, const NodeStatsSource& stats, Entitlement& entitlement)
-      : edge_(edge), stats_(stats), entitlement_(entitlement), publish_path_(edge) {}
+  GatewayServer(Edge& edge, const NodeStatsSource& stats, Entitlement& entitlement, Visit& visit)
+      : edge_(edge), stats_(stats), entitlement_(entitlement), visit_(visit), publish_path_(edge, &visit) {}
 
   kj::Promise<void> authenticate(AuthenticateContext context) override {
     auto results = context.getResults();
     const auto& rights = entitlement_.rights();
+    const auto refusal = visit_.request();
     auto authenticated =
-        rights.expires_at_ms()
+        refusal ? *refusal
+        : rights.expires_at_ms()
             ? Error{ErrorCode::FORBIDDEN, "this connection has shown its token; open another one for another token", 0}
-            : entitlement_.authenticate(view(context.getParams().getToken()));
+            : entitlement_.authenticate(view(context.getParams().getToken()),
+                                        [this](const access::Rights& shown) { return visit_.enter(shown); });
     if (!authenticated) {
       write(edge_.edge_limits, results.initRefusal(), 0, authenticated.error());
       return kj::READY_NOW;
@@ -130,10 +133,12 @@ class GatewayServer final : public wire::Gateway::Server {
     std::vector<runtime::ItemRefusal> refusals;
     std::vector<std::pair<EntityId, Offset>> follows;
     std::uint32_t index = 0;
+    const auto too_much = visit_.request();
     for (const auto follow : params.getFollows()) {
       auto entity = runtime::check_entity(view(follow.getEntity()), edge_.catalogue);
       if (entity)
         if (auto allowed = entitlement_.rights().check_read(entity->text()); !allowed) entity = allowed.error();
+      if (entity && too_much) entity = *too_much;
       if (entity && follow.getFrom() == 0)
         entity = Error{ErrorCode::MALFORMED, "offsets count from 1; this one is 0", 0};
       if (!entity)
@@ -159,6 +164,10 @@ class GatewayServer final : public wire::Gateway::Server {
   }
 
   kj::Promise<void> read(ReadContext context) override {
+    if (const auto refusal = visit_.request()) {
+      write(edge_.edge_limits, context.getResults().initRefusal(), 0, *refusal);
+      return kj::READY_NOW;
+    }
     const auto params = context.getParams();
     return read_page(edge_, entitlement_.rights(), view(params.getEntity()), params.getFrom(), params.getLimit())
         .then([this, context](Result<Page> page) mutable {
@@ -259,6 +268,7 @@ class GatewayServer final : public wire::Gateway::Server {
   Edge& edge_;
   const NodeStatsSource& stats_;
   Entitlement& entitlement_;
+  Visit& visit_;
   PublishPath publish_path_;
 };
 
@@ -270,11 +280,11 @@ capnp::ReaderOptions reader_options(const EdgeLimits& limits) {
 
 // One connection with everything that hangs on it.
 struct Connection final : capnp::BootstrapFactory<capnp::rpc::twoparty::VatId> {
-  Connection(Edge& edge, const NodeStatsSource& stats, kj::Own<kj::AsyncIoStream> io)
+  Connection(Edge& edge, const NodeStatsSource& stats, kj::Own<kj::AsyncIoStream> io, Visit& visit)
       : entitlement(edge),
         stream(kj::mv(io)),
         network(*stream, capnp::rpc::twoparty::Side::SERVER, reader_options(edge.edge_limits)),
-        gateway(kj::heap<GatewayServer>(edge, stats, entitlement)),
+        gateway(kj::heap<GatewayServer>(edge, stats, entitlement, visit)),
         rpc(capnp::makeRpcServer(network, *this)) {
     // Beyond this, nothing more is read from the connection until calls are answered.
     rpc.setFlowLimit(2 * edge.edge_limits.message_bytes_max / sizeof(capnp::word));
@@ -295,8 +305,8 @@ struct Connection final : capnp::BootstrapFactory<capnp::rpc::twoparty::VatId> {
 
 }  // namespace
 
-kj::Promise<void> serve_rpc(Edge& edge, const NodeStatsSource& stats, kj::Own<kj::AsyncIoStream> stream) {
-  auto connection = kj::heap<Connection>(edge, stats, kj::mv(stream));
+kj::Promise<void> serve_rpc(Edge& edge, const NodeStatsSource& stats, kj::Own<kj::AsyncIoStream> stream, Visit& visit) {
+  auto connection = kj::heap<Connection>(edge, stats, kj::mv(stream), visit);
   auto& serving = *connection;
   auto silent = edge.timer.afterDelay(edge.edge_limits.first_call_within.count() * kj::MILLISECONDS)
                     .then([&serving]() -> kj::Promise<void> {

@@ -63,10 +63,11 @@ bool lists(std::string_view list, std::string_view wanted) {
 
 class SocketConnection final : private kj::TaskSet::ErrorHandler {
  public:
-  SocketConnection(Edge& edge, access::Rights rights, GuardedStream& stream, kj::Own<kj::WebSocket> socket)
-      : edge_(edge),
-        entitlement_(edge, std::move(rights)),
-        stream_(stream),
+  SocketConnection(HttpCall& call, access::Rights rights, kj::Own<kj::WebSocket> socket)
+      : edge_(call.edge),
+        entitlement_(edge_, std::move(rights)),
+        stream_(call.stream),
+        visit_(call.visit),
         socket_(kj::mv(socket)),
         heard_at_(Clock::now()),
         requests_(*this) {
@@ -157,7 +158,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   void handle(PublishMessage& message) {
     const auto producer = ProducerId::client(message.batch.producer);
     if (!producer) return refuse(message.id, producer.error());
-    if (publishing_.get() == nullptr) publishing_ = kj::heap<PublishPath>(edge_);
+    if (publishing_.get() == nullptr) publishing_ = kj::heap<PublishPath>(edge_, &visit_);
     const auto& events = message.batch.events;
     answer_when(publishing_
                     ->publish(rights(), *producer, static_cast<std::uint32_t>(events.size()),
@@ -178,6 +179,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
       return tell_ended(
           id, {ErrorCode::LIMIT_EXCEEDED,
                "a connection follows at most " + std::to_string(limits().socket_follows_max) + " entities", 0});
+    if (const auto refusal = visit_.request()) return tell_ended(id, *refusal);
     auto entity = runtime::check_entity(message.entity, edge_.catalogue);
     if (!entity) return tell_ended(id, entity.error());
     if (auto allowed = rights().check_read(entity->text()); !allowed) return tell_ended(id, allowed.error());
@@ -225,6 +227,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   }
 
   void handle(AcknowledgeMessage& message) {
+    if (const auto refusal = visit_.request()) return refuse(message.id, *refusal);
     auto stored = acknowledge(edge_, rights(), message.entity, message.device, message.offset);
     answer_when(stored.then([this, message = std::move(message)](const Result<Offset>& holds) {
       if (!holds) return refuse(message.id, holds.error());
@@ -236,6 +239,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   }
 
   void handle(PositionsMessage& message) {
+    if (const auto refusal = visit_.request()) return refuse(message.id, *refusal);
     auto found = positions_of(edge_, rights(), message.entity);
     answer_when(found.then([this, message = std::move(message)](const Result<Positions>& positions) {
       if (!positions) return refuse(message.id, positions.error());
@@ -253,7 +257,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
         entitlement_.authenticate(message.token, [this](const access::Rights& renewed) -> Result<void> {
           for (const auto& [number, follow] : follows_)
             if (auto allowed = renewed.check_read(follow.entity); !allowed) return allowed;
-          return {};
+          return visit_.enter(renewed);
         });
     if (!authenticated) return refuse(message.id, authenticated.error());
     JsonWriter json;
@@ -467,6 +471,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   Edge& edge_;
   Entitlement entitlement_;
   GuardedStream& stream_;
+  Visit& visit_;
   kj::Own<kj::WebSocket> socket_;
   kj::Own<kj::PromiseFulfiller<void>> done_;
   Clock::time_point heard_at_;  // When a full socket had room again.
@@ -514,10 +519,14 @@ kj::Promise<void> serve_websocket(HttpCall& call) {
   if (token.empty()) token = item_beginning(call.field(call.names.websocket_protocol), kTokenProtocol).value_or("");
   auto admitted = call.edge.admit(token);
   if (!admitted && !objection) objection.emplace(CloseCode::kUnauthenticated, admitted.error());
+  if (const auto entered = call.visit.enter(admitted ? *admitted : access::Rights()); !entered && !objection)
+    objection.emplace(CloseCode::kLimitExceeded, entered.error());
+  if (const auto refusal = call.visit.request(); refusal && !objection)
+    objection.emplace(CloseCode::kLimitExceeded, *refusal);
   kj::HttpHeaders header(*call.names.table);
   header.set(call.names.websocket_protocol, kj::StringPtr(kSubprotocol.data(), kSubprotocol.size()));
-  auto connection = kj::heap<SocketConnection>(call.edge, admitted ? std::move(*admitted) : access::Rights(),
-                                               call.stream, call.response.acceptWebSocket(header));
+  auto connection = kj::heap<SocketConnection>(call, admitted ? std::move(*admitted) : access::Rights(),
+                                               call.response.acceptWebSocket(header));
   auto& running = *connection;
   return running.run(objection).attach(kj::mv(connection));
 }

@@ -60,9 +60,10 @@ void write(wire::ClusterPartition::Builder out, const ClusterDescription::Partit
 
 }  // namespace
 
-std::chrono::milliseconds retry_after(const EdgeLimits& limits, ErrorCode code) {
-  if (code == ErrorCode::OVERLOADED) return limits.overloaded_retry;
-  if (code == ErrorCode::UNAVAILABLE) return limits.unavailable_retry;
+std::chrono::milliseconds retry_after(const EdgeLimits& limits, const Error& error) {
+  if (error.retry_after.count() > 0) return error.retry_after;
+  if (error.code == ErrorCode::OVERLOADED) return limits.overloaded_retry;
+  if (error.code == ErrorCode::UNAVAILABLE) return limits.unavailable_retry;
   return std::chrono::milliseconds(0);
 }
 
@@ -84,7 +85,7 @@ void write(const EdgeLimits& limits, wire::Refusal::Builder out, std::uint32_t i
   out.setCode(error.code);
   out.setMessage(text(error.message));
   out.setFirstOffset(error.first_offset);
-  out.setRetryAfterMs(static_cast<std::uint32_t>(retry_after(limits, error.code).count()));
+  out.setRetryAfterMs(static_cast<std::uint32_t>(retry_after(limits, error).count()));
 }
 
 void write(const EdgeLimits& limits, capnp::List<wire::Refusal>::Builder out,

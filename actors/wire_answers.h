@@ -15,7 +15,7 @@
 namespace carillon::actors {
 
 // How long a client should wait before it tries again; 0 when trying again is of no use.
-std::chrono::milliseconds retry_after(const EdgeLimits& limits, ErrorCode code);
+std::chrono::milliseconds retry_after(const EdgeLimits& limits, const Error& error);
 
 void write(wire::StoredEvent::Builder out, const Event& event);
 void write(const EdgeLimits& limits, wire::Refusal::Builder out, std::uint32_t index, const Error& error);

@@ -40,6 +40,28 @@ void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& 
   add("--connection-events-max", edge.connection_events_max, "events published on one connection and not yet answered");
   add("--node-events-max", edge.node_events_max, "the same of all connections together");
   add_time("--handshake-within", edge.handshake_within, "how long the handshake of TLS may take");
+  const auto add_quotas = [&](const std::string& who, access::QuotaLimits& quotas, const char* of) {
+    add(("--" + who + "-connections-max").c_str(), quotas.connections_max,
+        ("connections of one " + who + of + "; 0: no limit, here and below").c_str());
+    add(("--" + who + "-events-per-second").c_str(), quotas.events_per_second,
+        ("events that one " + who + " publishes; another request counts as one").c_str());
+    add(("--" + who + "-bytes-per-second").c_str(), quotas.bytes_per_second,
+        ("bytes that are taken in of one " + who).c_str());
+  };
+  add_quotas("address", edge.per_address, " (of IPv6 a /64)");
+  add_quotas("subject", edge.per_subject, " of tokens that do not say `unlimited`");
+  command
+      .add_option_function<std::string>(
+          "--unlimited-addresses",
+          [&edge](const std::string& text) {
+            auto ranges = access::IpRanges::parse(text);
+            if (!ranges) throw CLI::ValidationError("--unlimited-addresses", ranges.error().message);
+            edge.unlimited_addresses = std::move(*ranges);
+          },
+          "addresses and networks whose limits per address do not hold, with commas in between: proxies, game servers")
+      ->type_name("NETWORKS")
+      ->default_str(actors::kLoopback)
+      ->group("Limits");
   add("--session-credit-bytes", edge.session_credit_bytes, "sent to a subscriber and not yet taken in");
   add_time("--first-call-within", edge.first_call_within,
            "a native connection that asks for nothing, or shows no token, is closed");

@@ -21,6 +21,7 @@ struct MakeOptions {
   std::string key, subject, key_id, issuer, audience;
   std::vector<std::string> read, publish, producers;
   bool operate = false;
+  bool unlimited = false;
   std::string lasts = "1h";
 };
 
@@ -94,6 +95,7 @@ std::string claims_of(const MakeOptions& options, std::chrono::seconds lasts) {
   add("publish", options.publish);
   add("producers", options.producers);
   if (options.operate) json.field("operate", true);
+  if (options.unlimited) json.field("unlimited", true);
   return json.end_object().end_object().take();
 }
 
@@ -188,6 +190,8 @@ void add_token_command(CLI::App& app, Action& action) {
   add_patterns("--publish", options->publish, "entities that it lets publish to");
   add_patterns("--producer", options->producers, "names to publish under; default: the subject, and subject/…");
   command.add_flag("--operate", options->operate, "lets inspect, see figures, settle dead letters, drain nodes");
+  command.add_flag("--unlimited", options->unlimited,
+                   "for a game server: serve's limits per subject and address do not hold for it");
   command.add_option("--for", options->lasts, "how long it is valid: 90s, 30m, 12h, 7d")
       ->type_name("TIME")
       ->capture_default_str();

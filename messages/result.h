@@ -6,6 +6,7 @@
 
 #include <messages/client.capnp.h>
 
+#include <chrono>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -22,8 +23,9 @@ std::string_view name_of(ErrorCode code);
 
 struct Error {
   ErrorCode code = ErrorCode::UNAVAILABLE;
-  std::string message;             // One sentence for a person: what is wrong and what to do.
-  std::uint64_t first_offset = 0;  // For TRUNCATED and BEYOND_END: the nearest offset that can be asked for.
+  std::string message;                       // One sentence for a person: what is wrong and what to do.
+  std::uint64_t first_offset = 0;            // For TRUNCATED and BEYOND_END: the nearest offset that can be asked for.
+  std::chrono::milliseconds retry_after{0};  // How long to wait; 0: as long as with every error of this code.
 };
 
 // "payload_too_large: 70000 bytes, at most 65536 are allowed".

@@ -52,6 +52,13 @@ TEST_F(Admission, P9GivesTheRightsThatTheTokenNames) {
   EXPECT_FALSE(rights->may_operate());
 }
 
+TEST_F(Admission, P9IsUnlimitedOnlyWhereTheTokenSaysSo) {
+  EXPECT_TRUE(admit(ana(R"("carillon":{"unlimited":true})"))->unlimited());
+  EXPECT_FALSE(admit(ana(R"("carillon":{"unlimited":false})"))->unlimited());
+  EXPECT_FALSE(admit(ana())->unlimited());
+  EXPECT_FALSE(Rights::everything().unlimited()) << "without keys addresses may be limited";
+}
+
 TEST_F(Admission, P9AValidTokenWithoutOurClaimAllowsNothing) {
   const auto rights = admit(ana(""));
   ASSERT_TRUE(rights.ok());
@@ -163,9 +170,9 @@ TEST_F(Admission, P9IssuerAndAudienceMustBeTheExpectedOnes) {
 }
 
 TEST_F(Admission, P9WrongClaimsAreRefusedWhole) {
-  for (const char* claims :
-       {R"("carillon":[])", R"("carillon":{"read":"player/ana"})", R"("carillon":{"read":[7]})",
-        R"("carillon":{"publish":["a/*/b"]})", R"("carillon":{"operate":"yes"})", R"("carillon":{"producers":[""]})"})
+  for (const char* claims : {R"("carillon":[])", R"("carillon":{"read":"player/ana"})", R"("carillon":{"read":[7]})",
+                             R"("carillon":{"publish":["a/*/b"]})", R"("carillon":{"operate":"yes"})",
+                             R"("carillon":{"unlimited":1})", R"("carillon":{"producers":[""]})"})
     (void)why_not(forge.sign(ana(claims)));
   std::string many = R"("carillon":{"read":["a/b")";
   for (std::size_t i = 0; i < Gatekeeper::kPatternsMax; ++i) many += R"(,"a/b")";

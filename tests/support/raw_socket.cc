@@ -15,10 +15,16 @@ namespace carillon::testing {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-RawSocket::RawSocket(const client::Address& address, int receive_buffer_bytes)
+RawSocket::RawSocket(const client::Address& address, int receive_buffer_bytes, const char* from)
     : file_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   if (receive_buffer_bytes > 0)
     setsockopt(file_, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
+  if (from != nullptr) {
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    inet_pton(AF_INET, from, &own.sin_addr);
+    (void)bind(file_, reinterpret_cast<const sockaddr*>(&own), sizeof own);
+  }
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(address.port);

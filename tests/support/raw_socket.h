@@ -11,8 +11,9 @@ namespace carillon::testing {
 
 class RawSocket {
  public:
-  // Connects to a port of this machine. A small `receive_buffer_bytes` makes a reader that stops reading felt at once.
-  explicit RawSocket(const client::Address& address, int receive_buffer_bytes = 0);
+  // Connects to a port of this machine. A small `receive_buffer_bytes` makes a reader that stops reading felt at once. `from` is
+  // another address of this machine to come from.
+  explicit RawSocket(const client::Address& address, int receive_buffer_bytes = 0, const char* from = nullptr);
   ~RawSocket();
   RawSocket(RawSocket&& other) noexcept;
   RawSocket& operator=(RawSocket&&) = delete;

@@ -1,0 +1,86 @@
+#include "actors/visit.h"
+
+#include <algorithm>
+
+namespace carillon::actors {
+namespace {
+
+constexpr std::chrono::milliseconds kConnectAgainAfter{1'000};
+
+}  // namespace
+
+template <class Use>
+void Visit::for_each(Use&& use) {
+  if (unlimited_) return;
+  if (address_) use(address_->usage(), edge_.counters.limited_by_address);
+  if (subject_) use(subject_->usage(), edge_.counters.limited_by_subject);
+}
+
+bool Visit::begin(kj::AsyncIoStream& stream) {
+  if (!edge_.addresses.limits().any()) return true;
+  sockaddr_storage from{};
+  kj::uint size = sizeof from;
+  stream.getpeername(reinterpret_cast<sockaddr*>(&from), &size);
+  const auto address = access::IpAddress::of(from);
+  if (!address || edge_.edge_limits.unlimited_addresses.contain(*address)) return true;
+  address_ = edge_.addresses.enter(address->counted_as());
+  if (!address_) ++edge_.counters.limited_by_address.connections;
+  return address_.has_value();
+}
+
+Result<void> Visit::enter(const access::Rights& rights) {
+  unlimited_ = rights.unlimited();
+  if (unlimited_ || rights.subject().empty() || !edge_.subjects.limits().any()) {
+    subject_.reset();
+    return {};
+  }
+  if (subject_ && subject_name_ == rights.subject()) return {};
+  subject_ = edge_.subjects.enter(rights.subject());
+  subject_name_ = rights.subject();
+  if (subject_) return {};
+  ++edge_.counters.limited_by_subject.connections;
+  return Error{.code = ErrorCode::LIMIT_EXCEEDED,
+               .message = subject_name_ + " has " + std::to_string(edge_.subjects.limits().connections_max) +
+                          " connections to this node already; close one",
+               .retry_after = kConnectAgainAfter};
+}
+
+std::optional<Error> Visit::refusal_of(std::uint32_t events) {
+  const auto now = Clock::now();
+  Clock::duration longest{0};
+  for_each([&](access::Quotas::Usage& usage, EdgeCounters::Limited& limited) {
+    const auto wait = usage.events.wait_for(events, now);
+    if (wait.count() > 0) ++limited.requests;
+    longest = std::max(longest, wait);
+  });
+  if (longest.count() == 0) return std::nullopt;
+  return Error{.code = ErrorCode::OVERLOADED,
+               .message = (subject_ ? subject_name_ : std::string("this address")) +
+                          " publishes and asks for more than it may in a second; wait, then begin again here",
+               .retry_after = std::chrono::ceil<std::chrono::milliseconds>(longest)};
+}
+
+void Visit::published(std::uint32_t events) {
+  const auto now = Clock::now();
+  for_each([&](access::Quotas::Usage& usage, EdgeCounters::Limited&) { usage.events.take(events, now); });
+}
+
+std::optional<Error> Visit::request() {
+  auto refusal = refusal_of(1);
+  if (!refusal) published(1);
+  return refusal;
+}
+
+Clock::duration Visit::received(std::size_t bytes) {
+  Clock::duration longest{0};
+  const auto now = Clock::now();
+  for_each([&](access::Quotas::Usage& usage, EdgeCounters::Limited& limited) {
+    usage.bytes.take(bytes, now);
+    const auto owed = usage.bytes.owed(now);
+    if (owed.count() > 0) ++limited.reads;
+    longest = std::max(longest, owed);
+  });
+  return longest;
+}
+
+}  // namespace carillon::actors
