@@ -176,10 +176,10 @@ async function round() {
     eventsChart.add([NaN, NaN, NaN]);
     Object.values(latencyCharts).forEach((chart) => chart.add([NaN, NaN]));
     if (error === 'unauthenticated') {
-      showHealth('bad', 'The node wants a token');
+      showHealth('bad', api.token.get() ? 'The node does not take this token' : 'The node wants a token', [message]);
       wantToken(api.token.get() ? message : '');
     } else if (error === 'forbidden') {
-      showHealth('bad', 'This token may not see the node’s figures');
+      showHealth('bad', 'This token may not see the node’s figures', [message]);
     } else {
       showHealth('bad', 'The node does not answer');
     }
@@ -232,8 +232,10 @@ function wantToken(why) {
 byId('token-button').addEventListener('click', openTokenDialog);
 tokenDialog.addEventListener('close', () => {
   if (tokenDialog.returnValue === 'use') api.token.set(byId('token-input').value.trim());
-  if (tokenDialog.returnValue === 'forget') api.token.set('');
   byId('token-input').value = '';
+  if (tokenDialog.returnValue !== 'forget') return;
+  api.token.set('');
+  location.reload();  // What it showed goes with it.
 });
 
 goOn();

@@ -9,7 +9,7 @@ import { chromium } from 'playwright-core';
 
 const require = createRequire(import.meta.url);
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const program = process.env.CARILLON_PROGRAM ?? path.join(root, 'build/carillon');
+export const program = process.env.CARILLON_PROGRAM ?? path.join(root, 'build/carillon');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
