@@ -69,6 +69,18 @@ bool is_last(const kj::HttpHeaders& headers) {
   return false;
 }
 
+// Whether the header says in one way only where the body ends (RFC 9112, section 6.3): a proxy in front that understands it in
+// another way would take part of the body for another request, or let one pass that it has not seen.
+Result<void> check_framing(const HttpCall& call) {
+  KJ_IF_MAYBE (length, call.headers.get(kj::HttpHeaderId::CONTENT_LENGTH)) {
+    if (call.headers.get(kj::HttpHeaderId::TRANSFER_ENCODING) != nullptr)
+      return Error{ErrorCode::MALFORMED, "a request has a Content-Length or a Transfer-Encoding, not both", 0};
+    if (std::string_view(length->cStr()).find_first_not_of("0123456789") != std::string_view::npos)
+      return Error{ErrorCode::MALFORMED, "the Content-Length is not a number", 0};
+  }
+  return {};
+}
+
 Result<void> check(const HttpCall& call, Needs needs) {
   switch (needs) {
     case Needs::kNothing:
@@ -106,6 +118,26 @@ kj::Promise<void> route(HttpCall& call, const NodeStatsSource& stats) {
   return call.refuse_method(allowed);
 }
 
+// What KJ says of requests that never come to a Service, and of our own mistakes: without details, which are nobody's business.
+class Complaints final : public kj::HttpServerErrorHandler {
+ public:
+  explicit Complaints(const kj::HttpHeaderTable& table) : table_(table) {}
+
+  kj::Promise<void> handleApplicationError(kj::Exception exception,
+                                           kj::Maybe<kj::HttpService::Response&> response) override {
+    KJ_IF_MAYBE (open, response) {
+      if (exception.getType() == kj::Exception::Type::DISCONNECTED) return kj::READY_NOW;
+      const auto status = is_about_http(exception) ? status_of(ErrorCode::MALFORMED) : kBroken;
+      (void)open->send(status.code, status.text, kj::HttpHeaders(table_), std::uint64_t{0});
+    }
+    return kj::READY_NOW;
+  }
+
+ private:
+  static constexpr HttpStatus kBroken{500, "Internal Server Error"};
+  const kj::HttpHeaderTable& table_;
+};
+
 class Service final : public kj::HttpService {
  public:
   Service(Edge& edge, const NodeStatsSource& stats, const HttpNames& names, GuardedStream::Room& room, Visit& visit,
@@ -126,6 +158,7 @@ class Service final : public kj::HttpService {
 
   kj::Promise<void> request(Method method, kj::StringPtr url, const kj::HttpHeaders& headers,
                             kj::AsyncInputStream& body, Response& response) override {
+    if (over_) return nothing_more();
     if (!last_ && is_last(headers)) {
       last_ = true;
       (void)server_.drain();  // Says so in the answer, and closes after it.
@@ -133,6 +166,10 @@ class Service final : public kj::HttpService {
     auto target = HttpTarget::parse({url.cStr(), url.size()});
     auto call = kj::heap<HttpCall>(HttpCall{edge_, names_, method, {}, headers, body, response, *stream_, visit_});
     auto& answered = *call;
+    if (const auto framed = check_framing(answered); !framed) {
+      over_ = true;
+      return answered.refuse(framed.error()).attach(kj::mv(call)).then([] { return nothing_more(); });
+    }
     if (!target) return answered.refuse({ErrorCode::MALFORMED, "this URL names nothing", 0}).attach(kj::mv(call));
     answered.target = std::move(*target);
     if (const auto* page = gateway_page(method, answered.target.path))  // Everybody may see it.
@@ -145,13 +182,17 @@ class Service final : public kj::HttpService {
   }
 
  private:
+  // Ends the connection, where a drain would still answer what has come.
+  static kj::Promise<void> nothing_more() { return KJ_EXCEPTION(DISCONNECTED, "what follows is not looked at"); }
+
   Edge& edge_;
   const NodeStatsSource& stats_;
   const HttpNames& names_;
   GuardedStream::Room& room_;
   Visit& visit_;
   GuardedStream* stream_ = nullptr;
-  bool last_ = false;
+  bool last_ = false;  // The client wants no more answers.
+  bool over_ = false;  // Nobody knows where the next request begins.
   kj::HttpServer server_;
 };
 
@@ -161,10 +202,12 @@ struct HttpFront::Parts {
   Parts(Edge& the_edge, const NodeStatsSource& source) : edge(the_edge), stats(source) {
     settings.headerTimeout = edge.edge_limits.request_within.count() * kj::MILLISECONDS;
     settings.pipelineTimeout = 60 * kj::SECONDS;
+    settings.errorHandler = complaints;
   }
   Edge& edge;
   const NodeStatsSource& stats;
   HttpNames names;
+  Complaints complaints{*names.table};
   GuardedStream::Room room{0, kReceivingBytesMax};
   kj::HttpServerSettings settings;
 };

@@ -48,6 +48,11 @@ HttpStatus status_of(ErrorCode code) {
   return {500, "Internal Server Error"};
 }
 
+bool is_about_http(const kj::Exception& exception) {
+  return exception.getType() == kj::Exception::Type::FAILED &&
+         std::string_view(exception.getFile()).ends_with("/http.c++");
+}
+
 HttpNames::HttpNames() {
   kj::HttpHeaderTable::Builder builder;
   allow = builder.add("Allow");
@@ -131,6 +136,8 @@ kj::Promise<Result<std::string>> HttpCall::read_body(std::size_t bytes_max) {
               if (failed.getType() == kj::Exception::Type::OVERLOADED)
                 return Body(Error{ErrorCode::MALFORMED,
                                   "the body did not come within " + std::to_string(within.count()) + " ms", 0});
+              if (is_about_http(failed))
+                return Body(Error{ErrorCode::MALFORMED, "where the body ends cannot be understood", 0});
               return Body(Error{ErrorCode::PAYLOAD_TOO_LARGE,
                                 "the body may have at most " + std::to_string(bytes_max) + " bytes", 0});
             });

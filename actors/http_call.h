@@ -24,6 +24,9 @@ inline constexpr HttpStatus kHttpOk{200, "OK"};
 // RFC 9110, section 15.
 HttpStatus status_of(ErrorCode code);
 
+// Whether KJ's HTTP library complains: about what the client sent, where its limits and our own code are no matter.
+bool is_about_http(const kj::Exception& exception);
+
 // The header fields that we read or write and KJ does not know.
 struct HttpNames {
   HttpNames();

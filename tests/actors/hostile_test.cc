@@ -87,6 +87,67 @@ TEST_F(Hostile, MalformedBytes) {
   }
 }
 
+// Goal: nobody gets a request past a proxy inside of another one. Method: requests whose end can be understood in two ways; in one
+// of them a second request follows, which would be seen in its stream.
+TEST_F(Hostile, P9NoRequestIsSmuggledInsideOfAnother) {
+  const std::string inner =
+      "POST /events/player/smuggled?type=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}";
+  const std::string outer = "POST /events/player/front?type=t HTTP/1.1\r\nHost: localhost\r\n";
+  const auto length = [](std::size_t bytes) { return "Content-Length: " + std::to_string(bytes) + "\r\n"; };
+  const std::string chunked = "Transfer-Encoding: chunked\r\n";
+  const std::string chunk = "\r\n2\r\n{}\r\n0\r\n\r\n";
+  for (const auto& request : std::vector<std::string>{
+           // Both ways of saying it, in either order.
+           outer + length(5 + inner.size()) + chunked + "\r\n0\r\n\r\n" + inner,
+           outer + chunked + length(2) + chunk + inner,
+           // Two lengths, or one that is none.
+           outer + length(2) + length(2 + inner.size()) + "\r\n{}" + inner,
+           outer + length(2) + length(2) + "\r\n{}" + inner,
+           outer + "Content-Length: 2, 2\r\n\r\n{}" + inner,
+           outer + "Content-Length: +2\r\n\r\n{}" + inner,
+           outer + "Content-Length: 0x2\r\n\r\n{}" + inner,
+           outer + "Content-Length: 2 0\r\n\r\n{}" + inner,
+           outer + "Content-Length: -1\r\n\r\n{}" + inner,
+           outer + "Content-Length:\r\n 2\r\n 0\r\n\r\n{}" + inner,  // Folded lines (obs-fold).
+           // Encodings that are not the one that we know, or look like it.
+           outer + "Transfer-Encoding: xchunked\r\n" + chunk + inner,
+           outer + "Transfer-Encoding: identity\r\n" + chunk + inner,
+           outer + "Transfer-Encoding: chunked, identity\r\n" + chunk + inner,
+           outer +
+               "Transfer-Encoding: \x0b"
+               "chunked\r\n" +
+               chunk + inner,
+           outer + "Transfer-Encoding:\r\n chunked\r\n" + chunk + inner,
+           outer + chunked + chunked + chunk + inner,
+           outer + length(2) + "X-Folded: a\r\n Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n" + chunk +
+               inner,
+           // Chunks with extensions, and other lengths that are none.
+           outer + chunked + "\r\n2;a=b\r\n{}\r\n0\r\n\r\n" + inner,
+           outer + chunked + "\r\n2;a=\n{}\r\n0\r\n\r\n" + inner,
+           outer + chunked + "\r\n0x2\r\n{}\r\n0\r\n\r\n" + inner,
+           outer + chunked + "\r\n-2\r\n{}\r\n0\r\n\r\n" + inner,
+           outer + chunked + "\r\n2\r\n{}xx0\r\n\r\n" + inner,
+       }) {
+    RawSocket socket(node.http());
+    ASSERT_TRUE(socket.send(request));
+    bool closed = false;
+    const auto answers = socket.receive_all(closed);
+    SCOPED_TRACE(::testing::PrintToString(request) + "\n" + answers);
+    EXPECT_TRUE(closed);
+    EXPECT_THAT(answers, ::testing::StartsWith("HTTP/1.1 400 "));
+    EXPECT_EQ(answers.find("200 OK"), std::string::npos);
+  }
+  EXPECT_TRUE(node.payloads("player/smuggled").empty());
+  EXPECT_TRUE(node.payloads("player/front").empty());
+  // Two requests, one behind the other, are two requests.
+  RawSocket socket(node.http());
+  ASSERT_TRUE(socket.send(outer + length(2) + "\r\n{}" + outer + chunked + chunk + inner));
+  std::string answers;
+  while (node.payloads("player/smuggled").empty() && socket.receive_more(answers)) {
+  }
+  EXPECT_EQ(node.payloads("player/front").size(), 2u);
+}
+
 TEST_F(Hostile, P7HundredMegabytesOfGarbage) {
   const auto before = node.anonymous_bytes();
   std::string lines;
