@@ -38,6 +38,8 @@ kj::Promise<std::size_t> GuardedStream::tryRead(void* buffer, std::size_t bytes_
 
 void GuardedStream::came(std::string_view bytes) {
   if (!guard_) {
+    if (!requests_.take(bytes))
+      kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "nobody knows where the client's request ends"));
     tail_.append(bytes.substr(bytes.size() - std::min(bytes.size(), kEndOfHeader.size())));
     tail_.erase(0, tail_.size() - std::min(tail_.size(), kEndOfHeader.size()));
     return;

@@ -1,4 +1,4 @@
-// A connection of the HTTP port that can watch over what comes, once it has become a WebSocket. Belongs to the gateway's thread.
+// A connection of the HTTP port that watches over what comes: requests, and frames once it has become a WebSocket. Belongs to the gateway's thread.
 #pragma once
 
 #include <kj/async-io.h>
@@ -9,6 +9,7 @@
 
 #include "actors/frame_guard.h"
 #include "actors/latency.h"
+#include "actors/request_guard.h"
 
 namespace carillon::actors {
 
@@ -49,6 +50,7 @@ class GuardedStream final : public kj::AsyncIoStream {
 
   kj::Own<kj::AsyncIoStream> inner_;
   Room& room_;
+  RequestGuard requests_;
   std::string tail_;  // The last bytes that came before the guard.
   std::optional<FrameGuard> guard_;
   std::uint64_t accounted_ = 0;
