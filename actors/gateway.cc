@@ -124,8 +124,7 @@ struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
     auto visit = kj::heap<Visit>(edge);
     auto& guest = *visit;
     if (!guest.begin(*stream)) return kj::READY_NOW;  // Closed at once.
-    if (edge.edge_limits.per_address.bytes_per_second > 0 || edge.edge_limits.per_subject.bytes_per_second > 0)
-      stream = kj::heap<MeteredStream>(kj::mv(stream), guest, edge.timer);
+    if (guest.counts_bytes()) stream = kj::heap<MeteredStream>(kj::mv(stream), guest, edge.timer);
     auto served = !keys->has_tls() ? (this->*serve)(kj::mv(stream), guest)
                                    : keys->wrap(kj::mv(stream))
                                          .then(

@@ -20,12 +20,18 @@ bool Visit::begin(kj::AsyncIoStream& stream) {
   if (!edge_.addresses.limits().any()) return true;
   sockaddr_storage from{};
   kj::uint size = sizeof from;
-  stream.getpeername(reinterpret_cast<sockaddr*>(&from), &size);
+  const auto gone = kj::runCatchingExceptions([&] { stream.getpeername(reinterpret_cast<sockaddr*>(&from), &size); });
+  if (gone != nullptr) return false;
   const auto address = access::IpAddress::of(from);
   if (!address || edge_.edge_limits.unlimited_addresses.contain(*address)) return true;
   address_ = edge_.addresses.enter(address->counted_as());
   if (!address_) ++edge_.counters.limited_by_address.connections;
   return address_.has_value();
+}
+
+bool Visit::counts_bytes() const {
+  return (address_ && edge_.edge_limits.per_address.bytes_per_second > 0) ||
+         (!edge_.gatekeeper.open() && edge_.edge_limits.per_subject.bytes_per_second > 0);
 }
 
 Result<void> Visit::enter(const access::Rights& rights) {

@@ -23,8 +23,10 @@ class Visit {
   Visit(const Visit&) = delete;
   Visit& operator=(const Visit&) = delete;
 
-  // False when the address that `stream` comes from has as many connections as it may.
+  // False when the address that `stream` comes from has as many connections as it may, or the client is gone already.
   [[nodiscard]] bool begin(kj::AsyncIoStream& stream);
+  // Whether the bytes that come are counted, or will be once a token is shown.
+  bool counts_bytes() const;
   // From here on the connection counts as that of the token's subject, and of no other one. LIMIT_EXCEEDED when they have as
   // many as they may; then it is nobody's.
   Result<void> enter(const access::Rights& rights);
