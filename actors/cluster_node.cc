@@ -18,7 +18,8 @@ Result<std::uint16_t> listen(caf::actor_system& system, const caf::actor& recept
   const auto colon = address.rfind(':');
   const auto host = address.substr(0, colon);
   const auto wanted = static_cast<std::uint16_t>(std::strtoul(address.c_str() + colon + 1, nullptr, 10));
-  auto port = system.middleman().publish(reception, wanted, host.c_str());
+  // Reused: the connections of a process that was killed keep the address for a minute.
+  auto port = system.middleman().publish(reception, wanted, host.c_str(), true);
   if (port) return *port;
   return Error{ErrorCode::UNAVAILABLE, "cannot listen for other nodes on " + address + ": " +
                                            system.render(port.error()) + " (is the address free, and this machine's?)"};

@@ -1,6 +1,7 @@
 // The port where nodes meet, and those who have no business there: refused, and nothing else is disturbed.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -142,6 +143,33 @@ TEST_F(PeerPort, NodesMeetAtTheAddressesThatTheyAdvertise) {
     EXPECT_EQ(address.host, "localhost");
     EXPECT_NE(address.port, 0);
   }
+}
+
+TEST_F(PeerPort, AKilledNodeListensAgainThoughItsConnectionsLinger) {
+  // Given a node that somebody is connected to at its peer port,
+  RunningCluster cluster({.nodes = 1});
+  const auto arguments = [&](const std::string& peer) -> std::vector<std::string> {
+    return {"--cluster", "--etcd", "http://" + cluster.processes().etcd().endpoint(), "--node", "zoe", "--peer", peer};
+  };
+  bench::ServerProcess node({.parent_directory = directory.path(),
+                             .data_directory = directory.path() / "zoe",
+                             .arguments = arguments("127.0.0.1:0"),
+                             .program = carillon_program()});
+  auto started = node.start();
+  ASSERT_TRUE(started.ok()) << started.error().message;
+  const auto members = cluster.processes().members();
+  ASSERT_TRUE(members.ok());
+  const auto zoe = std::ranges::find(*members, "zoe", &cluster::Member::node);
+  ASSERT_NE(zoe, members->end());
+  RawSocket lingering(address_of(zoe->peer));
+  std::string greeting;
+  ASSERT_TRUE(lingering.receive_more(greeting));
+  // when it is killed, so that the kernel keeps that connection half closed,
+  node.kill();
+  // then it starts at the same address.
+  node.set_arguments(arguments(zoe->peer));
+  started = node.start();
+  EXPECT_TRUE(started.ok()) << started.error().message << node.last_words();
 }
 
 }  // namespace
