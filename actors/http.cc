@@ -1,5 +1,6 @@
 #include "actors/http.h"
 
+#include <kj/debug.h>
 #include <strings.h>
 
 #include <array>

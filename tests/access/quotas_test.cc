@@ -39,6 +39,7 @@ TEST(Quotas, P7WhoComesAgainIsNotANewOne) {
 TEST(Quotas, P7RemembersNoMoreThanItMayAndNobodyWhoIsConnectedIsForgotten) {
   Quotas quotas({.connections_max = 1}, 100);
   std::vector<Quotas::Place> connected;
+  connected.reserve(50);
   for (int i = 0; i < 50; ++i) connected.push_back(*quotas.enter("connected " + std::to_string(i)));
   for (int i = 0; i < 10'000; ++i) EXPECT_TRUE(quotas.enter("passing " + std::to_string(i)));
   EXPECT_LE(quotas.remembered(), 113u) << "a few more for a moment, while it meets who is connected (LruCache)";
@@ -49,6 +50,7 @@ TEST(Quotas, OfZeroAreWithoutLimit) {
   EXPECT_FALSE(QuotaLimits{}.any());
   Quotas quotas(QuotaLimits{});
   std::vector<Quotas::Place> places;
+  places.reserve(1'000);
   for (int i = 0; i < 1'000; ++i) places.push_back(*quotas.enter("ana"));
   EXPECT_EQ(places.back().usage().connections, 1'000u);
 }

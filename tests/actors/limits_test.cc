@@ -16,7 +16,6 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using TestClock = std::chrono::steady_clock;
 
 constexpr const char* kElsewhere = "127.0.0.2";  // An address of this machine that the tests do not use otherwise.
@@ -174,6 +173,7 @@ TEST_F(AddressLimits, P7AFollowThatIsOneTooManyComesLater) {
   // More than are saved up, one after the other; each gets its event.
   int came = 0;
   std::vector<kj::Own<client::Follower>> followers;
+  followers.reserve(120);
   for (int i = 0; i < 120; ++i)
     followers.push_back(kj::heap<client::Follower>(
         session.network(), session.timer(), client::Follower::Options{.addresses = {{node.rpc()}}},
@@ -205,6 +205,7 @@ TEST_F(AddressLimits, P7WhoSendsTooManyBytesIsReadFromSlowly) {
 TEST_F(AddressLimits, LoopbackHasNoneByDefault) {
   RunningNode node;
   std::vector<RawSocket> sockets;
+  sockets.reserve(600);
   for (int i = 0; i < 600; ++i) sockets.emplace_back(node.http());
   const auto figures = publish_all(node, 60'000);
   EXPECT_EQ(figures.accepted, 60'000u);
@@ -275,6 +276,7 @@ TEST_F(SubjectConnections, P9OneSubjectHasNoMoreThanItMayOnAllDoorsTogether) {
 
 TEST_F(SubjectConnections, P9ATokenThatSaysSoIsUnlimited) {
   std::vector<kj::Own<client::Connection>> connections;
+  connections.reserve(10);
   for (int i = 0; i < 10; ++i) connections.push_back(connect(token_of("server", R"(,"unlimited":true)")));
   for (const auto& connection : connections) EXPECT_NE(connection.get(), nullptr);
 }
@@ -282,6 +284,7 @@ TEST_F(SubjectConnections, P9ATokenThatSaysSoIsUnlimited) {
 // What comes one after the other on one connection, as a proxy sends it, is each its own subject's.
 TEST_F(SubjectConnections, P9AConnectionCountsForWhoUsesItNow) {
   std::vector<RawSocket> connections;
+  connections.reserve(6);
   for (int i = 0; i < 6; ++i) {
     auto& proxied = connections.emplace_back(node.http());
     for (const std::string subject : {"ana", "bo", "cy"}) {

@@ -25,14 +25,15 @@ bool takes(const std::string& bytes) {
 
 TEST(RequestGuard, TakesRequestsOneBehindTheOtherWhateverIsInTheirBodies) {
   const std::string mark(kMark);
+  const auto chunks = post("Transfer-Encoding: Chunked\r\n", "7\r\n" + mark + "\r\n07\r\n" + mark + "\r\n0\r\n\r\n");
   std::string requests;
   for (int i = 0; i < 3; ++i) {
     requests += kGet;
     requests += post("Content-Length: 7\r\n", mark);
     requests += post("content-length:\t7 \r\nX-Long: " + std::string(5'000, 'x') + "\r\n", mark);
-    requests += post("Transfer-Encoding: Chunked\r\n", "7\r\n" + mark + "\r\n07\r\n" + mark + "\r\n0\r\n\r\n");
+    requests += chunks;
     requests += post("Content-Length: 0\r\nX-Folded: a\r\n b : c\r\n", "");
-    requests += "\r\n" + std::string(kGet);  // An empty line before a request is passed over.
+    requests.append("\r\n").append(kGet);  // An empty line before a request is passed over.
     requests += "GET /a HTTP/1.1\nHost: x\n\n";
   }
   EXPECT_TRUE(takes(requests));
