@@ -91,11 +91,20 @@ caf::behavior listener(caf::event_based_actor*, std::shared_ptr<Told> told) {
   };
 }
 
+// The next message, if it is of this type.
+template <class T>
+std::optional<T> next(caf::scoped_actor& self) {
+  std::optional<T> heard;
+  self->receive([&](const T& message) { heard = message; }, caf::after(5s) >> [] {});
+  return heard;
+}
+
 class LinkTest : public ::testing::Test {
  protected:
   caf::actor link_to_ant(LinkSettings settings) {
     auto routes = std::make_shared<std::vector<caf::actor>>(), replicas = std::make_shared<std::vector<caf::actor>>();
     auto standings = std::make_shared<std::vector<std::unique_ptr<Standing>>>();
+    standings_ = standings;
     for (std::uint16_t p = 0; p < kPartitions; ++p) {
       routes->push_back(system_.spawn(listener, told_));
       replicas->push_back(system_.spawn(listener, told_));
@@ -128,6 +137,7 @@ class LinkTest : public ::testing::Test {
   SystemConfig config_{2};
   caf::actor_system system_{config_};
   std::shared_ptr<Told> told_ = std::make_shared<Told>();
+  Standings standings_;  // Of the link.
   caf::actor link_;
 };
 
@@ -259,6 +269,46 @@ TEST_F(LinkTest, P9FramesOfNobodyAndNonsenseOfThePeerAreNotTaken) {
   ant.arrived_bytes = 1u << 30;
   ant.say(link_, {}, true);
   EXPECT_TRUE(eventually(5s, [&] { return told_->lost == 4 * kPartitions; }));
+}
+
+TEST_F(LinkTest, WhatAPeersSessionNoLongerFollowsIsTakenFromThePartitionAndWithTheSessionItsSeat) {
+  // Given a partition that is served here,
+  caf::scoped_actor partition(system_);
+  PlayedPeer ant(system_);
+  link_to_ant(small());
+  ASSERT_TRUE(ant.meet(link_));
+  (*standings_)[1]->read_lease_until = (Clock::now() + 60s).time_since_epoch().count();
+  caf::anon_send(link_, Serving{.partition = {1}, .actor = caf::actor_cast<caf::actor>(partition), .life = 1});
+  // and a session of the peer that follows two of its entities.
+  const auto ada = EntityId::parse("player/ada").value(), bo = EntityId::parse("player/bo").value();
+  constexpr runtime::SessionId kThere = 5;
+  ant.say(link_, {{{1}, FollowParcel{{kThere, 1}, ada}}, {{1}, FollowParcel{{kThere, 2}, bo}}}, true);
+  const auto opened = next<SessionOpened>(partition);
+  const auto follows_ada = next<FollowEntity>(partition), follows_bo = next<FollowEntity>(partition);
+  ASSERT_TRUE(opened && follows_ada && follows_bo);
+  EXPECT_EQ(follows_ada->follower.session, opened->session);
+  // When it unfollows one of them,
+  ant.say(link_, {{{1}, UnfollowParcel{{kThere, 1}, ada}}}, true);
+  // then the partition is told of just that, by the number that it knows the session by,
+  const auto unfollows = next<UnfollowEntity>(partition);
+  ASSERT_TRUE(unfollows);
+  EXPECT_EQ(unfollows->follower.session, opened->session);
+  EXPECT_EQ(unfollows->follower.follow, 1u);
+  EXPECT_EQ(unfollows->entity, ada);
+  // and what a session unfollows that has no seat here is nobody's.
+  ant.say(link_, {{{1}, UnfollowParcel{{kThere + 1, 1}, ada}}}, true);
+  // When the session is gone, then so is its seat.
+  partition->monitor(opened->actor);
+  ant.say(link_, {{{1}, SessionClosedParcel{kThere}}}, true);
+  const auto closed = next<SessionClosed>(partition);
+  ASSERT_TRUE(closed);
+  EXPECT_EQ(closed->session, opened->session);
+  const auto ended = next<caf::down_msg>(partition);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->source, opened->actor.address());
+  partition->receive(
+      [](const UnfollowEntity&) { ADD_FAILURE() << "the partition hears of a session that it does not know"; },
+      caf::after(0s) >> [] {});
 }
 
 }  // namespace
