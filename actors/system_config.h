@@ -21,6 +21,9 @@ class SystemConfig : public caf::actor_system_config {
   // With links to other nodes.
   void load_links() {
     load<caf::io::middleman>();
+    // Messages are read by the thread that has read them from their socket: with one worker for that (the default), each
+    // would wait to be handed to another thread first, and there is only one socket to a peer anyway.
+    set("middleman.workers", std::size_t{0});
     // Only with these does CAF notice a connection of which nothing is left but its sockets.
     set("middleman.heartbeat-interval", caf::timespan(std::chrono::milliseconds(500)));
     set("middleman.connection-timeout", caf::timespan(std::chrono::seconds(3)));
