@@ -25,14 +25,16 @@ struct ReplicaLimits {
   // On the way to one backup.
   std::size_t append_bytes_max = 1u << 20;  // In one message; a larger entry goes alone.
   std::size_t unanswered_bytes_max = 8u << 20;
+  // The same to one that is not in sync, so that what is waited for does not stand in its journal behind what is not.
+  std::size_t catching_up_bytes_max = 256u << 10;
   // A copy of the records.
-  std::size_t chunk_bytes = 256u << 10;
-  std::uint64_t chunks_ahead = 4;  // Credit: sent and not yet written.
+  std::size_t chunk_bytes = 64u << 10;
+  std::uint64_t chunks_ahead = 2;  // Credit: sent and not yet written.
   // In one write.
   std::size_t apply_bytes_max = 4u << 20;
   std::size_t erase_keys_max = 4'096;
   // Entries kept in memory besides those that are not on disk yet.
-  std::size_t cache_bytes = 8u << 20;
+  std::size_t cache_bytes = 1u << 20;
 };
 
 }  // namespace carillon::cluster

@@ -198,9 +198,11 @@ void Replica::State::heartbeat(const NodeName& node, Backup& backup) {
 void Replica::State::send_entries(const NodeName& node, Backup& backup) {
   if (!backup.streaming) return;
   if (backup.next <= log.base()) return begin_copy(node, backup);
-  while (backup.next <= log.end() &&
-         (backup.unanswered.empty() || backup.unanswered_bytes < options.limits.unanswered_bytes_max)) {
-    auto entries = log.read(backup.next, options.limits.append_bytes_max);
+  const auto& limits = options.limits;
+  const bool waited_for = backup.id && is_in_sync(*backup.id);
+  const auto unanswered_max = waited_for ? limits.unanswered_bytes_max : limits.catching_up_bytes_max;
+  while (backup.next <= log.end() && (backup.unanswered.empty() || backup.unanswered_bytes < unanswered_max)) {
+    auto entries = log.read(backup.next, std::min(limits.append_bytes_max, unanswered_max));
     if (!entries) return fail(entries.error());
     const auto previous = backup.next - 1;
     for (const auto& entry : *entries) backup.sent(backup.next, entry.size());

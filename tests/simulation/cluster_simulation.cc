@@ -30,6 +30,7 @@ ClusterSettings cluster_settings_of(Dice& dice) {
   limits.log_bytes_kept = dice.pick<std::uint64_t>({3'000, 256u << 20, 256u << 20});
   limits.append_bytes_max = dice.pick<std::size_t>({1, 2'000, 1u << 20});
   limits.unanswered_bytes_max = dice.pick<std::size_t>({1, 5'000, 8u << 20});
+  limits.catching_up_bytes_max = dice.pick<std::size_t>({1, 5'000, 256u << 10});
   limits.chunk_bytes = dice.pick<std::size_t>({1, 500, 256u << 10});
   limits.chunks_ahead = dice.pick<std::uint64_t>({1, 2, 4});
   limits.apply_bytes_max = dice.pick<std::size_t>({1, 3'000, 4u << 20});
