@@ -55,6 +55,7 @@ void write(wire::StoredEvent::Builder out, const Event& event) {
   out.setSequence(event.sequence);
   out.setAcceptedAtMs(event.accepted_at_ms);
   out.setRedriveOf(event.redrive_of);
+  if (event.traceparent) out.setTraceparent(text(event.traceparent->text()));
 }
 Event event(wire::StoredEvent::Reader in) {
   return {std::string(view(in.getType())),
@@ -62,7 +63,8 @@ Event event(wire::StoredEvent::Reader in) {
           producer(in.getProducer()),
           in.getSequence(),
           in.getAcceptedAtMs(),
-          in.getRedriveOf()};
+          in.getRedriveOf(),
+          TraceParent::parse(view(in.getTraceparent()))};
 }
 
 void write(wire::Publication::Builder out, const EntityId& to, const Event& event) {
@@ -70,9 +72,16 @@ void write(wire::Publication::Builder out, const EntityId& to, const Event& even
   out.setType(text(event.type));
   out.setPayload(text(event.payload));
   out.setSequence(event.sequence);
+  if (event.traceparent) out.setTraceparent(text(event.traceparent->text()));
 }
 Event event(wire::Publication::Reader in, const ProducerId& from) {
-  return {std::string(view(in.getType())), std::string(view(in.getPayload())), from, in.getSequence(), 0, 0};
+  return {std::string(view(in.getType())),
+          std::string(view(in.getPayload())),
+          from,
+          in.getSequence(),
+          0,
+          0,
+          TraceParent::parse(view(in.getTraceparent()))};
 }
 
 EventRun run_of(capnp::List<wire::StoredEvent>::Reader events, Offset first) {
@@ -415,7 +424,8 @@ constexpr std::size_t kParcelBytes = 64;
 constexpr std::size_t kEventBytes = 96;
 
 std::size_t bytes_of(const Event& event) {
-  return kEventBytes + event.payload.size() + event.type.size() + event.producer.stored().size();
+  return kEventBytes + (event.traceparent ? TraceParent::kTextBytes : 0) + event.payload.size() + event.type.size() +
+         event.producer.stored().size();
 }
 
 struct Sizes {

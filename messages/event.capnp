@@ -19,6 +19,10 @@ struct Publication {
 
   sequence @3 :UInt64;
   # From 1, counted by the producer over everything that it sends. With the producer it is the event's identity (P2).
+
+  traceparent @4 :Text;
+  # Where it stands in a trace: the field of that name of W3C Trace Context, version 00 or higher. Optional; one that has not
+  # that form is ignored. Whether an event is a repetition is judged without it.
 }
 
 struct StoredEvent {
@@ -41,4 +45,7 @@ struct StoredEvent {
 
   redriveOf @5 :UInt64;
   # The offset of the dead letter that this event repeats; 0 for all others.
+
+  traceparent @6 :Text;
+  # As published, in the form of version 00; of what a hub sent, that of the event that it handled. Empty when there is none.
 }

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "messages/producer_id.h"
+#include "messages/trace_parent.h"
 
 namespace carillon {
 
@@ -24,6 +26,9 @@ struct Event {
   Sequence sequence = 0;
   UnixMs accepted_at_ms = 0;
   Offset redrive_of = 0;  // The offset of the dead letter that this event repeats; 0 for all others.
+  // As published; of what a hub sends, that of the event that it handled. Judges nothing: not who is a duplicate, not what
+  // handlers do.
+  std::optional<TraceParent> traceparent = {};
 };
 
 // Consecutive events of one mailbox: the first at `first`.

@@ -41,7 +41,8 @@ Result<PublishItem> check_publication(const PublicationView& publication, const 
                      Event{.type = std::string(publication.type),
                            .payload = std::string(publication.payload),
                            .producer = producer,
-                           .sequence = publication.sequence}};
+                           .sequence = publication.sequence,
+                           .traceparent = publication.traceparent}};
 }
 
 Result<void> Admission::pass(const ProducerId& producer, Sequence sequence) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 
@@ -18,6 +19,7 @@ namespace carillon::runtime {
 struct PublicationView {
   std::string_view entity, type, payload;
   Sequence sequence = 0;
+  std::optional<TraceParent> traceparent = {};
 };
 
 // The item to hand to the entity's partition. MALFORMED, UNKNOWN_KIND, UNKNOWN_TYPE, FORBIDDEN or PAYLOAD_TOO_LARGE.

@@ -160,14 +160,15 @@ Result<Fold::Outcome> Fold::step(std::size_t events_max) {
 std::optional<Fold::Failure> Fold::fold_one(const Event& event, Offset offset) {
   if (!dead_.contains(offset)) {
     auto effects = state_->apply(event, Context(options_.hub, offset, event));
-    if (!effects) return Failure{offset, effects.error().message};
-    if (offset > counters_from_) number(std::move(*effects), offset);
+    if (!effects) return Failure{offset, effects.error().message, event.traceparent};
+    if (offset > counters_from_) number(std::move(*effects), event, offset);
   }
   folded_ = offset;
   return std::nullopt;
 }
 
-void Fold::number(Effects effects, Offset offset) {
+// What an event causes is part of its trace.
+void Fold::number(Effects effects, const Event& cause, Offset offset) {
   const auto before = unsettled_.size();
   const bool known = offset <= known_acknowledged_;
   for (auto& effect : std::move(effects).list()) {
@@ -182,7 +183,8 @@ void Fold::number(Effects effects, Offset offset) {
                        {.type = std::move(effect.type),
                         .payload = std::move(effect.payload),
                         .producer = producer_,
-                        .sequence = sequence}});
+                        .sequence = sequence,
+                        .traceparent = cause.traceparent}});
     const auto mine = unsettled_.begin() + static_cast<std::ptrdiff_t>(before);
     const auto found = std::find_if(mine, unsettled_.end(), [&](const auto& some) { return some.target == target; });
     if (found == unsettled_.end())

@@ -27,7 +27,7 @@ namespace carillon::runtime {
 // One event that a hub sends to an entity.
 struct Emission {
   EntityId target;
-  Event event;  // Producer and sequence are set; the receiving partition sets the time.
+  Event event;  // Producer, sequence and traceparent are set; the receiving partition sets the time.
 };
 
 // Consecutive emissions of one hub to one partition; their sequences are `first`, `first` + 1, …
@@ -60,6 +60,7 @@ class Fold {
   struct Failure {
     Offset offset = 0;
     std::string reason;
+    std::optional<TraceParent> traceparent = {};  // Of the event, for logs.
   };
   struct Outcome {
     std::vector<std::pair<PartitionId, HubEmissions>> emissions;  // To be sent now.
@@ -100,7 +101,7 @@ class Fold {
   Result<void> load();
   Result<bool> refill();
   std::optional<Failure> fold_one(const Event& event, Offset offset);
-  void number(Effects effects, Offset offset);
+  void number(Effects effects, const Event& cause, Offset offset);
   void send_what_may_go(Outcome& outcome);
   void settle();
   Snapshot snapshot_now() const;

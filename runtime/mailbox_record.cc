@@ -5,12 +5,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace carillon::runtime {
 namespace {
 
 constexpr std::size_t kNumberBytesMax = 10;
-constexpr std::size_t kNumbers = 6;               // Of an event, its lengths included.
+constexpr std::size_t kNumbers = 6;  // Of an event, its lengths included.
+constexpr std::size_t kEventBytesMax = (kNumbers + 1) * kNumberBytesMax + TraceParent::kBytes;  // Without its texts.
 constexpr std::size_t kBufferKept = 1024 * 1024;  // A larger one is given back at the next record.
 
 Error damaged() { return {ErrorCode::UNAVAILABLE, "a stored mailbox record does not decode; run `carillon verify`"}; }
@@ -73,6 +75,19 @@ UnixMs sum(UnixMs earlier, std::int64_t by) {
   return static_cast<UnixMs>(static_cast<std::uint64_t>(earlier) + static_cast<std::uint64_t>(by));
 }
 
+// Reads what stands behind the events. False when it is not as it must be.
+bool read_traces(Eye& eye, std::vector<Event>& events) {
+  for (std::size_t next = 0; !eye.rest.empty(); ++next) {
+    const auto skipped = eye.number();
+    const auto bytes = eye.bytes(TraceParent::kBytes);
+    if (!skipped || !bytes || next >= events.size() || *skipped >= events.size() - next) return false;
+    next += *skipped;
+    events[next].traceparent = TraceParent::from_bytes(*bytes);
+    if (!events[next].traceparent) return false;
+  }
+  return true;
+}
+
 // Reads one event behind `before`, which is nullptr for the first.
 std::optional<Event> read_event(Eye& eye, const Event* before) {
   const auto as_before = [&](const std::string& text) { return std::optional<std::string_view>(text); };
@@ -98,8 +113,7 @@ std::optional<Event> read_event(Eye& eye, const Event* before) {
 std::string_view encode_mailbox_record(std::span<const Event* const> events) {
   std::size_t bytes_max = kNumberBytesMax;
   for (const auto* event : events)
-    bytes_max +=
-        kNumbers * kNumberBytesMax + event->producer.stored().size() + event->type.size() + event->payload.size();
+    bytes_max += kEventBytesMax + event->producer.stored().size() + event->type.size() + event->payload.size();
   thread_local std::unique_ptr<char[]> buffer;
   thread_local std::size_t buffer_bytes = 0;
   if (bytes_max > buffer_bytes || buffer_bytes > kBufferKept) {
@@ -130,6 +144,15 @@ std::string_view encode_mailbox_record(std::span<const Event* const> events) {
     pen.bytes(event->payload);
     before = event;
   }
+  std::uint64_t skipped = 0;
+  for (const auto* event : events) {
+    if (!event->traceparent) {
+      ++skipped;
+      continue;
+    }
+    pen.number(std::exchange(skipped, 0));
+    pen.bytes(event->traceparent->bytes());
+  }
   return {buffer.get(), static_cast<std::size_t>(pen.at - buffer.get())};
 }
 
@@ -144,7 +167,7 @@ Result<std::vector<Event>> decode_mailbox_record(std::string_view bytes) {
     if (!event) return damaged();
     events.push_back(std::move(*event));
   }
-  if (!eye.rest.empty()) return damaged();
+  if (!read_traces(eye, events)) return damaged();
   return events;
 }
 

@@ -512,6 +512,7 @@ void Partition::to_dead_letters(Mailbox& mailbox, const Fold::Failure& failure) 
   open_->writes.put(entity_key(id(), Tag::kDeadLetter, mailbox.id, failure.offset),
                     encode(DeadLetter{failure.reason, mailbox.hub.failures, false}));
   open_->worth_a_commit = true;
+  outputs_.dead_lettered.push_back({mailbox.id, failure.offset, mailbox.hub.failures, failure.traceparent});
   mailbox.hub.failures = 0;
   ++counters_.dead_letters;
   if (mutated(Mutation::kDeadLetterNotAwaited)) return feed(mailbox);

@@ -119,6 +119,14 @@ struct Outputs {
   std::vector<Published> published;
   std::unordered_map<SessionId, std::vector<Delivery>> deliveries;
 
+  struct DeadLettered {
+    EntityId hub;
+    Offset offset = 0;
+    std::uint32_t attempts = 0;
+    std::optional<TraceParent> traceparent;
+  };
+  std::vector<DeadLettered> dead_lettered;  // For the log.
+
   struct Redriven {
     std::uint64_t call = 0;
     Result<Offset> outcome;

@@ -169,7 +169,8 @@ kj::Promise<Answer<wire::Gateway::PublishResults>> Connection::publish(std::stri
   // The size of the message, so that it is one segment.
   std::size_t words = 16 + text_words(producer.size());
   for (const Publication& item : batch)
-    words += 4 + text_words(item.entity.size()) + text_words(item.type.size()) + text_words(item.payload.size());
+    words += 5 + text_words(item.entity.size()) + text_words(item.type.size()) + text_words(item.payload.size()) +
+             (item.traceparent.empty() ? 0 : text_words(item.traceparent.size()));
   auto request = gateway_.publishRequest(capnp::MessageSize{words, 0});
   put(producer, [&](unsigned bytes) { return request.initProducer(bytes); });
   auto items = request.initBatch(static_cast<unsigned>(batch.size()));
@@ -180,6 +181,8 @@ kj::Promise<Answer<wire::Gateway::PublishResults>> Connection::publish(std::stri
     put(item.type, [&](unsigned bytes) { return builder.initType(bytes); });
     put(item.payload, [&](unsigned bytes) { return builder.initPayload(bytes); });
     builder.setSequence(item.sequence);
+    if (!item.traceparent.empty())
+      put(item.traceparent, [&](unsigned bytes) { return builder.initTraceparent(bytes); });
   }
   return settle(request.send());
 }

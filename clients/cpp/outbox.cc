@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "messages/trace_parent.h"
+
 namespace carillon::client {
 namespace {
 
@@ -13,8 +15,9 @@ bool passes(ErrorCode code) { return code == ErrorCode::OVERLOADED || code == Er
 
 Publication Outbox::Slot::publication() const {
   const std::string_view all = text;
-  return {all.substr(0, entity_bytes), all.substr(entity_bytes, type_bytes), all.substr(entity_bytes + type_bytes),
-          sequence};
+  const std::size_t before_payload = entity_bytes + type_bytes, behind_payload = all.size() - traceparent_bytes;
+  return {all.substr(0, entity_bytes), all.substr(entity_bytes, type_bytes),
+          all.substr(before_payload, behind_payload - before_payload), sequence, all.substr(behind_payload)};
 }
 
 Outbox::Outbox(Limits limits) : limits_(limits), slots_(kSlotsAtFirst) {
@@ -23,7 +26,9 @@ Outbox::Outbox(Limits limits) : limits_(limits), slots_(kSlotsAtFirst) {
 
 bool Outbox::offer(const Publication& publication) {
   CHECK(publication.sequence > highest_);
-  const std::size_t bytes = publication.entity.size() + publication.type.size() + publication.payload.size();
+  const auto traceparent = TraceParent::parse(publication.traceparent);
+  const std::size_t bytes = publication.entity.size() + publication.type.size() + publication.payload.size() +
+                            (traceparent ? TraceParent::kTextBytes : 0);
   // What is larger than all of the room still goes alone: the node says that it is too large.
   if (queued() >= limits_.queued_events_max || (!empty() && queued_bytes_ + bytes > limits_.queued_bytes_max))
     return false;
@@ -35,6 +40,11 @@ bool Outbox::offer(const Publication& publication) {
   fresh.text.append(publication.entity).append(publication.type).append(publication.payload);
   fresh.entity_bytes = static_cast<std::uint32_t>(publication.entity.size());
   fresh.type_bytes = static_cast<std::uint32_t>(publication.type.size());
+  fresh.traceparent_bytes = 0;
+  if (traceparent) {
+    fresh.text.append(traceparent->text());
+    fresh.traceparent_bytes = TraceParent::kTextBytes;
+  }
   fresh.settled = false;
   fresh.call = 0;
   queued_bytes_ += bytes;

@@ -84,8 +84,8 @@ class Outbox {
   // One event. Slots are reused with their memory.
   struct Slot {
     Sequence sequence = 0;
-    std::string text;  // Entity, type and payload.
-    std::uint32_t entity_bytes = 0, type_bytes = 0;
+    std::string text;  // Entity, type, payload and, if it has one, traceparent.
+    std::uint32_t entity_bytes = 0, type_bytes = 0, traceparent_bytes = 0;
     bool settled = false;
     CallId call = 0;  // That carries it now.
 

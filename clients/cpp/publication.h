@@ -10,6 +10,8 @@ namespace carillon::client {
 struct Publication {
   std::string_view entity, type, payload;  // As in event.capnp.
   Sequence sequence = 0;
+  std::string_view traceparent =
+      {};  // Where it stands in a trace (event.capnp). May be left out; ignored if it is none.
 };
 
 }  // namespace carillon::client

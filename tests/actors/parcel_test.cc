@@ -19,6 +19,33 @@ TEST(Frame, ArrivesAsItWasSent) {
   EXPECT_EQ(std::get<NotPrimaryParcel>(frame->parcels[1].content).epoch, 9u);
 }
 
+TEST(Frame, CarriesTheTracesOfEvents) {
+  // Given events, published, emitted and delivered, with a trace and without.
+  const auto trace = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  const auto ada = EntityId::parse("player/ada").value();
+  const auto hub = EntityId::parse("match/1").value();
+  const Event with{
+      .type = "note", .payload = "{}", .producer = ProducerId::hub(hub), .sequence = 1, .traceparent = trace};
+  Event without = with;
+  without.sequence = 2;
+  without.traceparent.reset();
+  const std::vector<Parcel> parcels = {{{3}, PublishParcel{{7, 1, {{0, ada, with}, {1, ada, without}}}, 1}},
+                                       {{3}, EmissionsParcel{{4}, {{hub, 1, {{ada, with}, {ada, without}}}}}},
+                                       {{3}, DeliveriesParcel{7, {{1, runtime::slice_of({1, {with, without}})}}}}};
+  // When they have travelled, then they have kept it.
+  const auto frame = decode_frame(encode_frame("meeting", 5, 60, parcels));
+  ASSERT_TRUE(frame.ok());
+  const auto& items = std::get<PublishParcel>(frame->parcels.at(0).content).request.items;
+  EXPECT_EQ(items.at(0).event.traceparent, trace);
+  EXPECT_EQ(items.at(1).event.traceparent, std::nullopt);
+  const auto& emissions = std::get<EmissionsParcel>(frame->parcels.at(1).content).emissions.at(0).emissions;
+  EXPECT_EQ(emissions.at(0).event.traceparent, trace);
+  EXPECT_EQ(emissions.at(1).event.traceparent, std::nullopt);
+  const auto& delivered = std::get<DeliveriesParcel>(frame->parcels.at(2).content).deliveries.at(0).events.events;
+  EXPECT_EQ(delivered[0]->traceparent, trace);
+  EXPECT_EQ(delivered[1]->traceparent, std::nullopt);
+}
+
 // Found by fuzzing: a list of structs without contents has no bytes, however long it says it is.
 TEST(Frame, P7OneThatPromisesMoreThanItHoldsIsMalformed) {
   constexpr char kBytes[] =

@@ -48,6 +48,32 @@ TEST(Outbox, SendsWhatIsQueuedInOneCallAndSettlesItWithTheAnswer) {
   EXPECT_TRUE(outbox.empty());
 }
 
+TEST(Outbox, SendsTheTraceOfThoseThatHaveOneAlsoWhenTheyAreSentAgain) {
+  // Given events with a trace, without, and with something that is none; the slots are used for the second time.
+  const std::string trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  Outbox outbox({});
+  for (Sequence sequence = 1; sequence <= 64; ++sequence)
+    ASSERT_TRUE(outbox.offer({"hub/1", "dig", "{}", sequence, trace}));
+  (void)outbox.answered(outbox.next_call().id, {});
+  ASSERT_TRUE(outbox.empty());
+  ASSERT_TRUE(outbox.offer({"match/1", "ended", R"({"at":1})", 70, trace}));
+  ASSERT_TRUE(outbox.offer({"match/2", "began", R"({"at":2})", 71}));
+  ASSERT_TRUE(outbox.offer({"match/3", "began", R"({"at":3})", 72, std::string(100'000, '0')}));
+  // When they are sent, and sent again after the connection was lost.
+  for (int time = 0; time < 2; ++time) {
+    const auto call = outbox.next_call();
+    // Then each has its own.
+    ASSERT_EQ(call.batch.size(), 3u);
+    EXPECT_EQ(call.batch[0].traceparent, trace);
+    EXPECT_EQ(call.batch[0].payload, R"({"at":1})");
+    EXPECT_EQ(call.batch[1].traceparent, "");
+    EXPECT_EQ(call.batch[1].payload, R"({"at":2})");
+    EXPECT_EQ(call.batch[2].traceparent, "");
+    EXPECT_EQ(call.batch[2].payload, R"({"at":3})");
+    outbox.disconnected();
+  }
+}
+
 TEST(Outbox, SeveralCallsAreInFlightAndMayBeAnsweredInAnyOrder) {
   Outbox outbox({.calls_in_flight_max = 2});
   offer(outbox, {1, 2});

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,12 @@ Event event_of(const std::string& producer, const std::string& type, Sequence se
           .producer = ProducerId::trusted(producer),
           .sequence = sequence,
           .accepted_at_ms = at};
+}
+
+const std::string kTrace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+std::optional<TraceParent> trace(char last_digit = '1') {
+  return TraceParent::parse(kTrace.substr(0, kTrace.size() - 1) + last_digit);
 }
 
 // Of all shapes: producer and type repeated or not, times that run back, numbers at their ends.
@@ -53,6 +60,41 @@ TEST(MailboxRecord, GivesBackEveryFieldOfEveryEvent) {
     EXPECT_EQ((*decoded)[i].type, events[i].type);
     EXPECT_EQ((*decoded)[i].payload, events[i].payload);
   }
+}
+
+TEST(MailboxRecord, GivesBackTheTracesOfThoseEventsThatHaveOne) {
+  // Given events of which some have a trace: all combinations.
+  for (unsigned which = 0; which < 1u << 5; ++which) {
+    auto events = varied_events();
+    for (unsigned i = 0; i < events.size(); ++i)
+      if ((which >> i & 1) != 0) events[i].traceparent = trace(static_cast<char>('0' + i));
+    // When they are read again, then each has its own, and the others have none.
+    const auto decoded = decode_mailbox_record(encoded(events));
+    ASSERT_TRUE(decoded.ok()) << which;
+    for (unsigned i = 0; i < events.size(); ++i)
+      EXPECT_EQ((*decoded)[i].traceparent, events[i].traceparent) << which << ", event " << i;
+  }
+}
+
+TEST(MailboxRecord, HasItsTracesBehindTheBytesThatItHasWithoutThem) {
+  std::vector<Event> events{event_of("ca", "t", 1, 1), event_of("ca", "t", 2, 1), event_of("ca", "t", 3, 1)};
+  const auto without = encoded(events);
+  events[1].traceparent = events[2].traceparent = trace();
+  const std::string bytes(trace()->bytes());
+  EXPECT_EQ(encoded(events), without + '\x01' + bytes + '\x00' + bytes);
+  EXPECT_EQ(*count_of_mailbox_record(encoded(events)), 3u);
+}
+
+TEST(MailboxRecord, RefusesTracesOfEventsThatItDoesNotHold) {
+  const std::vector<Event> events{event_of("ca", "t", 1, 1), event_of("ca", "t", 2, 1)};
+  const auto without = encoded(events);
+  const std::string bytes(trace()->bytes());
+  EXPECT_TRUE(decode_mailbox_record(without + '\x01' + bytes).ok());
+  for (const auto& tail : {'\x02' + bytes, '\x01' + bytes + '\x00' + bytes, '\x7f' + bytes,
+                           std::string(10, '\xff') + bytes, '\x00' + std::string(TraceParent::kBytes, '\0')})
+    EXPECT_FALSE(decode_mailbox_record(without + tail).ok());
+  for (std::size_t size = 1; size < bytes.size(); ++size)
+    EXPECT_FALSE(decode_mailbox_record(without + '\x01' + bytes.substr(0, size)).ok()) << size;
 }
 
 // The bytes of a record are its format: a change of them is a change of the store's format version.
@@ -94,6 +136,7 @@ TEST(MailboxRecord, RefusesCountsThatItCannotHold) {
 TEST(MailboxRecord, SurvivesEveryDamagedByte) {
   auto events = varied_events();
   events[1].payload = "{}";
+  events[2].traceparent = trace();
   const auto bytes = encoded(events);
   for (std::size_t at = 0; at < bytes.size(); ++at) {
     for (const int value : {0x00, 0x01, 0x7f, 0x80, 0xff}) {

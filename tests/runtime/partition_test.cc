@@ -216,6 +216,69 @@ TEST(Partition, P6RedrivesADeadLetterOnce) {
   EXPECT_EQ(events[1].redrive_of, 1u);
 }
 
+const auto kTrace = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+
+TEST(Partition, AnEventAndAllThatItCausesAreOfOneTrace) {
+  // Given an event with a trace that one hub passes on to another one, which tells a player; and one without, the same way.
+  OnePartition node;
+  node.publish("counter/a", "pass", R"({"to":"counter/b","amount":3,"player":"ada"})", 1, "tester", kTrace);
+  node.publish("counter/a", "pass", R"({"to":"counter/b","amount":3,"player":"ada"})", 2);
+  // When all is done, and after a restart too,
+  node.settle();
+  node.restart();
+  node.settle();
+  // then each hop has the trace of its cause.
+  for (const auto* entity : {"counter/a", "counter/b", "player/ada"}) {
+    const auto events = node.mailbox(entity);
+    ASSERT_THAT(events, SizeIs(2)) << entity;
+    EXPECT_EQ(events[0].traceparent, kTrace) << entity;
+    EXPECT_EQ(events[1].traceparent, std::nullopt) << entity;
+  }
+}
+
+TEST(Partition, P5EmissionsThatAreRepeatedAfterACrashKeepTheirTrace) {
+  // Given an event of a trace that is durable, and a crash before anything that it causes is.
+  OnePartition node;
+  node.publish("counter/a", "add", R"({"amount":1,"player":"ada"})", 1, "tester", kTrace);
+  ASSERT_TRUE(node.work());
+  node.commit();
+  node.power_cut();
+  ASSERT_THAT(node.mailbox("player/ada"), IsEmpty());
+  // When the hub folds it again, then what it sends has the trace.
+  node.settle();
+  ASSERT_THAT(node.mailbox("player/ada"), SizeIs(1));
+  EXPECT_EQ(node.mailbox("player/ada")[0].traceparent, kTrace);
+}
+
+TEST(Partition, P2AnEventThatIsSentAgainWithAnotherTraceIsADuplicate) {
+  OnePartition node;
+  node.publish("player/ada", "note", "{}", 1, "tester", kTrace);
+  node.publish("player/ada", "note", "{}", 1);
+  node.settle();
+  ASSERT_THAT(node.mailbox("player/ada"), SizeIs(1));
+  EXPECT_EQ(node.mailbox("player/ada")[0].traceparent, kTrace);
+}
+
+TEST(Partition, P6ADeadLetterAndItsRedriveKeepTheirTrace) {
+  // Given a dead letter with a trace.
+  OnePartition node;
+  node.publish("counter/a", "fail", "{}", 1, "tester", kTrace);
+  node.pass_time(std::chrono::seconds(2));
+  // Then the log can name it, and whoever looks at the letter sees it.
+  ASSERT_THAT(node.dead_lettered, SizeIs(1));
+  EXPECT_EQ(node.dead_lettered[0].hub.text(), "counter/a");
+  EXPECT_EQ(node.dead_lettered[0].offset, 1u);
+  EXPECT_EQ(node.dead_lettered[0].traceparent, kTrace);
+  const auto letters = node.partition().dead_letters(std::nullopt, 10);
+  ASSERT_TRUE(letters.ok());
+  ASSERT_THAT(*letters, SizeIs(1));
+  EXPECT_EQ((*letters)[0].event.traceparent, kTrace);
+  // When it is redriven, then the new event is of the same trace.
+  node.partition().redrive(EntityId::trusted("counter/a"), 1, 1, node.now);
+  node.settle();
+  EXPECT_EQ(node.mailbox("counter/a").at(1).traceparent, kTrace);
+}
+
 TEST(Partition, P6DiscardedLettersAreSkippedByEveryReplay) {
   OnePartition node;
   node.publish("counter/a", "fail", "{}", 1);

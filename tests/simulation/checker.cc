@@ -19,10 +19,14 @@ using runtime::Tag;
 struct Line {
   Sequence sequence = 0;
   std::string type, payload;
+  std::optional<TraceParent> traceparent;  // That of its cause (docs/protocol.md).
   bool operator==(const Line&) const = default;
 };
 
-std::string text_of(const Line& line) { return std::to_string(line.sequence) + " " + line.type + " " + line.payload; }
+std::string text_of(const Line& line) {
+  return std::to_string(line.sequence) + " " + line.type + " " + line.payload +
+         (line.traceparent ? " of trace " + line.traceparent->text() : "");
+}
 
 struct StoredMailbox {
   Offset first = 1;
@@ -41,7 +45,8 @@ class Checker {
     read_dead_letters();
     for (const auto& client : clients)
       for (const auto& letter : client->letters())
-        expected_[letter.entity][client->producer().stored()].push_back({letter.sequence, letter.type, letter.payload});
+        expected_[letter.entity][client->producer().stored()].push_back(
+            {letter.sequence, letter.type, letter.payload, TraceParent::parse(letter.traceparent)});
     for (const auto& [entity, mailbox] : mailboxes_)
       if (!entity.is_player()) refold(entity, mailbox);
     for (const auto& [entity, mailbox] : mailboxes_) compare(entity, mailbox);
@@ -124,7 +129,7 @@ class Checker {
         state = std::move(next);
         for (const auto& effect : effects->list())
           expected_[effect.target.text()][producer].push_back(
-              {++counters[home(effect.target).value], effect.type, effect.payload});
+              {++counters[home(effect.target).value], effect.type, effect.payload, event.traceparent});
       }
       if (snapshot && snapshot->offset == offset) compare_snapshot(hub, *snapshot, *state, counters);
     }
@@ -175,11 +180,11 @@ class Checker {
         redrives_[{entity, event.redrive_of}].push_back(mailbox.first + i);
         const auto& original = mailbox.events.at(event.redrive_of - mailbox.first);
         if (original.payload != event.payload || original.type != event.type || original.sequence != event.sequence ||
-            !(original.producer == event.producer))
+            original.traceparent != event.traceparent || !(original.producer == event.producer))
           broken("P6: redriven once", entity.text(), " ", mailbox.first + i, " is not what it repeats");
         continue;
       }
-      actual[event.producer.stored()].push_back({event.sequence, event.type, event.payload});
+      actual[event.producer.stored()].push_back({event.sequence, event.type, event.payload, event.traceparent});
     }
     const auto& expected = expected_[entity.text()];
     Offset total = redriven;
@@ -237,7 +242,7 @@ class Checker {
         if (offset >= found->second.first) known = &found->second.events[offset - found->second.first];
         if (known == nullptr) known = &event;
         if (known->payload != event.payload || known->sequence != event.sequence ||
-            !(known->producer == event.producer))
+            known->traceparent != event.traceparent || !(known->producer == event.producer))
           broken("P3: all observers see one order", subscriber.name(), " saw ", event.payload, " as ",
                  stream.entity.text(), " ", offset, ", which is ", known->payload);
       }

@@ -14,6 +14,12 @@ client::Outbox::Limits limits_of(Dice& dice) {
           .calls_in_flight_max = dice.pick<std::size_t>({1, 2, 8})};
 }
 
+// Another one for each event of a client.
+std::string trace_of(Sequence sequence) {
+  auto digits = std::to_string(sequence);
+  return "00-" + std::string(32 - digits.size(), '0') + digits + "-00f067aa0ba902b7-01";
+}
+
 }  // namespace
 
 Client::Client(World& world, FindEntrance find_entrance, std::string_view name)
@@ -95,9 +101,9 @@ void Client::break_connection() {
 
 void Client::write_some() {
   for (auto some = world_->dice.between(0, 3); some > 0 && letters_.size() < world_->settings.client_events; --some) {
-    letters_.push_back(next_letter());
-    const auto& letter = letters_.back();
-    CHECK(outbox_.offer({letter.entity, letter.type, letter.payload, letter.sequence}));
+    auto& letter = letters_.emplace_back(next_letter());
+    if (letter.sequence % 3 != 0) letter.traceparent = trace_of(letter.sequence);
+    CHECK(outbox_.offer({letter.entity, letter.type, letter.payload, letter.sequence, letter.traceparent}));
   }
 }
 
@@ -136,7 +142,7 @@ void Client::pump() {
     std::vector<Letter> letters;
     for (const auto& publication : call.batch)
       letters.push_back({std::string(publication.entity), std::string(publication.type),
-                         std::string(publication.payload), publication.sequence});
+                         std::string(publication.payload), publication.sequence, std::string(publication.traceparent)});
     calls_.push_back(call.id);
     send(call.id, std::move(letters));
   }

@@ -43,7 +43,8 @@ void Gateway::disconnect(ConnectionId connection) {
 
 void Gateway::handle(Connection& connection, std::uint64_t number, const std::vector<Letter>& letters) {
   const auto item = [&](std::uint32_t i) {
-    return runtime::PublicationView{letters[i].entity, letters[i].type, letters[i].payload, letters[i].sequence};
+    return runtime::PublicationView{letters[i].entity, letters[i].type, letters[i].payload, letters[i].sequence,
+                                    TraceParent::parse(letters[i].traceparent)};
   };
   const auto gate = [&](std::size_t events, std::size_t) -> std::optional<Error> {
     if (events <= world_->settings.connection_events_max) return std::nullopt;

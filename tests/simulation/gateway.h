@@ -21,6 +21,7 @@ namespace carillon::simulation {
 struct Letter {
   std::string entity, type, payload;
   Sequence sequence = 0;
+  std::string traceparent = {};
 };
 
 using ConnectionId = runtime::SessionId;

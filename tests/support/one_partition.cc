@@ -49,11 +49,14 @@ void OnePartition::power_cut() {
 }
 
 void OnePartition::publish(const std::string& entity, const std::string& type, const std::string& payload,
-                           Sequence sequence, const std::string& producer) {
+                           Sequence sequence, const std::string& producer, std::optional<TraceParent> traceparent) {
   runtime::PublishRequest request{1, ++calls_, {}};
-  request.items.push_back(
-      {0, EntityId::trusted(entity),
-       Event{.type = type, .payload = payload, .producer = *ProducerId::client(producer), .sequence = sequence}});
+  request.items.push_back({0, EntityId::trusted(entity),
+                           Event{.type = type,
+                                 .payload = payload,
+                                 .producer = *ProducerId::client(producer),
+                                 .sequence = sequence,
+                                 .traceparent = traceparent}});
   partition_->publish(std::move(request), now);
 }
 
@@ -100,6 +103,7 @@ bool OnePartition::work() {
     }
     std::ranges::move(outputs.published, std::back_inserter(answers));
     std::ranges::move(outputs.redriven, std::back_inserter(redriven));
+    std::ranges::move(outputs.dead_lettered, std::back_inserter(dead_lettered));
     for (auto& [session, delivered] : outputs.deliveries)
       std::ranges::move(delivered, std::back_inserter(deliveries[session]));
   }

@@ -29,7 +29,7 @@ class OnePartition {
 
   // Publishes one event of a client; answers are in `answers`.
   void publish(const std::string& entity, const std::string& type, const std::string& payload, Sequence sequence,
-               const std::string& producer = "tester");
+               const std::string& producer = "tester", std::optional<TraceParent> traceparent = {});
   void add(const std::string& entity, std::uint64_t amount, Sequence sequence, const std::string& player = "");
 
   // Takes the outputs; does everything but commits. True when a commit is wanted.
@@ -56,6 +56,7 @@ class OnePartition {
 
   std::vector<runtime::Published> answers;
   std::vector<runtime::Outputs::Redriven> redriven;
+  std::vector<runtime::Outputs::DeadLettered> dead_lettered;
   std::map<runtime::SessionId, std::vector<runtime::Delivery>> deliveries;
   std::vector<runtime::Outputs::Activation> activations;
   // Folds that were activated aside and have not been dismissed.
