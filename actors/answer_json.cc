@@ -29,6 +29,7 @@ void add_event(JsonWriter& json, Offset offset, wire::StoredEvent::Reader event)
   json.field("accepted_at", rfc3339(event.getAcceptedAtMs())).field("producer", view(event.getProducer()));
   json.field("sequence", event.getSequence());
   if (event.getRedriveOf() != 0) json.field("redrive_of", event.getRedriveOf());
+  if (event.hasTraceparent()) json.field("traceparent", view(event.getTraceparent()));
 }
 
 }  // namespace
@@ -45,6 +46,7 @@ void write_event(JsonWriter& json, const Event& event) {
   json.field("accepted_at", rfc3339(event.accepted_at_ms)).field("producer", event.producer.text());
   json.field("sequence", event.sequence);
   if (event.redrive_of != 0) json.field("redrive_of", event.redrive_of);
+  if (event.traceparent) json.field("traceparent", event.traceparent->text());
 }
 
 void write_hints(JsonWriter& json, const EdgeLimits& limits, const Error& error) {

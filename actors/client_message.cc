@@ -44,7 +44,8 @@ Result<PublishBatch> batch_of(const JsonValue& object, std::string_view raw) {
     if (!event.is_object()) return malformed("an event is an object");
     batch.events.push_back({text_of(event, "entity").value_or(""), text_of(event, "type").value_or(""),
                             payload_of(event, written.size() == events->size() ? written[i] : std::string_view()),
-                            integer(event, "sequence", kJsonIntegerMax).value_or(0)});
+                            integer(event, "sequence", kJsonIntegerMax).value_or(0),
+                            TraceParent::parse(text_of(event, "traceparent").value_or(""))});
   }
   return batch;
 }

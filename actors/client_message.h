@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -25,7 +26,8 @@ struct PublishBatch {
     std::string entity, type;
     std::string payload;  // As the client wrote it, where that can be told; an object or not.
     Sequence sequence = 0;
-    runtime::PublicationView view() const { return {entity, type, payload, sequence}; }
+    std::optional<TraceParent> traceparent = {};
+    runtime::PublicationView view() const { return {entity, type, payload, sequence, traceparent}; }
   };
   std::string producer;
   std::vector<Event> events;

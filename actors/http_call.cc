@@ -63,6 +63,7 @@ HttpNames::HttpNames() {
   last_event_id = builder.add("Last-Event-ID");
   origin = builder.add("Origin");
   retry_after = builder.add("Retry-After");
+  traceparent = builder.add("traceparent");
   websocket_protocol = builder.add("Sec-WebSocket-Protocol");
   www_authenticate = builder.add("WWW-Authenticate");
   table = builder.build();

@@ -31,7 +31,7 @@ bool is_about_http(const kj::Exception& exception);
 struct HttpNames {
   HttpNames();
   kj::HttpHeaderId allow, authorization, etag, idempotency_key, if_none_match, last_event_id, origin, retry_after,
-      websocket_protocol, www_authenticate;
+      traceparent, websocket_protocol, www_authenticate;
   kj::Own<kj::HttpHeaderTable> table;
 };
 

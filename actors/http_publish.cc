@@ -34,6 +34,11 @@ Result<Numbering> numbering_of(const HttpCall& call) {
   return Numbering{std::string(producer), *number};
 }
 
+// Of what has none of its own.
+std::optional<TraceParent> trace_of(const HttpCall& call) {
+  return TraceParent::parse(call.field(call.names.traceparent));
+}
+
 }  // namespace
 
 kj::Promise<void> publish_payload(HttpCall& call) {
@@ -51,7 +56,8 @@ kj::Promise<void> publish_payload(HttpCall& call) {
         return path
             ->publish(call.rights, producer, 1,
                       [&](std::uint32_t) {
-                        return runtime::PublicationView{entity, call.target.parameter("type"), *body, sequence};
+                        return runtime::PublicationView{entity, call.target.parameter("type"), *body, sequence,
+                                                        trace_of(call)};
                       })
             .then([&call](const runtime::PublishOutcome& outcome) {
               if (!outcome.refusals.empty()) return call.refuse(outcome.refusals.front().error);
@@ -73,7 +79,11 @@ kj::Promise<void> publish_batch(HttpCall& call) {
         auto path = kj::heap<PublishPath>(call.edge, &call.visit, 1);  // The request was counted.
         return path
             ->publish(call.rights, *producer, static_cast<std::uint32_t>(batch->events.size()),
-                      [&](std::uint32_t i) { return batch->events[i].view(); })
+                      [&](std::uint32_t i) {
+                        auto view = batch->events[i].view();
+                        if (!view.traceparent) view.traceparent = trace_of(call);
+                        return view;
+                      })
             .then([&call](const runtime::PublishOutcome& outcome) {
               JsonWriter json;
               json.begin_object();

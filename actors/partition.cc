@@ -72,6 +72,22 @@ void hub_down(Self self, const caf::down_msg& down) {
   if (state.partition) state.partition->hub_lost(entity, incarnation, unix_now());
 }
 
+// The reason is not for the log: it may quote what was published. Whoever fails all the time must not fill the disk.
+void log_dead_letter(Self self, const runtime::Outputs::DeadLettered& letter) {
+  constexpr auto kPause = std::chrono::seconds(1);
+  auto& state = self->state;
+  if (state.dead_letter_logged && Clock::now() - *state.dead_letter_logged < kPause) {
+    ++state.dead_letters_unlogged;
+    return;
+  }
+  state.dead_letter_logged = Clock::now();
+  const auto unlogged = std::exchange(state.dead_letters_unlogged, 0);
+  spdlog::warn("hub {} cannot handle its event {} after {} attempts: it goes to the dead letters{}{}",
+               letter.hub.text(), letter.offset, letter.attempts,
+               letter.traceparent ? "; trace " + letter.traceparent->trace_id() : "",
+               unlogged > 0 ? "; " + std::to_string(unlogged) + " more before it, not logged" : "");
+}
+
 // --- Carrying out.
 
 void finish_operation(Self self, runtime::Outputs::Redriven& done) {
@@ -116,6 +132,7 @@ void perform(Self self) {
       self->send(found->second.actor, NotificationsCommitted{std::move(deliveries), Clock::now()});
   }
   for (auto& done : outputs.redriven) finish_operation(self, done);
+  for (const auto& letter : outputs.dead_lettered) log_dead_letter(self, letter);
 
   if (state.drain_reply_to && state.partition->at_rest()) {
     self->send(state.drain_reply_to, Drained{state.partition->id()});

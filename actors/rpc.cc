@@ -53,7 +53,8 @@ class SubscriptionServer final : public wire::Subscription::Server {
     for (const auto& delivery : deliveries) {
       words += 4;
       for (const auto* event : delivery.events.events)
-        words += 12 + (event->payload.size() + event->type.size() + event->producer.stored().size()) / 8;
+        words += 13 + (event->traceparent ? TraceParent::kTextBytes / 8 + 1 : 0) +
+                 (event->payload.size() + event->type.size() + event->producer.stored().size()) / 8;
     }
     auto request = sink_.deliverRequest(capnp::MessageSize{words, 0});
     auto out = request.initDeliveries(static_cast<unsigned>(deliveries.size()));
@@ -110,7 +111,7 @@ class GatewayServer final : public wire::Gateway::Server {
     auto outcome = publish_path_.publish(entitlement_.rights(), *producer, batch.size(), [&](std::uint32_t i) {
       const auto item = batch[i];
       return runtime::PublicationView{view(item.getEntity()), view(item.getType()), view(item.getPayload()),
-                                      item.getSequence()};
+                                      item.getSequence(), TraceParent::parse(view(item.getTraceparent()))};
     });
     context.releaseParams();
     return outcome.then([this, context](const runtime::PublishOutcome& done) mutable {

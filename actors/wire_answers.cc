@@ -78,6 +78,7 @@ void write(wire::StoredEvent::Builder out, const Event& event) {
   out.setSequence(event.sequence);
   out.setAcceptedAtMs(event.accepted_at_ms);
   out.setRedriveOf(event.redrive_of);
+  if (event.traceparent) out.setTraceparent(text(event.traceparent->text()));
 }
 
 void write(const EdgeLimits& limits, wire::Refusal::Builder out, std::uint32_t index, const Error& error) {

@@ -27,8 +27,10 @@ Result<InputLine> parse_input_line(std::string_view text) {
     } else if (name == "sequence") {
       line.sequence = value.as_uint64();
       if (!line.sequence || *line.sequence == 0) return malformed("\"sequence\" is a whole number from 1");
+    } else if (name == "traceparent") {
+      line.traceparent = value.as_string().value_or("");  // One that is none is ignored.
     } else {
-      return malformed("\"" + std::string(name) + "\" is none of entity, type, payload, sequence");
+      return malformed("\"" + std::string(name) + "\" is none of entity, type, payload, sequence, traceparent");
     }
   }
   if (line.entity.empty()) return malformed("there is no \"entity\" (KIND/KEY)");

@@ -1,4 +1,4 @@
-// One line of `carillon publish` on stdin: {"entity": …, "type": …, "payload": {…}, "sequence": …}. Pure.
+// One line of `carillon publish` on stdin: {"entity": …, "type": …, "payload": {…}, "sequence": …, "traceparent": …}. Pure.
 #pragma once
 
 #include <optional>
@@ -15,6 +15,7 @@ struct InputLine {
   std::string type;
   std::string payload = "{}";        // A JSON object, as it is sent.
   std::optional<Sequence> sequence;  // From 1.
+  std::string traceparent;           // As it is sent; one that is none is ignored by the node.
 };
 
 // MALFORMED says what is wrong with the form; entity and type are judged by the node. `payload` may be left out, a member

@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 
 struct Options {
   NodeOptions node;
-  std::string entity, type, payload = "{}", producer;
+  std::string entity, type, payload = "{}", producer, traceparent;
   std::optional<Sequence> sequence;
   unsigned patience_s = 60;
   bool json = false;
@@ -55,7 +55,8 @@ int publish_one(const Options& options) {
   client::Session session;
   if (const ExitCode code = connect(session, options.node); code != kOk) return code;
   const std::string producer = options.producer.empty() ? own_producer(session, random_producer()) : options.producer;
-  const client::Publication publication{options.entity, options.type, options.payload, options.sequence.value_or(1)};
+  const client::Publication publication{options.entity, options.type, options.payload, options.sequence.value_or(1),
+                                        options.traceparent};
   auto answer = session.publish(producer, {&publication, 1});
   if (!answer) return complain_of(session, answer.error());
   if (answer->getRefusals().size() > 0) return complain_of_refusal(client::error_of(answer->getRefusals()[0]));
@@ -127,7 +128,9 @@ int publish_lines(const Options& options) {
     } else if (const Sequence sequence = line->sequence.value_or(last + 1); sequence <= last) {
       mistake = "sequence " + std::to_string(sequence) + " does not follow " + std::to_string(last);
     } else {
-      if (!bulk.offer({line->entity, line->type, line->payload, sequence})) return kCannotConnect;
+      if (!bulk.offer({line->entity, line->type, line->payload, sequence,
+                       line->traceparent.empty() ? options.traceparent : line->traceparent}))
+        return kCannotConnect;
       last = sequence;
     }
   }
@@ -174,6 +177,11 @@ void add_publish_command(CLI::App& app, Action& action) {
   command.add_option("--producer", options->producer, "who sends it; default: somebody new")->type_name("P");
   command.add_option("--sequence", options->sequence, "the producer's number for it (on stdin: for the first), from 1")
       ->type_name("N");
+  command
+      .add_option(
+          "--traceparent", options->traceparent,
+          "the trace that it belongs to, as in the header of W3C Trace Context (on stdin: of lines without one)")
+      ->type_name("00-…");
   command.add_option("--patience", options->patience_s, "how long to wait for a node that went away (stdin)")
       ->type_name("SECONDS")
       ->capture_default_str();
@@ -184,7 +192,7 @@ void add_publish_command(CLI::App& app, Action& action) {
                "  carillon publish match/9 match_ended --producer me --sequence 2\n"
                "  carillon publish --producer me < events.jsonl\n"
                "A line: {\"entity\": \"match/9\", \"type\": \"kill\", \"payload\": {…}, \"sequence\": 3}; without a\n"
-               "sequence it is one more than that of the line before.\n");
+               "sequence it is one more than that of the line before. It may have a \"traceparent\" too.\n");
   run_with(command, action, std::move(options), &run);
 }
 

@@ -116,6 +116,8 @@ std::string dead_letter_text(wire::DeadLetter::Reader letter, const Colours& col
       .append(" (")
       .append(std::to_string(letter.getAttempts()))
       .append(letter.getAttempts() == 1 ? " attempt)" : " attempts)");
+  if (const auto trace = TraceParent::parse(view(letter.getEvent().getTraceparent())))
+    text.append(" trace ").append(trace->trace_id());
   return text.append(colours.reset).append("\n");
 }
 

@@ -44,6 +44,8 @@ export interface CarillonEvent<Payload = any> {
   sequence: number;
   /** RFC 3339, UTC. */
   acceptedAt: string;
+  /** W3C Trace Context: as published; of what a hub sent, that of the event that it handled. */
+  traceparent?: string;
 }
 
 export interface FollowOptions {
@@ -67,6 +69,11 @@ export interface Stream<Payload = any> extends AsyncIterableIterator<CarillonEve
   readonly entity: string;
   /** Where another follow would go on: behind the event that was read last. Null until that is known. */
   readonly position: number | null;
+}
+
+export interface PublishOptions {
+  /** The trace that the event belongs to, as in the header of W3C Trace Context. One that has not that form is ignored. */
+  traceparent?: string;
 }
 
 export interface Published {
@@ -96,7 +103,7 @@ export interface StateChange {
 }
 
 export interface RefusedEvent {
-  event: { sequence: number; entity: string; type: string; payload: any };
+  event: { sequence: number; entity: string; type: string; payload: any; traceparent?: string };
   error: CarillonError;
 }
 
@@ -156,7 +163,7 @@ export interface Carillon {
    * CarillonError: what cannot be mended by repeating; `limit_exceeded` when the queue is full; `closed` by close(), which
    * leaves the event in the storage.
    */
-  publish(entity: string, type: string, payload?: { [member: string]: any }): Promise<Published>;
+  publish(entity: string, type: string, payload?: { [member: string]: any }, options?: PublishOptions): Promise<Published>;
   /** Resolves when nothing is unconfirmed. */
   flush(): Promise<void>;
 

@@ -44,6 +44,15 @@ TEST(ClientMessage, WhatAnEventLacksIsForItsOwnRefusal) {
   }
 }
 
+TEST(ClientMessage, ATraceThatIsNoneIsAsIfItWereNotThere) {
+  const std::string good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const auto publish = parsed<PublishMessage>(R"({"publish":{"id":0,"producer":"p","events":[{"traceparent":")" + good +
+                                              R"("},{"traceparent":"00-0-0-01"},{"traceparent":7},{}]}})");
+  ASSERT_EQ(publish.batch.events.size(), 4u);
+  EXPECT_EQ(publish.batch.events[0].view().traceparent, TraceParent::parse(good));
+  for (int i = 1; i < 4; ++i) EXPECT_EQ(publish.batch.events[i].view().traceparent, std::nullopt) << i;
+}
+
 TEST(ClientMessage, APayloadWhoseNameIsEscapedIsWrittenAnew) {
   const auto publish = parsed<PublishMessage>(
       R"({"publish":{"id":0,"producer":"p","events":[{"payl\u006fad":{ "a" : 1 },"payload":{"b":2}}]}})");

@@ -75,6 +75,24 @@ test('what is published and read', async () => {
   leave.abort();
 });
 
+test('traces of what is published and read', async () => {
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const other = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00';
+  const events = '/events/{kind}/{key}';
+  await ask('POST', events, { path: '/events/player/bo?type=note', headers: { traceparent }, body: '{}' });
+  await ask('POST', events, { path: '/events/player/bo?type=note', headers: { traceparent: 'none' }, body: '{}' });
+  const event = { entity: 'player/bo', type: 'note', payload: {} };
+  const batch = { producer: 'tracer', events: [{ sequence: 1, ...event, traceparent: other }, { sequence: 2, ...event }] };
+  await ask('POST', '/events', { headers: { traceparent }, body: JSON.stringify(batch) });
+  const page = await ask('GET', events, { path: '/events/player/bo' });
+  assert.deepEqual(page.events.map((read) => read.traceparent), [traceparent, undefined, other, traceparent]);
+  // The document names each place where one may stand.
+  const named = (parameters) => parameters.some(({ name, in: where }) => name === 'traceparent' && where === 'header');
+  assert.ok(named(document.paths[events].post.parameters) && named(document.paths['/events'].post.parameters));
+  assert.ok(document.components.schemas.Batch.properties.events.items.properties.traceparent);
+  assert.ok(!ajv.compile({ $ref: 'openapi#/components/schemas/Event/properties/traceparent' })('none'));
+});
+
 test('positions', async () => {
   const positions = '/positions/{kind}/{key}';
   await ask('PUT', positions, { path: '/positions/player/ada?device=phone&offset=2' });
@@ -86,12 +104,15 @@ test('positions', async () => {
 test('what operators ask', async () => {
   await ask('GET', '/entities/{kind}/{key}', { path: '/entities/player/ada' });
   // A kill by a number that no client can have is refused by the hub, and so becomes a dead letter.
-  await publish(node, 'match/1', 'kill', { killer: 500, victim: 500, means: 'x', at_s: 0 });
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const kill = JSON.stringify({ killer: 500, victim: 500, means: 'x', at_s: 0 });
+  await ask('POST', '/events/{kind}/{key}', { path: '/events/match/1?type=kill', headers: { traceparent }, body: kill });
   const { dead_letters: letters } = await eventually('the event is a dead letter', async () => {
     const list = await ask('GET', '/deadletters/{kind}/{key}', { path: '/deadletters/match/1' });
     return list.dead_letters.length > 0 && list;
   });
   assert.equal(letters[0].entity, 'match/1');
+  assert.equal(letters[0].traceparent, traceparent);
   await ask('GET', '/deadletters');
   await ask('POST', '/deadletters/{kind}/{key}', { path: '/deadletters/match/1?offset=1' });
   await ask('DELETE', '/deadletters/{kind}/{key}', { path: '/deadletters/match/1?offset=99', status: 404 });

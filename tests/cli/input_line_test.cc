@@ -26,6 +26,15 @@ TEST(InputLine, NeedsNoPayloadAndNoSequence) {
   EXPECT_EQ(line->sequence, std::nullopt);
 }
 
+TEST(InputLine, MayNameATraceAndIgnoresWhatIsNoText) {
+  const auto traced = parse_input_line(R"({"entity":"door/1","type":"knock","traceparent":"00-1"})");
+  ASSERT_TRUE(traced.ok()) << to_string(traced.error());
+  EXPECT_EQ(traced->traceparent, "00-1");  // Whether it is one, the node judges.
+  const auto number = parse_input_line(R"({"entity":"door/1","type":"knock","traceparent":1})");
+  ASSERT_TRUE(number.ok()) << to_string(number.error());
+  EXPECT_EQ(number->traceparent, "");
+}
+
 TEST(InputLine, SaysWhatIsWrong) {
   const auto reason = [](std::string_view text) {
     const auto line = parse_input_line(text);

@@ -61,6 +61,14 @@ TEST(Report, ARedrivenEventNamesItsDeadLetter) {
   EXPECT_THAT(event_json(9, event), HasSubstr(R"("redrive_of":2})"));
 }
 
+TEST(Report, AnEventOfATraceNamesIt) {
+  Made<wire::StoredEvent> event;
+  make_frag(event.it);
+  event.it.setTraceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  EXPECT_THAT(event_json(9, event),
+              HasSubstr(R"(,"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})"));
+}
+
 TEST(Report, APayloadWithLineBreaksStaysOnOneLine) {
   Made<wire::StoredEvent> event;
   event.it.setPayload("{\r\n\"a\":\n1}");
@@ -128,7 +136,9 @@ TEST(Report, ADeadLetterSaysWhyAndHowOften) {
   letter.it.setAttempts(4);
   make_frag(letter.it.initEvent());
   EXPECT_THAT(dead_letter_json(letter), HasSubstr(R"("reason":"no such client","attempts":4})"));
-  EXPECT_THAT(dead_letter_text(letter, {}), HasSubstr("no such client (4 attempts)"));
+  EXPECT_THAT(dead_letter_text(letter, {}), HasSubstr("no such client (4 attempts)\n"));
+  letter.it.getEvent().setTraceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  EXPECT_THAT(dead_letter_text(letter, {}), HasSubstr("(4 attempts) trace 0af7651916cd43dd8448eb211c80319c\n"));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Following through a node that does not own what is followed.
 #include <gmock/gmock.h>
 
+#include "tests/support/eventually.h"
 #include "tests/support/raw_socket.h"
 #include "tests/support/running_cluster.h"
 #include "tests/support/running_etcd.h"
@@ -9,6 +10,7 @@
 namespace carillon::testing {
 namespace {
 
+using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -51,6 +53,39 @@ TEST(FollowInACluster, NothingComesOfWhatWasUnfollowedAtAnotherNodesStreamAndItC
   const auto missed = socket.hear("events");
   EXPECT_THAT(missed, StartsWith(R"({"events":{"id":1,"first":2,)"));
   EXPECT_THAT(missed, HasSubstr("second"));
+}
+
+TEST(FollowInACluster, ATraceComesFromOneNodeOverAHubOfTheNextToAPlayerOfAThirdAndOutlivesThem) {
+  SKIP_WITHOUT_ETCD();
+  // Given an island of one node, a player of another, and a WebSocket at the third that follows the player.
+  RunningCluster cluster;
+  cluster.await_in_sync();
+  const auto players = cluster.primary_of("player/ada");
+  std::string island;
+  for (int i = 0; island.empty() && i < 1'000; ++i)
+    if (cluster.primary_of("island/" + std::to_string(i)) != players) island = "island/" + std::to_string(i);
+  ASSERT_FALSE(island.empty());
+  const auto third = 3 - players - cluster.primary_of(island);
+  WebSocket socket(cluster.node(third).http_address());
+  ASSERT_TRUE(socket.say(R"({"follow":{"entity":"player/ada","id":1,"from":1}})"));
+  ASSERT_THAT(socket.hear("following"), HasSubstr(R"("id":1,)"));
+  // When she lands on the island, in a trace, through the third node,
+  const std::string trace = R"("traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")";
+  const auto landed =
+      R"({"sequence":1,"entity":")" + island + R"(","type":"landed","payload":{"player":"ada"},)" + trace;
+  ASSERT_TRUE(socket.say(R"({"publish":{"id":2,"producer":"p","events":[)" + landed + "}]}}"));
+  // then what she is told is of that trace,
+  EXPECT_THAT(socket.hear("events"), HasSubstr(trace));
+  // and is so still when the node that had it first is lost.
+  cluster.kill(players);
+  cluster.await_successor("player/ada", players);
+  const auto is_read = [&](const std::string& entity) {
+    return eventually(10s, [&] {
+      return http_get(cluster.node(third).http_address(), "/events/" + entity).body.find(trace) != std::string::npos;
+    });
+  };
+  EXPECT_TRUE(is_read("player/ada"));
+  EXPECT_TRUE(is_read(island));
 }
 
 }  // namespace

@@ -104,9 +104,9 @@ export class Client {
     return () => void this.#listeners.get(name).delete(listener);
   }
 
-  async publish(entity, type, payload = {}) {
+  async publish(entity, type, payload = {}, options = {}) {
     this.#checkOpen();
-    const rest = encodeEvent(entity, type, payload);
+    const rest = encodeEvent(entity, type, payload, options);
     const bytes = bytesOf(rest);
     const { eventsMax, bytesMax } = this.#options.queueLimits;
     const events = this.#early.length + (this.#own?.unconfirmed ?? 0);

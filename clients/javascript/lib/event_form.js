@@ -5,6 +5,7 @@ import { CarillonError } from './errors.js';
 
 const KEY_BYTES_MAX = 256;
 const DEVICE_BYTES_MAX = 64;
+const TRACEPARENT_LENGTH = 55; // Later versions may append something that nobody here understands.
 const DEPTH_MAX = 59; // The payload stands five deep in a message, which may be 64 deep.
 
 const encoder = new TextEncoder();
@@ -45,8 +46,15 @@ function depthOf(value) {
   return deepest + 1;
 }
 
+// Whether it is the header field of W3C Trace Context. One that is not is ignored, as everywhere.
+function isTraceparent(text) {
+  const form = /^([0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/s;
+  const [match, version, more] = (typeof text === 'string' && form.exec(text)) || [];
+  return match !== undefined && version !== 'ff' && (version !== '00' || more === undefined);
+}
+
 // Everything of an event but its sequence, as JSON without the opening brace; see withSequence(). Throws a CarillonError.
-export function encodeEvent(entity, type, payload) {
+export function encodeEvent(entity, type, payload, { traceparent } = {}) {
   checkEntity(entity);
   checkText('a type', type, KEY_BYTES_MAX);
   let json;
@@ -59,7 +67,8 @@ export function encodeEvent(entity, type, payload) {
   // JSON.stringify writes a lone surrogate, and nothing else, as \ud…
   if (/(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(json)) throw malformed('the payload holds a text that is no Unicode');
   if (depthOf(JSON.parse(json)) > DEPTH_MAX) throw malformed(`the payload is nested more than ${DEPTH_MAX} deep`);
-  return `"entity":${JSON.stringify(entity)},"type":${JSON.stringify(type)},"payload":${json}}`;
+  const trace = isTraceparent(traceparent) ? `,"traceparent":"${traceparent.slice(0, TRACEPARENT_LENGTH)}"` : '';
+  return `"entity":${JSON.stringify(entity)},"type":${JSON.stringify(type)},"payload":${json}${trace}}`;
 }
 
 export const withSequence = (sequence, rest) => `{"sequence":${sequence},${rest}`;

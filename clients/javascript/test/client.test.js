@@ -72,6 +72,24 @@ test('P9 the producer is the one of the token, and a foreign one ends the client
   await assert.rejects(changing.publish('hunt/island', 'dug'), { code: 'closed' });
 });
 
+test('a trace goes along with its event, also through a reload, and comes with what is followed', async () => {
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const storage = new MemoryStorage();
+  // Given an event of a trace, one without, and one with something else, that a page could not send.
+  await gateway.kill();
+  const before = client({ storage });
+  for (const options of [{ traceparent }, undefined, { traceparent: 'odd' }]) {
+    before.publish('player/bo', 'hello', {}, options).catch(() => {});
+  }
+  await eventually(() => storage.length === 4, 'kept');
+  await before.close();
+  // When the next page sends them, then who follows sees the trace of the first one.
+  await gateway.start();
+  const after = client({ storage });
+  const traces = (await read(after.follow('player/bo'), 3)).map((event) => event.traceparent);
+  assert.deepEqual(traces, [traceparent, undefined, undefined]);
+});
+
 test('P3 after overloaded nothing overtakes, and all arrive', async () => {
   const it = client();
   await open(it);

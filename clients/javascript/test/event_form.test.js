@@ -16,6 +16,17 @@ test('an event is JSON, with its sequence first', () => {
   });
 });
 
+test('a trace goes along as version 00 has it, and what is none does not', () => {
+  const form = '0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const sent = (traceparent) => JSON.parse(withSequence(1, encodeEvent('a/b', 'c', {}, { traceparent }))).traceparent;
+  assert.equal(sent(`00-${form}`), `00-${form}`);
+  assert.equal(sent(`cc-${form}`), `cc-${form}`);
+  assert.equal(sent(`cc-${form}-what "comes" next`), `cc-${form}`);
+  const none = [undefined, null, 7, {}, '', form, `00-${form}-`, `00-${form}\n`, `ff-${form}`, `cc-${form}.`, `00-${form.toUpperCase()}`];
+  none.push(`00-${'0'.repeat(32)}-b7ad6b7169203331-01`, `00-0af7651916cd43dd8448eb211c80319c-${'0'.repeat(16)}-01`);
+  for (const traceparent of none) assert.equal(sent(traceparent), undefined, String(traceparent));
+});
+
 test('entities are KIND/KEY, with up to 256 bytes of key', () => {
   for (const good of ['player/ana', 'player/a/b c', 'player/é', `player/${'x'.repeat(256)}`]) checkEntity(good);
   const bad = ['', 'player', 'player/', '/ana', 'player/a\nb', `player/${'é'.repeat(129)}`, 'player/\ud800', 7, null, undefined];

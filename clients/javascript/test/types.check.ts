@@ -14,8 +14,11 @@ connect({ addresses: 'ws://a/ws', storage: localStorage, queue: 'hunt', user: 'a
 export async function play(signal: AbortSignal): Promise<number> {
   const published: Published = await carillon.publish('hunt/island', 'dug', { x: 3, y: 4 });
   await carillon.publish('hunt/island', 'left');
+  await carillon.publish('hunt/island', 'dug', {}, { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' });
   const stream: Stream<Found> = carillon.follow<Found>('player/ana', { from: 'acknowledged', device: 'phone', signal });
   for await (const event of stream) {
+    const trace: string | undefined = event.traceparent;
+    console.log(trace);
     const { x, y }: Found = event.payload;
     const offset: number = await carillon.acknowledge('player/ana', { device: 'phone', offset: event.offset });
     if (x + y + offset > 10) break;
@@ -45,6 +48,8 @@ const options: ConnectOptions = { addresses: [], storage };
 connect({});
 // @ts-expect-error: a payload is an object
 carillon.publish('hunt/island', 'dug', 7);
+// @ts-expect-error: a trace is a text
+carillon.publish('hunt/island', 'dug', {}, { traceparent: 7 });
 // @ts-expect-error: no such start
 carillon.follow('player/ana', { from: 'beginning' });
 // @ts-expect-error: no such event

@@ -88,7 +88,7 @@ export class ModelGateway {
     let duplicates = 0;
     if (!this.windows.has(producer)) this.windows.set(producer, new Set());
     const window = this.windows.get(producer);
-    events.forEach(({ sequence, entity, type, payload }, index) => {
+    events.forEach(({ sequence, entity, type, payload, traceparent }, index) => {
       const first = socket.refused.get(producer) ?? Infinity;
       if (sequence === first) socket.refused.delete(producer);
       const error =
@@ -105,7 +105,7 @@ export class ModelGateway {
       } else {
         window.add(sequence);
         accepted += 1;
-        this.append(entity, { type, payload, producer, sequence });
+        this.append(entity, { type, payload, producer, sequence, traceparent });
       }
     });
     if (this.script.answers !== false) socket.answer({ published: { id, accepted, duplicates, refusals } });
