@@ -134,7 +134,7 @@ TEST_F(MembershipTest, StaysThroughAnEtcdThatIsAwayAndRegistersAnew) {
   EXPECT_FALSE(ant->membership.problems().empty());
   EXPECT_TRUE(ant->membership.view().is_present({"ant", "s1"}));
   EXPECT_EQ(wait(ant->membership.swap({0}, 0, {.epoch = 1, .primary = {"ant", "s1"}, .in_sync = {{"ant", "s1"}}})).kind,
-            WriteOutcome::Kind::kUnknown);
+            WriteOutcome::Kind::kNotSent);
   // And back: all is well by itself, also after the lease was lost.
   etcd_->start();
   EXPECT_TRUE(eventually([&] { return ant->membership.etcd_reachable() && ant->membership.lease() != 0; }));
@@ -154,7 +154,7 @@ TEST_F(MembershipTest, P8AnEtcdThatLostTheClusterIsNotWrittenTo) {
   EXPECT_TRUE(eventually([&] { return !ant->membership.view().format(); }));
   const auto outcome =
       wait(ant->membership.swap({0}, 0, {.epoch = 1, .primary = {"ant", "s1"}, .in_sync = {{"ant", "s1"}}}));
-  EXPECT_EQ(outcome.kind, WriteOutcome::Kind::kUnknown);
+  EXPECT_EQ(outcome.kind, WriteOutcome::Kind::kNotSent);
   EXPECT_THAT(outcome.error.message, HasSubstr("not the one this node belongs to"));
   EXPECT_EQ(wait(client_->range("/carillon/home/partitions/"))->entries.size(), 0u);
 }
