@@ -71,7 +71,8 @@ std::vector<Figure> NodeStats::figures() const {
 
 std::vector<NodeStats::Stage> NodeStats::stages() const {
   Stage publish{"publish", "From the arrival of a publish call to its answer.", edge.publish};
-  Stage commit{"commit", "From a partition's wish to commit until it is synced, in a cluster by the whole in-sync set.", {}};
+  Stage commit{
+      "commit", "From a partition's wish to commit until it is synced, in a cluster by the whole in-sync set.", {}};
   Stage sync{"sync", "One LevelDB write with its sync.", journal.write};
   Stage fold{"fold", "From feeding a hub to its report.", {}};
   Stage deliver{"deliver", "From the commit of a notification to its subscriber's connection.", edge.deliver};
