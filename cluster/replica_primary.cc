@@ -51,6 +51,10 @@ void Replica::State::stop_leading() {
   hand_over_.reset();
 }
 
+// After a crash it must know that it spoke in this epoch: what it said may rest on entries that its disk has not got. Also
+// when that disk has failed: then it never speaks in the epoch, and is replaced as a silent one.
+bool Replica::State::may_speak() const { return log.is_begun_durable() || mutated(Mutation::kSendBeforeBegin); }
+
 // Whom there is to talk to.
 void Replica::State::follow_record() {
   std::set<NodeName> nodes(record->replicas.begin(), record->replicas.end());
@@ -115,6 +119,7 @@ Result<void> Replica::State::take_in(const ReplicaId& from, const AppendAnswer& 
 }
 
 Result<void> Replica::State::take_in(const ReplicaId& from, const AskEpochEnd& ask) {
+  if (!may_speak()) return {};
   auto* backup = backup_of(from);
   if (backup == nullptr) return {};
   backup->stop_streaming();
@@ -248,7 +253,7 @@ void Replica::State::send_copy(const NodeName& node, Backup& backup) {
 }
 
 void Replica::State::pump_primary() {
-  if (!failed && !log.is_begun_durable() && !mutated(Mutation::kSendBeforeBegin)) return;
+  if (!may_speak()) return;
   if (now >= leads_from_) {
     if (!failed) advance_commit();
     announce();

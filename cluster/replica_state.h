@@ -79,6 +79,7 @@ class Replica::State {
   // --- A primary.
   void lead(bool handed_over);
   void stop_leading();
+  bool may_speak() const;  // As the primary of this epoch.
   Backup* backup_of(const ReplicaId& from);
   void follow_record();
   Result<void> take_in(const ReplicaId& from, const AppendAnswer& answer);
