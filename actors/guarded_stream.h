@@ -1,7 +1,6 @@
-// A connection of the HTTP port that watches over what comes: requests, and frames once it has become a WebSocket. Belongs to the gateway's thread.
+// A connection of the HTTP port that watches over what comes: requests, and frames once it has become a WebSocket.
+// Belongs to the gateway's thread.
 #pragma once
-
-#include <kj/async-io.h>
 
 #include <optional>
 #include <string>
@@ -9,11 +8,12 @@
 
 #include "actors/frame_guard.h"
 #include "actors/latency.h"
+#include "actors/passing_stream.h"
 #include "actors/request_guard.h"
 
 namespace carillon::actors {
 
-class GuardedStream final : public kj::AsyncIoStream {
+class GuardedStream final : public PassingStream {
  public:
   // What all connections receive together: messages that are begun and not complete.
   struct Room {
@@ -23,7 +23,7 @@ class GuardedStream final : public kj::AsyncIoStream {
   enum class Trouble { kNone, kNoFrames, kTooBig, kNoRoom };
 
   // `room` outlives the stream.
-  GuardedStream(kj::Own<kj::AsyncIoStream> inner, Room& room) : inner_(kj::mv(inner)), room_(room) {}
+  GuardedStream(kj::Own<kj::AsyncIoStream> inner, Room& room) : PassingStream(kj::mv(inner)), room_(room) {}
   ~GuardedStream() noexcept(false);
 
   // From here on frames are expected; a read that brings something else fails, and `trouble` says why.
@@ -37,18 +37,10 @@ class GuardedStream final : public kj::AsyncIoStream {
 
   kj::Promise<std::size_t> read(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override;
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override;
-  kj::Promise<void> write(const void* buffer, std::size_t bytes) override { return inner_->write(buffer, bytes); }
-  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
-    return inner_->write(pieces);
-  }
-  kj::Promise<void> whenWriteDisconnected() override { return inner_->whenWriteDisconnected(); }
-  void shutdownWrite() override { inner_->shutdownWrite(); }
-  void abortRead() override { inner_->abortRead(); }
 
  private:
   void came(std::string_view bytes);
 
-  kj::Own<kj::AsyncIoStream> inner_;
   Room& room_;
   RequestGuard requests_;
   std::string tail_;  // The last bytes that came before the guard.

@@ -1,6 +1,7 @@
 #include "actors/http.h"
 
 #include <kj/debug.h>
+#include <spdlog/spdlog.h>
 #include <strings.h>
 
 #include <array>
@@ -13,6 +14,7 @@
 #include "actors/http_page.h"
 #include "actors/http_positions.h"
 #include "actors/http_publish.h"
+#include "actors/log_pause.h"
 #include "actors/pages.h"
 #include "actors/websocket.h"
 
@@ -119,7 +121,8 @@ kj::Promise<void> route(HttpCall& call, const NodeStatsSource& stats) {
   return call.refuse_method(allowed);
 }
 
-// What KJ says of requests that never come to a Service, and of our own mistakes: without details, which are nobody's business.
+// What KJ says of requests that never come to a Service, and of our own mistakes: without details, which are nobody's
+// business. Where a mistake was made is in the log; what it was about may be what somebody sent.
 class Complaints final : public kj::HttpServerErrorHandler {
  public:
   explicit Complaints(const kj::HttpHeaderTable& table) : table_(table) {}
@@ -129,6 +132,7 @@ class Complaints final : public kj::HttpServerErrorHandler {
     KJ_IF_MAYBE (open, response) {
       if (exception.getType() == kj::Exception::Type::DISCONNECTED) return kj::READY_NOW;
       const auto status = is_about_http(exception) ? status_of(ErrorCode::MALFORMED) : kBroken;
+      if (status.code == kBroken.code) log_mistake(exception);
       (void)open->send(status.code, status.text, kj::HttpHeaders(table_), std::uint64_t{0});
     }
     return kj::READY_NOW;
@@ -136,7 +140,15 @@ class Complaints final : public kj::HttpServerErrorHandler {
 
  private:
   static constexpr HttpStatus kBroken{500, "Internal Server Error"};
+
+  void log_mistake(const kj::Exception& exception) {
+    if (const auto unlogged = mistakes_named_.next(Clock::now()))
+      spdlog::error("a request met a bug, at {}:{}; {} more before it, not logged", exception.getFile(),
+                    exception.getLine(), *unlogged);
+  }
+
   const kj::HttpHeaderTable& table_;
+  LogPause mistakes_named_;  // In the log.
 };
 
 class Service final : public kj::HttpService {

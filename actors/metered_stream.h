@@ -1,18 +1,18 @@
 // A connection from which no more is read than its address and its subject may send (P7). Belongs to the gateway's thread.
 #pragma once
 
-#include <kj/async-io.h>
 #include <kj/timer.h>
 
+#include "actors/passing_stream.h"
 #include "actors/visit.h"
 
 namespace carillon::actors {
 
-class MeteredStream final : public kj::AsyncIoStream {
+class MeteredStream final : public PassingStream {
  public:
   // `visit` outlives the stream.
   MeteredStream(kj::Own<kj::AsyncIoStream> inner, Visit& visit, kj::Timer& timer)
-      : inner_(kj::mv(inner)), visit_(visit), timer_(timer) {}
+      : PassingStream(kj::mv(inner)), visit_(visit), timer_(timer) {}
 
   kj::Promise<std::size_t> read(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override {
     return inner_->read(buffer, bytes_min, bytes_max).then([this](std::size_t bytes) { return hold_back(bytes); });
@@ -20,13 +20,6 @@ class MeteredStream final : public kj::AsyncIoStream {
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override {
     return inner_->tryRead(buffer, bytes_min, bytes_max).then([this](std::size_t bytes) { return hold_back(bytes); });
   }
-  kj::Promise<void> write(const void* buffer, std::size_t bytes) override { return inner_->write(buffer, bytes); }
-  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
-    return inner_->write(pieces);
-  }
-  kj::Promise<void> whenWriteDisconnected() override { return inner_->whenWriteDisconnected(); }
-  void shutdownWrite() override { inner_->shutdownWrite(); }
-  void abortRead() override { inner_->abortRead(); }
 
  private:
   // What came is passed on when it is paid for: so the next read waits, and TCP slows down who sends.
@@ -36,7 +29,6 @@ class MeteredStream final : public kj::AsyncIoStream {
     return timer_.afterDelay(pause.count() * kj::MILLISECONDS).then([bytes] { return bytes; });
   }
 
-  kj::Own<kj::AsyncIoStream> inner_;
   Visit& visit_;
   kj::Timer& timer_;
 };

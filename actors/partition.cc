@@ -72,20 +72,14 @@ void hub_down(Self self, const caf::down_msg& down) {
   if (state.partition) state.partition->hub_lost(entity, incarnation, unix_now());
 }
 
-// The reason is not for the log: it may quote what was published. Whoever fails all the time must not fill the disk.
+// The reason is not for the log: it may quote what was published.
 void log_dead_letter(Self self, const runtime::Outputs::DeadLettered& letter) {
-  constexpr auto kPause = std::chrono::seconds(1);
-  auto& state = self->state;
-  if (state.dead_letter_logged && Clock::now() - *state.dead_letter_logged < kPause) {
-    ++state.dead_letters_unlogged;
-    return;
-  }
-  state.dead_letter_logged = Clock::now();
-  const auto unlogged = std::exchange(state.dead_letters_unlogged, 0);
+  const auto unlogged = self->state.dead_letters_named.next(Clock::now());
+  if (!unlogged) return;
   spdlog::warn("hub {} cannot handle its event {} after {} attempts: it goes to the dead letters{}{}",
                letter.hub.text(), letter.offset, letter.attempts,
                letter.traceparent ? "; trace " + letter.traceparent->trace_id() : "",
-               unlogged > 0 ? "; " + std::to_string(unlogged) + " more before it, not logged" : "");
+               *unlogged > 0 ? "; " + std::to_string(*unlogged) + " more before it, not logged" : "");
 }
 
 // --- Carrying out.

@@ -9,6 +9,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "actors/log_pause.h"
 #include "actors/messages.h"
 #include "runtime/partition.h"
 #include "runtime/store.h"
@@ -46,8 +47,7 @@ struct PartitionActorState {
   Clock::time_point commit_sent;
   std::uint64_t reloads = 0;
   LatencyHistogram commit_latency, fold_latency;
-  std::optional<Clock::time_point> dead_letter_logged;  // When one was last named in the log.
-  std::uint64_t dead_letters_unlogged = 0;              // Since then.
+  LogPause dead_letters_named;  // In the log.
 
   std::uint64_t operations = 0;
   std::unordered_map<std::uint64_t, std::function<void(Result<Offset>)>> operation_answers;

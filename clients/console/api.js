@@ -2,6 +2,8 @@
 
 const KEY = 'carillon.token';
 
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
 export class NodeError extends Error {
   // `error` is a name of the closed list (docs/protocol.md), or `unreachable`.
   constructor(status, error, message, details = {}) {

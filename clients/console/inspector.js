@@ -3,8 +3,12 @@ import * as api from './api.js';
 import { letterRows } from './deadletters.js';
 import { element, grouped } from './dom.js';
 
+// A hub that is just trying a failed event again, or moving to another node, cannot be looked at for a moment.
+const ATTEMPTS = 10;
+
 export class Inspector {
   #place;
+  #question; // The last one.
   #input;
   #settled;
 
@@ -21,12 +25,23 @@ export class Inspector {
 
   async inspect(entity, said = '') {
     this.#input.value = entity;
-    try {
-      const found = await api.entity(entity);
-      const { letters } = found.dead_letters > 0 ? await api.deadLetters(entity) : { letters: [] };
-      this.#place.replaceChildren(...this.#partsOf(found, letters, said));
-    } catch (error) {
-      this.#place.replaceChildren(element('p', { class: 'error' }, error.message));
+    const question = (this.#question = Symbol(entity));
+    for (let attempt = 1; ; ++attempt) {
+      let parts;
+      let again = null; // In so many milliseconds.
+      try {
+        const found = await api.entity(entity);
+        const { letters } = found.dead_letters > 0 ? await api.deadLetters(entity) : { letters: [] };
+        parts = this.#partsOf(found, letters, said);
+      } catch (error) {
+        parts = [element('p', { class: 'error' }, error.message)];
+        if (error.error === 'unavailable' && attempt < ATTEMPTS) again = error.details.retry_after_ms ?? 1000;
+      }
+      if (this.#question !== question) return; // Another one was asked meanwhile.
+      this.#place.replaceChildren(...parts);
+      if (again === null) return;
+      await api.pause(again);
+      if (this.#question !== question) return;
     }
   }
 

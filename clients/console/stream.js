@@ -6,7 +6,6 @@ import { readEvents } from './sse.js';
 const ROWS = 200;
 const RECENT = 20;
 const DRAW_EVERY_MS = 100;
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class StreamView {
   #parts;
@@ -67,7 +66,7 @@ export class StreamView {
       }
       if (abort.signal.aborted) return;
       setText(this.#parts.status, `The connection is lost; trying again behind offset ${grouped(Math.max(next - 1, 0))} …`);
-      await pause(Math.min(5000, 100 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random()));
+      await api.pause(Math.min(5000, 100 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random()));
     }
   }
 

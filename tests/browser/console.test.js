@@ -43,11 +43,10 @@ test('shows the node live, an entity, a stream and its next event, and asks nobo
   const { page, trouble, asked } = await open(browser, url);
   await page.getByText('All is well').or(page.getByText('One problem')).first().waitFor();
   await page.fill('#inspect-entity', 'match/1');
-  // By the keyboard: a click could miss a button that a table which comes just now pushes away.
-  await page.press('#inspect-entity', 'Enter');
+  await page.click('#inspect-form button');
   await page.locator('#inspection').getByText('match/1').first().waitFor();
   await page.fill('#stream-entity', 'player/ada');
-  await page.press('#stream-entity', 'Enter');
+  await page.click('#stream-start');
   await page.locator('#stream-events').getByText('{"n":3}').waitFor();
   await publish(node, 'player/ada', 'note', { n: 4 });
   await page.locator('#stream-events').getByText('{"n":4}').waitFor();
@@ -57,13 +56,30 @@ test('shows the node live, an entity, a stream and its next event, and asks nobo
   await page.context().close();
 });
 
+test('an entity that cannot be looked at just now is asked for again, and shown', async () => {
+  let asked = 0;
+  // Given a hub that is trying a failed event again when it is first asked for,
+  const unavailable = { title: 'Service Unavailable', status: 503, error: 'unavailable', detail: 'try in a moment', retry_after_ms: 20 };
+  const before = (page) =>
+    page.route('**/entities/match/1', (route) =>
+      ++asked === 1 ? route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify(unavailable) }) : route.continue(),
+    );
+  const { page } = await open(browser, url, { before });
+  await page.fill('#inspect-entity', 'match/1');
+  await page.click('#inspect-form button');
+  // then it is shown when it can be.
+  await page.locator('#inspection').getByText('match/1').first().waitFor();
+  assert.ok(asked > 1);
+  await page.context().close();
+});
+
 test('a name or payload that looks like a script is text', async () => {
   const { page, trouble } = await open(browser, url);
   await page.fill('#stream-entity', HOSTILE);
-  await page.press('#stream-entity', 'Enter');
+  await page.click('#stream-start');
   await page.locator('#stream-events').getByText('<script>').waitFor();
   await page.fill('#inspect-entity', HOSTILE);
-  await page.press('#inspect-entity', 'Enter');
+  await page.click('#inspect-form button');
   await page.locator('#inspection').getByText('<img src=x').first().waitFor();
   assert.equal(await page.title(), 'Carillon console');
   assert.equal(await page.locator('main img').count(), 0);
@@ -97,7 +113,7 @@ for (const colorScheme of ['light', 'dark']) {
     test(`${colorScheme}, ${size}: accessible, and nothing is cut off`, async () => {
       const { page } = await open(browser, url, { colorScheme, viewport });
       await page.fill('#stream-entity', HOSTILE);
-      await page.press('#stream-entity', 'Enter');
+      await page.click('#stream-start');
       await page.locator('#stream-events tr').first().waitFor();
       await page.locator('#tiles dd').first().waitFor();
       assert.deepEqual(await accessibilityProblems(page), []);

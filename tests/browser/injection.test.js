@@ -76,16 +76,16 @@ test('P9 the console shows hostile names, payloads, producers and reasons as tex
     const { page, trouble, expectNothingRan, expectItWouldHave } = await openUnguarded(`http://${node.http}/console`);
     const shows = async (place, text) => page.locator(place).getByText(text.slice(0, 40)).first().waitFor();
     await page.fill('#stream-entity', stream);
-    await page.press('#stream-entity', 'Enter');
+    await page.click('#stream-start');
     await shows('#stream-events', HOSTILE[4]);
     assert.equal(await page.locator('#stream-events tr').count(), HOSTILE.length);
     await expectNothingRan();
     await page.fill('#stream-entity', 'player/ada');
-    await page.press('#stream-entity', 'Enter');
+    await page.click('#stream-start');
     await shows('#stream-events', HOSTILE[0]);
     for (const entity of [stream, hub, `nothing/${key}`]) {
       await page.fill('#inspect-entity', entity);
-      await page.press('#inspect-entity', 'Enter');
+      await page.click('#inspect-form button');
       await page.locator(entity.startsWith('nothing') ? '#inspection .error' : '#inspection h3').first().waitFor();
       await expectNothingRan();
     }

@@ -52,10 +52,10 @@ test('P9 without a token the console shows nothing but that it wants one, and wh
   assert.equal(await page.locator('#tiles dd').count(), 0);
   // Each section that is asked says so as well.
   await page.fill('#inspect-entity', 'player/ada');
-  await page.press('#inspect-entity', 'Enter');
+  await page.click('#inspect-form button');
   await page.locator('#inspection .error', { hasText: 'token' }).waitFor();
   await page.fill('#stream-entity', 'player/ada');
-  await page.press('#stream-entity', 'Enter');
+  await page.click('#stream-start');
   await page.locator('#stream-status', { hasText: 'token' }).waitFor();
   assert.deepEqual(trouble, []);
   await page.context().close();
@@ -89,10 +89,10 @@ test('P9 with an operator’s token everything works, in this tab and until it i
   await page.locator('#cluster-view', { hasText: 'alone' }).waitFor();
   await page.locator('#deadletters-status', { hasText: 'No dead letters' }).waitFor();
   await page.fill('#inspect-entity', 'player/ada');
-  await page.press('#inspect-entity', 'Enter');
+  await page.click('#inspect-form button');
   await page.locator('#inspection dd', { hasText: 'offsets 1 to 1' }).waitFor();
   await page.fill('#stream-entity', 'player/ada');
-  await page.press('#stream-entity', 'Enter');
+  await page.click('#stream-start');
   await page.locator('#stream-events').getByText('{"n":1}').waitFor();
   // It outlives a reload, and no other tab has it. It is in no address.
   await page.reload();

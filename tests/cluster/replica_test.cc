@@ -298,6 +298,33 @@ TEST(Replica, WhoWasAwayForTooLongGetsACopyWhileEntriesGoOn) {
   EXPECT_EQ(group.records("cat"), group.records("ant"));
 }
 
+TEST(Replica, P7WhoIsNotInSyncIsSentLittleAtATime) {
+  auto limits = short_log();
+  limits.log_entries_kept = 1'000;
+  limits.catching_up_bytes_max = 2'000;
+  ReplicaGroup group(kThree, limits);
+  group.kill("cat");
+  ASSERT_TRUE(group.until([&] { return !group.is_in_sync("cat"); }));
+  for (int i = 0; i < 200; ++i) group.put("ant", std::to_string(i), std::string(100, 'x'));
+  // Given one that comes back and gets nothing to disk,
+  group.sent.clear();
+  group["cat"].journal_held = true;
+  group.start("cat");
+  group.pass(1s);
+  // then no more is sent to it than it may be behind with, and what one message holds;
+  std::size_t bytes = 0;
+  for (const auto& outgoing : group.sent)
+    if (const auto* append = std::get_if<Append>(&outgoing.message.body); append != nullptr && outgoing.to == "cat")
+      for (const auto& entry : append->entries) bytes += entry.size();
+  EXPECT_GT(bytes, 1'000u);
+  EXPECT_LE(bytes, limits.catching_up_bytes_max + limits.append_bytes_max);
+  // and all of it, once it does.
+  group["cat"].journal_held = false;
+  ASSERT_TRUE(group.until([&] { return group.is_in_sync("cat"); }));
+  group.pass(100ms);
+  EXPECT_EQ(group.records("cat"), group.records("ant"));
+}
+
 TEST(Replica, P1ACopyThatDidNotEndBeginsAgain) {
   ReplicaGroup group(kThree, short_log());
   for (int i = 0; i < 50; ++i) group.put("ant", std::to_string(i), "value");
@@ -541,6 +568,24 @@ TEST(Replica, P1APrimaryWhoseDiskFailedIsReplaced) {
   EXPECT_EQ(group[group.primary()].committed, 1u);
 }
 
+TEST(Replica, P1P8APrimaryWhoseDiskFailsSaysNothingInAnEpochThatIsNotOnIt) {
+  ReplicaGroup group(kThree);
+  group.kill("cat");
+  ASSERT_TRUE(group.until([&] { return !group.is_in_sync("cat"); }));
+  // Given a primary whose disk does not take the epoch that begins when another replica is added,
+  const auto epoch = group.record().epoch;
+  group["ant"].disk_broken = true;
+  group.sent.clear();
+  group.start("cat");
+  ASSERT_TRUE(group.until([&] { return group["ant"].disk_failures == 1; }));
+  group.pass(100ms);
+  // then nobody hears of it in that epoch, for after a restart it would not know,
+  for (const auto& outgoing : group.sent)
+    EXPECT_FALSE(outgoing.message.from == group["ant"].id() && outgoing.message.epoch == epoch + 1);
+  // and another one takes over.
+  EXPECT_TRUE(group.until([&] { return !group.primary().empty() && group.primary() != "ant"; }));
+}
+
 TEST(Replica, ADiskThatFailsWithNobodyElseLeavesAPrimaryThatReads) {
   ReplicaGroup group({"ant"});
   group.put("ant", "x", "1");
@@ -574,17 +619,22 @@ TEST(Replica, ASwapWithoutAnAnswerIsSeenInTheWatch) {
   EXPECT_EQ(group["ant"].lost, 0u);
 }
 
+// Ant and bee hear nothing of each other for so long.
+void lose_touch(ReplicaGroup& group, std::chrono::milliseconds time) {
+  group.cut("ant", "bee");
+  group.cut("bee", "ant");
+  group.pass(time);
+  group.mend("ant", "bee");
+  group.mend("bee", "ant");
+}
+
 TEST(Replica, ANominationOfWhichNobodyKnowsDoesNotKeepLeasesBackForEver) {
   // Given a backup that nominated itself and has no answer; the swap was never made.
   ReplicaGroup group({"ant", "bee"});
   group.pass(100ms);
   group["ant"].etcd_cut = group["bee"].etcd_cut = true;
-  group.cut("ant", "bee");
-  group.cut("bee", "ant");
-  group.pass(400ms);
+  lose_touch(group, 400ms);
   // When the link is back, and so is etcd.
-  group.mend("ant", "bee");
-  group.mend("bee", "ant");
   group["ant"].etcd_cut = group["bee"].etcd_cut = false;
   // Then the primary soon reads with its lease.
   ASSERT_TRUE(group.until([&] { return group.record().in_sync.size() == 2 && !group.primary().empty(); }));
@@ -596,13 +646,9 @@ TEST(Replica, ANominationThatReachedNoEtcdKeepsNoLeaseBack) {
   ReplicaGroup group({"ant", "bee"});
   group.pass(100ms);
   group["ant"].etcd_gone = group["bee"].etcd_gone = true;
-  group.cut("ant", "bee");
-  group.cut("bee", "ant");
-  group.pass(2s);
+  lose_touch(group, 2s);
   EXPECT_FALSE(group.replica("ant").may_read(group.now()));
   // When it hears of it again, and there still is no etcd.
-  group.mend("ant", "bee");
-  group.mend("bee", "ant");
   group.pass(1s);
   // Then all is as before.
   EXPECT_TRUE(group.replica("ant").may_read(group.now()));
@@ -615,13 +661,9 @@ TEST(Replica, ANominationThatMayHaveArrivedKeepsLeasesBackWhateverBecomesOfTheNe
   ReplicaGroup group({"ant", "bee"});
   group.pass(100ms);
   group["ant"].etcd_cut = group["bee"].etcd_cut = true;
-  group.cut("ant", "bee");
-  group.cut("bee", "ant");
-  group.pass(2s);
+  lose_touch(group, 2s);
   // when what it asks for next reaches none,
   group["ant"].etcd_gone = group["bee"].etcd_gone = true;
-  group.mend("ant", "bee");
-  group.mend("bee", "ant");
   group.pass(1s);
   // then the primary still has no lease: the first may yet be done.
   EXPECT_FALSE(group.replica("ant").may_read(group.now()));

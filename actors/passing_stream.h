@@ -1,0 +1,24 @@
+// A connection that passes on what is written, for those that watch over what is read.
+#pragma once
+
+#include <kj/async-io.h>
+
+namespace carillon::actors {
+
+class PassingStream : public kj::AsyncIoStream {
+ public:
+  kj::Promise<void> write(const void* buffer, std::size_t bytes) final { return inner_->write(buffer, bytes); }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) final {
+    return inner_->write(pieces);
+  }
+  kj::Promise<void> whenWriteDisconnected() final { return inner_->whenWriteDisconnected(); }
+  void shutdownWrite() final { inner_->shutdownWrite(); }
+  void abortRead() final { inner_->abortRead(); }
+
+ protected:
+  explicit PassingStream(kj::Own<kj::AsyncIoStream> inner) : inner_(kj::mv(inner)) {}
+
+  kj::Own<kj::AsyncIoStream> inner_;
+};
+
+}  // namespace carillon::actors
