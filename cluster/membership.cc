@@ -198,9 +198,12 @@ kj::Promise<SwapOutcome> Membership::swap(PartitionId partition, Revision expect
 
 kj::Promise<Result<void>> Membership::set_draining(NodeName node, std::optional<Drain> drain) {
   const auto key = view_.keys().draining(node);
-  auto written = drain ? etcd_.put(key, *drain == Drain::kAll ? "all" : "primaries") : etcd_.erase(key);
-  return written.then([](WriteOutcome outcome) -> Result<void> {
+  const std::string mark = !drain ? "" : *drain == Drain::kAll ? "all" : "primaries";
+  auto written = drain ? etcd_.put(key, mark) : etcd_.erase(key);
+  return written.then([this, key, mark](WriteOutcome outcome) -> Result<void> {
     if (outcome.unanswered()) return outcome.error;
+    // Known before the watch tells of it: who has it answered asks next how far the draining is.
+    if (!mark.empty()) tell(view_.apply(EtcdEntry{key, mark, outcome.revision, 0}));
     return {};
   });
 }

@@ -197,6 +197,18 @@ TEST_F(MembershipTest, OneNodeControlsPlacementAndAnotherTakesOver) {
   }));
 }
 
+TEST_F(MembershipTest, WhoHasMarkedANodeForDrainingSeesTheMarkAtOnce) {
+  auto ant = node(options("ant", "s1"));
+  joined(*ant);
+  for (int round = 0; round < 20; ++round) {
+    const auto drain = round % 2 == 0 ? Drain::kPrimaries : Drain::kAll;
+    ASSERT_TRUE(wait(ant->membership.set_draining("ant", drain)).ok());
+    const auto& marks = ant->membership.view().draining();
+    ASSERT_TRUE(marks.contains("ant")) << round;
+    ASSERT_EQ(marks.at("ant").value, drain) << round;
+  }
+}
+
 TEST_F(MembershipTest, P8P9AControllerThatIsCutOffFromTheOthersLeavesTheControlToThem) {
   auto ant = node(options("ant", "s1")), bee = node(options("bee", "s2")), cat = node(options("cat", "s3"));
   joined(*ant);
