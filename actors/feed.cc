@@ -16,7 +16,11 @@ runtime::EventSlice copy_of(const runtime::EventSlice& slice) {
 }  // namespace
 
 Feed::Feed(Edge& edge, Client client, std::size_t credit_bytes)
-    : edge_(edge), client_(std::move(client)), session_id_(edge.new_session()), broken_promise_(nullptr) {
+    : edge_(edge),
+      client_(std::move(client)),
+      credit_bytes_(credit_bytes),
+      session_id_(edge.new_session()),
+      broken_promise_(nullptr) {
   auto broken = kj::newPromiseAndFulfiller<void>();
   broken_ = kj::mv(broken.fulfiller);
   broken_promise_ = kj::mv(broken.promise);
@@ -120,7 +124,9 @@ kj::Promise<void> Feed::pump() {
   }
   const auto ended_turns = std::exchange(waiting_, {});  // With the end of this call, when the client's bytes are made.
   return client_.pass_on(passing).then([this, bytes] {
-    caf::anon_send(session_, Taken{bytes});
+    // Told in large pieces: a message for each notification would cost the session as much as the notification.
+    taken_bytes_ += bytes;
+    if (taken_bytes_ >= credit_bytes_ / 4) caf::anon_send(session_, Taken{std::exchange(taken_bytes_, 0)});
     return pump();
   });
 }

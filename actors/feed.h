@@ -54,12 +54,14 @@ class Feed {
 
   Edge& edge_;
   Client client_;
+  const std::size_t credit_bytes_;
   runtime::SessionId session_id_;
   caf::actor session_;
   std::optional<Start> start_;
   kj::Own<kj::PromiseFulfiller<void>> broken_;
   kj::Promise<void> broken_promise_;
   std::vector<SessionBatch> waiting_;  // Bounded by the session's credit.
+  std::size_t taken_bytes_ = 0;        // That the session has not been told of.
   bool pumping_ = false;
   Clock::time_point passing_since_;  // When the client was last given something.
   kj::Promise<void> pump_ = kj::READY_NOW;

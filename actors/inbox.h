@@ -31,9 +31,11 @@ class Inbox {
     Job* next = nullptr;
   };
   kj::Promise<void> wait(kj::AsyncInputStream& wakes);
-  void run_all();
+  void take_all();
+  kj::Promise<void> run_taken();
 
   std::atomic<Job*> newest_{nullptr};
+  Job* oldest_taken_ = nullptr;  // Of those that wait for their turn; the event loop's.
   int event_fd_;
   std::uint64_t wake_count_ = 0;
 };

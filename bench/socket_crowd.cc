@@ -117,12 +117,22 @@ void SocketCrowd::send(std::size_t socket, std::string_view message) {
   }
 }
 
-void SocketCrowd::poll(std::int64_t until_ns) {
+void SocketCrowd::poll(std::int64_t until_ns) { read_ready(until_ns); }
+
+void SocketCrowd::poll_after(std::int64_t pause_ns) {
+  const timespec pause{pause_ns / kSecond, pause_ns % kSecond};
+  nanosleep(&pause, nullptr);
+  while (!failed_ && read_ready(0)) {
+  }
+}
+
+bool SocketCrowd::read_ready(std::int64_t until_ns) {
   std::array<epoll_event, 256> ready;
   const std::int64_t left = std::max<std::int64_t>(until_ns - now_ns(), 0);
   const timespec longest{left / kSecond, left % kSecond};
   const int count = epoll_pwait2(epoll_, ready.data(), ready.size(), &longest, nullptr);
   for (int i = 0; i < count; ++i) read(ready[static_cast<std::size_t>(i)].data.u64);
+  return count == static_cast<int>(ready.size());
 }
 
 void SocketCrowd::stop_reading(std::size_t socket) { epoll_ctl(epoll_, EPOLL_CTL_DEL, sockets_[socket].fd, nullptr); }

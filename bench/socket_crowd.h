@@ -34,6 +34,9 @@ class SocketCrowd {
   void send(std::size_t socket, std::string_view message);
   // Hands over what comes until then by now_ns()'s clock; in the past: what is there. Returns early after each wake-up.
   void poll(std::int64_t until_ns);
+  // Sleeps for so long, then hands over all that has come: whoever sends need not wake this thread for each message, which
+  // on a machine that both share would be most of what sending costs.
+  void poll_after(std::int64_t pause_ns);
   // From now on this one is read by read_some() only.
   void stop_reading(std::size_t socket);
   // Throws away up to `bytes` of what came for it.
@@ -50,6 +53,7 @@ class SocketCrowd {
   };
 
   Result<void> connect_one();
+  bool read_ready(std::int64_t until_ns);  // Whether there may be more.
   void read(std::size_t socket);
   void take_messages(std::size_t socket);
   void fail(const std::string& what);

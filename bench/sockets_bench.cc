@@ -30,7 +30,8 @@ using client::Session;
 constexpr std::uint32_t kOtherFiles = 400;  // A node's own, with room to spare.
 constexpr std::int64_t kSettleNs = 2 * kSecond;
 constexpr std::int64_t kArriveWithinNs = 10 * kSecond;
-constexpr std::uint32_t kHistoryEvents = 10'000;  // What stopped readers have not read.
+constexpr std::int64_t kPollEveryNs = kMillisecond;  // What comes counts as arrived when it is read.
+constexpr std::uint32_t kHistoryEvents = 10'000;     // What stopped readers have not read.
 constexpr std::size_t kHistoryPayloadBytes = 1'000;
 constexpr std::int64_t kSlowReadEveryNs = 100 * kMillisecond;
 constexpr std::size_t kSlowReadBytes = 8 * 1024;
@@ -73,7 +74,7 @@ template <class Done>
 Result<void> poll_until(SocketCrowd& crowd, const char* what, Done done) {
   const std::int64_t give_up_ns = now_ns() + kArriveWithinNs;
   while (!done()) {
-    crowd.poll(now_ns() + 10 * kMillisecond);
+    crowd.poll_after(kPollEveryNs);
     if (crowd.failed()) return *crowd.failed();
     if (auto going_on = sleep_until_ns(0); !going_on.ok()) return going_on;
     if (now_ns() > give_up_ns) return Error{ErrorCode::UNAVAILABLE, std::string("waited too long for ") + what};
