@@ -199,14 +199,14 @@ void SocketCrowd::fail(const std::string& what) {
   if (!failed_) failed_ = Error{ErrorCode::UNAVAILABLE, what};
 }
 
-Result<void> allow_open_files(std::uint64_t files) {
+std::uint64_t allow_open_files(std::uint64_t files) {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = std::max<rlim_t>(limit.rlim_cur, files);
-  limit.rlim_max = std::max<rlim_t>(limit.rlim_max, files);
-  if (setrlimit(RLIMIT_NOFILE, &limit) == 0) return {};
-  return Error{ErrorCode::MALFORMED,
-               "this needs " + std::to_string(files) + " open files; raise the limit (ulimit -n) or be root"};
+  const rlimit raised{.rlim_cur = std::max<rlim_t>(limit.rlim_cur, files),
+                      .rlim_max = std::max<rlim_t>(limit.rlim_max, files)};
+  if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return raised.rlim_cur;
+  limit.rlim_cur = limit.rlim_max;
+  return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
 }  // namespace carillon::bench

@@ -68,7 +68,8 @@ class SocketCrowd {
   std::optional<Error> failed_;
 };
 
-// So many files may be open in this process and those that it starts from now on. Needs root if the hard limit is lower.
-Result<void> allow_open_files(std::uint64_t files);
+// So many files may be open in this process and those that it starts from now on, or as many as the hard limit permits (root can
+// raise it). Gives how many.
+std::uint64_t allow_open_files(std::uint64_t files);
 
 }  // namespace carillon::bench

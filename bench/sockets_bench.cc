@@ -17,9 +17,11 @@
 #include "bench/row.h"
 #include "bench/server_process.h"
 #include "bench/socket_crowd.h"
+#include "bench/sockets_rows.h"
 #include "clients/cpp/publisher.h"
 #include "clients/cpp/session.h"
 #include "runtime/json.h"
+#include "runtime/store.h"
 
 namespace carillon::bench {
 namespace {
@@ -27,7 +29,9 @@ namespace {
 using client::Connection;
 using client::Session;
 
-constexpr std::uint32_t kOtherFiles = 400;  // A node's own, with room to spare.
+constexpr std::uint32_t kIdle = 20'000;
+constexpr std::uint32_t kJobConnections = 30;  // Producers, gateways, whoever publishes; with room to spare.
+constexpr std::uint32_t kOtherFiles = 70;      // A node's own, beside its store's and connections.
 constexpr std::int64_t kSettleNs = 2 * kSecond;
 constexpr std::int64_t kArriveWithinNs = 10 * kSecond;
 constexpr std::int64_t kPollEveryNs = kMillisecond;  // What comes counts as arrived when it is read.
@@ -47,26 +51,58 @@ std::string follow_message(std::uint32_t id, std::string_view entity) {
   return json.end_object().end_object().take();
 }
 
-// As many as a part has at a time, and some for the job.
 bool wants(const SocketsOptions& options, SocketsPart part) {
   return options.parts.empty() || std::ranges::find(options.parts, part) != options.parts.end();
 }
+
+std::uint32_t idle_of(const SocketsOptions& options) { return options.connections.value_or(kIdle); }
 
 // As many as the part with most of them needs.
 std::uint32_t connections_of(const SocketsOptions& options) {
   std::uint32_t most = 0;
   for (const auto& [part, connections] :
-       {std::pair(SocketsPart::kIdle, options.connections), std::pair(SocketsPart::kBroadcast, options.audience),
+       {std::pair(SocketsPart::kIdle, idle_of(options)), std::pair(SocketsPart::kBroadcast, options.audience),
         std::pair(SocketsPart::kReaders, options.stopped)})
     if (wants(options, part)) most = std::max(most, connections);
-  return most + 100;
+  return most;
 }
 
-ServerProcess::Options node_options(const SocketsOptions& options) {
-  std::vector<std::string> arguments = {"--connections-max=" + std::to_string(connections_of(options)),
-                                        "--websocket-follows-max=100000"};
+// Of a node with so many connections, and this process is content with as many.
+std::uint64_t files_for(std::uint64_t connections) {
+  return connections + kJobConnections + static_cast<std::uint64_t>(runtime::StoreOptions{}.open_files_max) +
+         kOtherFiles;
+}
+
+// Who is measured: Carillon, or what it is held against.
+struct Contender {
+  std::string name;
+  ServerProcess::Options process;
+};
+
+Contender carillon_of(const SocketsOptions& options) {
+  std::vector<std::string> arguments = {
+      "--connections-max=" + std::to_string(connections_of(options) + kJobConnections),
+      "--websocket-follows-max=100000"};
   arguments.insert(arguments.end(), options.serve_arguments.begin(), options.serve_arguments.end());
-  return {.parent_directory = options.data, .arguments = std::move(arguments)};
+  return {"carillon", {.parent_directory = options.data, .arguments = std::move(arguments)}};
+}
+
+// Carillon first.
+std::vector<Contender> contenders_of(const SocketsOptions& options) {
+  std::vector<Contender> contenders = {carillon_of(options)};
+  if (!options.against.empty())
+    contenders.push_back({options.against, {.parent_directory = options.data, .program = options.against}});
+  return contenders;
+}
+
+template <class Row>
+void print(const SocketsOptions& options, const std::vector<Row>& rows) {
+  if (!options.json) {
+    std::fputs(table_of(rows).c_str(), stdout);
+    std::fflush(stdout);
+  }
+  for (const Row& row : rows)
+    if (options.json) print_line(json_of(row));
 }
 
 // Waits for `done` on what the crowd hears.
@@ -96,16 +132,13 @@ Result<void> follow_one_each(SocketCrowd& crowd, std::uint32_t count, const std:
 
 // --- idle
 
-struct IdleFigures {
-  double kib_per_socket = 0, kib_per_native = 0;
-};
-
 double kib_each(std::uint64_t before, std::uint64_t after, std::uint32_t count) {
   return (static_cast<double>(after) - static_cast<double>(before)) / 1024 / count;
 }
 
-Result<double> idle_sockets(const SocketsOptions& options) {
-  ServerProcess node(node_options(options));
+Result<double> idle_sockets(const SocketsOptions& options, const Contender& contender) {
+  const std::uint32_t connections = idle_of(options);
+  ServerProcess node(contender.process);
   if (const auto started = node.start(); !started.ok()) return started.error();
   if (auto slept = sleep_until_ns(now_ns() + kSettleNs); !slept.ok()) return slept.error();
   const std::uint64_t before = node.resident_bytes();
@@ -113,23 +146,24 @@ Result<double> idle_sockets(const SocketsOptions& options) {
   SocketCrowd crowd(node.http_address(), [&](std::size_t, std::string_view message) {
     if (message.starts_with(R"({"following")")) ++following;
   });
-  if (auto opened = crowd.open(options.connections); !opened.ok()) return opened.error();
-  if (auto all = follow_one_each(crowd, options.connections, following); !all.ok()) return all.error();
+  if (auto opened = crowd.open(connections); !opened.ok()) return opened.error();
+  if (auto all = follow_one_each(crowd, connections, following); !all.ok()) return all.error();
   const std::int64_t settled_ns = now_ns() + kSettleNs;
   while (now_ns() < settled_ns) crowd.poll(settled_ns);
   if (crowd.failed()) return *crowd.failed();
-  return kib_each(before, node.resident_bytes(), options.connections);
+  return kib_each(before, node.resident_bytes(), connections);
 }
 
 Result<double> idle_natives(const SocketsOptions& options) {
-  ServerProcess node(node_options(options));
+  const std::uint32_t connections_wanted = idle_of(options);
+  ServerProcess node(carillon_of(options).process);
   if (const auto started = node.start(); !started.ok()) return started.error();
   if (auto slept = sleep_until_ns(now_ns() + kSettleNs); !slept.ok()) return slept.error();
   const std::uint64_t before = node.resident_bytes();
   Session session;
   std::vector<kj::Own<Connection>> connections;
   std::vector<capnp::Response<wire::Gateway::SubscribeResults>> subscriptions;
-  for (std::uint32_t player = 0; player < options.connections; ++player) {
+  for (std::uint32_t player = 0; player < connections_wanted; ++player) {
     auto connected = session.wait(Connection::connect(session.network(), session.timer(), node.address()));
     if (!connected.ok()) return connected.error();
     connections.push_back(kj::mv(*connected));
@@ -141,37 +175,33 @@ Result<double> idle_natives(const SocketsOptions& options) {
     if (auto going_on = sleep_until_ns(0); !going_on.ok()) return going_on.error();
   }
   session.wait(session.timer().afterDelay(kSettleNs * kj::NANOSECONDS));
-  return kib_each(before, node.resident_bytes(), options.connections);
+  return kib_each(before, node.resident_bytes(), connections_wanted);
 }
 
 Result<void> run_idle(const SocketsOptions& options) {
-  const auto sockets = idle_sockets(options);
-  if (!sockets.ok()) return sockets.error();
+  std::vector<IdleRow> rows;
+  for (const Contender& contender : contenders_of(options)) {
+    const auto sockets = idle_sockets(options, contender);
+    if (!sockets.ok()) return sockets.error();
+    rows.push_back({.server = contender.name, .connections = idle_of(options), .kib_per_websocket = *sockets});
+  }
   const auto natives = idle_natives(options);
   if (!natives.ok()) return natives.error();
-  if (options.json) {
-    JsonWriter json;
-    json.begin_object().field("bench", "sockets").field("part", "idle").field("connections", options.connections);
-    json.field("kib_per_websocket", *sockets).field("kib_per_native_session", *natives).end_object();
-    print_line(json.text());
-    return {};
-  }
-  std::printf("%-40s %12s\n", "idle, each following a stream", "KiB each");
-  std::printf("%-40s %12.1f\n%-40s %12.1f\n\n", (std::to_string(options.connections) + " WebSockets").c_str(), *sockets,
-              (std::to_string(options.connections) + " native sessions").c_str(), *natives);
-  std::fflush(stdout);
+  rows.front().kib_per_native_session = *natives;
+  print(options, rows);
   return {};
 }
 
 // --- broadcast
 
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
+// Of each round: until the first, the middle and the last of the audience had read it.
+struct Broadcasts {
+  std::vector<double> firsts, middles, lasts;
+};
 
-Result<void> run_broadcast(const SocketsOptions& options) {
-  ServerProcess node(node_options(options));
+Result<void> broadcast(const SocketsOptions& options, const Contender& contender, std::uint32_t rounds,
+                       Broadcasts& broadcasts) {
+  ServerProcess node(contender.process);
   if (const auto started = node.start(); !started.ok()) return started.error();
   const std::uint32_t players = options.audience;
   std::uint64_t following = 0;
@@ -185,8 +215,7 @@ Result<void> run_broadcast(const SocketsOptions& options) {
   });
   if (auto opened = crowd.open(players + 1); !opened.ok()) return opened;  // The last one publishes.
   if (auto all = follow_one_each(crowd, players, following); !all.ok()) return all;
-  std::vector<double> firsts, middles, lasts;
-  for (std::uint32_t round = 0; round <= options.rounds; ++round) {
+  for (std::uint32_t round = 0; round <= rounds; ++round) {
     const std::int64_t calm_ns = now_ns() + 500 * kMillisecond;
     while (now_ns() < calm_ns) crowd.poll(calm_ns);
     arrived_ns.clear();
@@ -199,24 +228,32 @@ Result<void> run_broadcast(const SocketsOptions& options) {
     if (auto all = poll_until(crowd, "a broadcast", [&] { return arrived_ns.size() >= players; }); !all.ok())
       return all;
     if (round == 0) continue;  // Makes the streams.
-    firsts.push_back(milliseconds_of(arrived_ns.front() - began));
-    middles.push_back(milliseconds_of(arrived_ns[players / 2] - began));
-    lasts.push_back(milliseconds_of(arrived_ns[players - 1] - began));
+    broadcasts.firsts.push_back(milliseconds_of(arrived_ns.front() - began));
+    broadcasts.middles.push_back(milliseconds_of(arrived_ns[players / 2] - began));
+    broadcasts.lasts.push_back(milliseconds_of(arrived_ns[players - 1] - began));
   }
-  const double worst = std::ranges::max(lasts);
-  if (options.json) {
-    JsonWriter line;
-    line.begin_object().field("bench", "sockets").field("part", "broadcast").field("audience", players);
-    line.field("rounds", options.rounds).field("first_ms", median(firsts)).field("p50_ms", median(middles));
-    line.field("last_ms", median(lasts)).field("worst_last_ms", worst).end_object();
-    print_line(line.text());
-    return {};
+  return {};
+}
+
+Result<void> run_broadcast(const SocketsOptions& options) {
+  const std::vector<Contender> contenders = contenders_of(options);
+  std::vector<Broadcasts> broadcasts(contenders.size());
+  const std::uint32_t turns = contenders.size() == 1 ? 1 : std::min(options.turns, options.rounds);
+  for (std::uint32_t turn = 0; turn < turns; ++turn) {
+    const std::uint32_t rounds = options.rounds * (turn + 1) / turns - options.rounds * turn / turns;
+    for (std::size_t i = 0; i < contenders.size(); ++i)
+      if (auto done = broadcast(options, contenders[i], rounds, broadcasts[i]); !done.ok()) return done;
   }
-  std::printf("%-40s %12s %12s %12s %12s\n", "broadcast to one hub (medians)", "first ms", "p50 ms", "last ms",
-              "worst last");
-  std::printf("%-40s %12.1f %12.1f %12.1f %12.1f\n\n", (std::to_string(players) + " WebSockets").c_str(),
-              median(firsts), median(middles), median(lasts), worst);
-  std::fflush(stdout);
+  std::vector<BroadcastRow> rows;
+  for (std::size_t i = 0; i < contenders.size(); ++i)
+    rows.push_back({.server = contenders[i].name,
+                    .audience = options.audience,
+                    .rounds = options.rounds,
+                    .first_ms = median(broadcasts[i].firsts),
+                    .p50_ms = median(broadcasts[i].middles),
+                    .last_ms = median(broadcasts[i].lasts),
+                    .worst_last_ms = std::ranges::max(broadcasts[i].lasts)});
+  print(options, rows);
   return {};
 }
 
@@ -376,43 +413,56 @@ Result<JobFigures> do_job(const SocketsOptions& options, const JobConfig& job, S
 
 JobConfig job_of(const SocketsOptions& options) { return {.mode = Mode::kRate, .events_per_s = options.rate}; }
 
+// Of each turn.
+struct Latencies {
+  std::vector<double> p50_ms, p99_ms;
+
+  LatencyRow::Quantiles medians() const { return {median(p50_ms), median(p99_ms)}; }
+};
+
+Result<void> job_over_sockets(const SocketsOptions& options, const Contender& contender, Latencies& latencies) {
+  ServerProcess node(contender.process);
+  if (const auto started = node.start(); !started.ok()) return started.error();
+  const auto figures = do_job(options, job_of(options), node, [] {});
+  if (!figures.ok()) return figures.error();
+  if (figures->missing > 0)
+    return Error{ErrorCode::UNAVAILABLE, std::to_string(figures->missing) + " notifications were lost"};
+  latencies.p50_ms.push_back(figures->latencies.quantile_ms(0.5));
+  latencies.p99_ms.push_back(figures->latencies.quantile_ms(0.99));
+  return {};
+}
+
+Result<void> job_over_rpc(const SocketsOptions& options, Latencies& latencies) {
+  ServerProcess node(carillon_of(options).process);
+  if (const auto started = node.start(); !started.ok()) return started.error();
+  const auto outcome = conduct({.job = job_of(options),
+                                .timing = {.warmup_s = options.warmup_s, .measured_s = options.seconds},
+                                .addresses = node.address(),
+                                .run_name = "sockets"});
+  if (!outcome.ok()) return outcome.error();
+  latencies.p50_ms.push_back(outcome->row.p50_ms);
+  latencies.p99_ms.push_back(outcome->row.p99_ms);
+  return {};
+}
+
 Result<void> run_latency(const SocketsOptions& options) {
-  const JobConfig job = job_of(options);
-  std::vector<double> socket_p50, socket_p99, native_p50, native_p99;
+  const std::vector<Contender> contenders = contenders_of(options);
+  std::vector<Latencies> over_sockets(contenders.size());
+  Latencies over_rpc;
   for (std::uint32_t turn = 0; turn < options.turns; ++turn) {
-    {
-      ServerProcess node(node_options(options));
-      if (const auto started = node.start(); !started.ok()) return started.error();
-      const auto figures = do_job(options, job, node, [] {});
-      if (!figures.ok()) return figures.error();
-      if (figures->missing > 0)
-        return Error{ErrorCode::UNAVAILABLE, std::to_string(figures->missing) + " notifications were lost"};
-      socket_p50.push_back(figures->latencies.quantile_ms(0.5));
-      socket_p99.push_back(figures->latencies.quantile_ms(0.99));
-    }
-    ServerProcess node(node_options(options));
-    if (const auto started = node.start(); !started.ok()) return started.error();
-    const auto outcome = conduct({.job = job,
-                                  .timing = {.warmup_s = options.warmup_s, .measured_s = options.seconds},
-                                  .addresses = node.address(),
-                                  .run_name = "sockets"});
-    if (!outcome.ok()) return outcome.error();
-    native_p50.push_back(outcome->row.p50_ms);
-    native_p99.push_back(outcome->row.p99_ms);
+    for (std::size_t i = 0; i < contenders.size(); ++i)
+      if (auto done = job_over_sockets(options, contenders[i], over_sockets[i]); !done.ok()) return done;
+    if (auto done = job_over_rpc(options, over_rpc); !done.ok()) return done;
   }
-  if (options.json) {
-    JsonWriter json;
-    json.begin_object().field("bench", "sockets").field("part", "latency").field("rate", options.rate);
-    json.field("turns", options.turns).field("websocket_p50_ms", median(socket_p50));
-    json.field("websocket_p99_ms", median(socket_p99)).field("native_p50_ms", median(native_p50));
-    json.field("native_p99_ms", median(native_p99)).end_object();
-    print_line(json.text());
-    return {};
-  }
-  std::printf("%-40s %12s %12s\n", "publish to notification (medians)", "p50 ms", "p99 ms");
-  std::printf("%-40s %12.2f %12.2f\n%-40s %12.2f %12.2f\n\n", "WebSocket", median(socket_p50), median(socket_p99),
-              "native RPC", median(native_p50), median(native_p99));
-  std::fflush(stdout);
+  std::vector<LatencyRow> rows;
+  for (std::size_t i = 0; i < contenders.size(); ++i)
+    rows.push_back({.server = contenders[i].name,
+                    .rate = options.rate,
+                    .turns = options.turns,
+                    .websocket = over_sockets[i].medians(),
+                    .native = {}});
+  rows.front().native = over_rpc.medians();
+  print(options, rows);
   return {};
 }
 
@@ -440,7 +490,7 @@ struct Readers {
 };
 
 Result<JobFigures> beside(const SocketsOptions& options, const Readers& readers) {
-  ServerProcess node(node_options(options));
+  ServerProcess node(carillon_of(options).process);
   if (const auto started = node.start(); !started.ok()) return started.error();
   if (auto written = write_history(node.address()); !written.ok()) return written.error();
   const std::uint32_t count = readers.slow + readers.stopped;
@@ -497,10 +547,27 @@ Result<void> run_readers(const SocketsOptions& options) {
 
 }  // namespace
 
-Result<void> run_sockets(const SocketsOptions& options) {
+std::uint32_t connections_within(std::uint64_t open_files) {
+  return static_cast<std::uint32_t>(open_files - std::min(open_files, files_for(0)));
+}
+
+Result<void> run_sockets(const SocketsOptions& asked) {
+  SocketsOptions options = asked;
   if (options.audience > kMusterMax) return Error{ErrorCode::MALFORMED, "the audience is too large"};
   catch_interrupts();
-  if (auto allowed = allow_open_files(connections_of(options) + kOtherFiles); !allowed.ok()) return allowed;
+  const std::uint64_t files = allow_open_files(files_for(connections_of(options)));
+  const std::uint32_t possible = connections_within(files);
+  if (!options.connections && possible > 0 && possible < kIdle) {
+    options.connections = possible;
+    if (wants(options, SocketsPart::kIdle))
+      std::fprintf(stderr, "%u idle connections, not %u: a process may open %llu files here (see ulimit -n)\n",
+                   possible, kIdle, static_cast<unsigned long long>(files));
+  }
+  if (possible == 0 || connections_of(options) > possible)
+    return Error{ErrorCode::MALFORMED, "so many connections need " +
+                                           std::to_string(files_for(connections_of(options))) +
+                                           " open files; at most " + std::to_string(possible) +
+                                           " are possible here: ask for fewer, raise the limit (ulimit -n) or be root"};
   const std::pair<SocketsPart, Result<void> (*)(const SocketsOptions&)> parts[] = {
       {SocketsPart::kIdle, run_idle},
       {SocketsPart::kBroadcast, run_broadcast},

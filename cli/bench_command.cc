@@ -139,16 +139,25 @@ void add_sockets(CLI::App& bench, Action& action) {
   command.add_option("--part", options->parts, "idle, broadcast, latency, readers; several in turn; all by default")
       ->transform(CLI::CheckedTransformer(kParts, CLI::ignore_case))
       ->type_name("PART");
-  add_count(command, "--connections", options->connections, "idle ones, each following a stream");
+  command
+      .add_option("--connections", options->connections,
+                  "idle ones, each following a stream; by default 20000, or as many as the limit of open files permits")
+      ->check(CLI::PositiveNumber);
   add_count(command, "--audience", options->audience, "WebSockets that a broadcast is for");
   add_count(command, "--rounds", options->rounds, "broadcasts");
-  add_count(command, "--turns", options->turns, "of WebSocket and native RPC, for latency");
+  add_count(command, "--turns", options->turns, "of WebSocket and native RPC, for latency; of the servers, for both");
   add_count(command, "--rate", options->rate, "events per second, for latency and readers");
   add_count(command, "--stopped", options->stopped, "readers that have stopped");
   add_timing(command, *options);
+  command
+      .add_option("--against", options->against,
+                  "measure this server as well, in turns: a program that is started as `carillon serve` is")
+      ->type_name("PROGRAM")
+      ->check(CLI::ExistingFile);
   command.add_flag("--json", options->json, "JSON objects instead of tables");
   add_node_options(command, *options);
   add_examples(command,
+               "  carillon bench sockets --against bench/node_ws/run --part idle --part broadcast --part latency\n"
                "  carillon bench sockets --part idle --connections 20000\n"
                "  carillon bench sockets --part latency --rate 1000 --turns 5\n");
   run_with(command, action, std::move(options), &run_sockets);
