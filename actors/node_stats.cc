@@ -27,6 +27,7 @@ std::vector<Figure> NodeStats::figures() const {
     sum.emissions += partition.counters.emissions;
     sum.emission_duplicates += partition.counters.emission_duplicates;
     sum.refused += partition.counters.refused;
+    sum.reminders += partition.counters.reminders;
     sum.dead_letters += partition.counters.dead_letters;
     sum.batches += partition.counters.batches;
     sum.active_hubs += partition.counters.active_hubs;
@@ -42,6 +43,7 @@ std::vector<Figure> NodeStats::figures() const {
       {"emissions_accepted_total", "Emissions of hubs that were accepted.", count(sum.emissions)},
       {"emissions_duplicate_total", "Emissions of hubs that had been accepted before.", count(sum.emission_duplicates)},
       {"events_delivered_total", "Events handed to subscribers' connections.", count(edge.delivered)},
+      {"reminders_total", "Reminders of hubs that came due.", count(sum.reminders)},
       {"dead_letters_total", "Events that went to the dead letters.", count(sum.dead_letters)},
       {"partition_batches_total", "Commits that partitions asked for.", count(sum.batches)},
       {"partition_reloads_total", "Partitions loaded anew after a bug.", reloads},

@@ -339,6 +339,13 @@ void write(lw::Parcel::Builder out, const EmissionsParcel& parcel) {
     auto list = groups[g].initEmissions(count_of(group.emissions));
     for (unsigned i = 0; i < group.emissions.size(); ++i)
       write(list[i], group.emissions[i].target, group.emissions[i].event);
+    const auto is_reminder = [](const runtime::Emission& emission) { return emission.due.has_value(); };
+    auto dues = groups[g].initDues(static_cast<unsigned>(std::ranges::count_if(group.emissions, is_reminder)));
+    for (unsigned i = 0, d = 0; i < group.emissions.size(); ++i) {
+      if (!is_reminder(group.emissions[i])) continue;
+      dues[d].setPlace(i);
+      dues[d++].setAtMs(*group.emissions[i].due);
+    }
   }
 }
 EmissionsParcel read(lw::Emissions::Reader in) {
@@ -352,6 +359,10 @@ EmissionsParcel read(lw::Emissions::Reader in) {
     for (const auto emission : group.getEmissions()) {
       emissions.emissions.push_back({entity(emission.getEntity()), event(emission, from)});
       if (emissions.emissions.back().event.sequence != emissions.last()) garbage("emissions with a gap");
+    }
+    for (const auto due : group.getDues()) {
+      if (due.getPlace() >= emissions.emissions.size()) garbage("a reminder that is not there");
+      emissions.emissions[due.getPlace()].due = due.getAtMs();
     }
     parcel.emissions.push_back(std::move(emissions));
   }

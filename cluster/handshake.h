@@ -14,7 +14,7 @@
 
 namespace carillon::cluster {
 
-inline constexpr std::uint32_t kLinkVersion = 3;
+inline constexpr std::uint32_t kLinkVersion = 4;
 
 struct Identity {
   std::string cluster_id;

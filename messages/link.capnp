@@ -215,7 +215,13 @@ struct Emissions {
     hub @0 :Text;
     first @1 :UInt64;  # The sequence of the first; the others are one more each.
     emissions @2 :List(Event.Publication);
+    dues @3 :List(Due);  # Of those that are reminders.
   }
+}
+
+struct Due {
+  place @0 :UInt32;  # Among the emissions of its group.
+  atMs @1 :Int64;  # Unix time.
 }
 
 struct EmissionsAccepted {

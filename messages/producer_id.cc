@@ -20,7 +20,20 @@ Result<ProducerId> ProducerId::client(std::string_view name) { return named('c',
 Result<ProducerId> ProducerId::node(std::string_view name) { return named('n', name); }
 
 bool ProducerId::is_stored(std::string_view stored) {
-  return stored.size() > 1 && (stored[0] == 'c' || stored[0] == 'h' || stored[0] == 'n');
+  return stored.size() > 1 && std::string_view("chnr").find(stored[0]) != std::string_view::npos;
+}
+
+std::string_view ProducerId::label() const {
+  switch (stored_[0]) {
+    case 'c':
+      return "client";
+    case 'h':
+      return "hub";
+    case 'r':
+      return "reminder";
+    default:
+      return "node";
+  }
 }
 
 ProducerId ProducerId::trusted(std::string_view stored) {

@@ -1,6 +1,7 @@
-// Names whoever numbers its sends: a client, a hub, or a node on its own behalf, so that a client can never pass for another.
+// Names whoever numbers its sends: a client, a hub, the reminders of a hub, or a node on its own behalf, so that a client can
+// never pass for another.
 //
-// Stored as one letter for the class and the name: `cscores.log`, `hmatch/3`, `nant 4711`.
+// Stored as one letter for the class and the name: `cscores.log`, `hmatch/3`, `rmatch/3`, `nant 4711`.
 #pragma once
 
 #include <functional>
@@ -22,6 +23,8 @@ class ProducerId {
   // MALFORMED unless `name` is 1 to 256 bytes of UTF-8 without control characters.
   static Result<ProducerId> client(std::string_view name);
   static ProducerId hub(const EntityId& hub) { return ProducerId('h', hub.text()); }
+  // The reminders that `hub` has set: numbered together with what it emits, they come when they are due.
+  static ProducerId reminder(const EntityId& hub) { return ProducerId('r', hub.text()); }
   // MALFORMED as for client().
   static Result<ProducerId> node(std::string_view name);
   // Whether `stored` is what stored() gives.
@@ -33,9 +36,9 @@ class ProducerId {
   bool is_hub() const { return stored_[0] == 'h'; }
   std::string_view name() const { return std::string_view(stored_).substr(1); }
   const std::string& stored() const { return stored_; }
-  // For people: `client scores.log`, `hub match/3`, `node ant 4711`.
+  // For people: `client scores.log`, `hub match/3`, `reminder match/3`, `node ant 4711`.
   std::string text() const { return std::string(label()) + " " + std::string(name()); }
-  std::string_view label() const { return is_hub() ? "hub" : is_client() ? "client" : "node"; }
+  std::string_view label() const;
 
   bool operator==(const ProducerId&) const = default;
   auto operator<=>(const ProducerId&) const = default;

@@ -82,6 +82,16 @@ struct DeadLetter {
   # True once an operator has redriven or discarded it: no longer shown, still skipped by every replay (P5).
 }
 
+struct Reminder {
+  # An event that is not due yet. The key holds when it is.
+
+  entity @0 :Text;
+  # Which gets it then.
+
+  event @1 :Data;
+  # A mailbox record with this one event.
+}
+
 struct LogEntry {
   # One entry of a partition's replicated log, under the key with its index.
 

@@ -37,15 +37,15 @@ Context any_context(UnixMs now, Offset offset) {
 std::vector<std::string> Effects::notified() const {
   std::vector<std::string> players;
   for (const Effect& effect : list_)
-    if (effect.target.is_player()) players.emplace_back(effect.target.key());
+    if (effect.target.is_player() && !effect.due) players.emplace_back(effect.target.key());
   return players;
 }
 
-void Effects::add(EntityId target, std::string_view type, std::string payload) {
+void Effects::add(EntityId target, std::string_view type, std::string payload, std::optional<UnixMs> due) {
   payload_bytes_ += payload.size();
   if (list_.size() == kEffectsMax || payload_bytes_ > kPayloadBytesMax)
     throw std::length_error("one event has at most 65536 effects, of 16 MiB together");
-  list_.push_back({std::move(target), std::string(type), std::move(payload)});
+  list_.push_back({std::move(target), std::string(type), std::move(payload), due});
 }
 
 EntityId Effects::player_of(std::string_view key) {

@@ -36,6 +36,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -83,6 +84,7 @@ struct Effect {
   EntityId target;
   std::string type;
   std::string payload;
+  std::optional<UnixMs> due = {};  // Of a reminder.
 };
 
 // What a handler wants the world to hear, in order.
@@ -98,6 +100,11 @@ class Effects {
   // Sends `event` to `target`, of whatever kind. Throws std::length_error beyond the limits.
   template <class T>
   void emit(const EntityId& target, const T& event);
+  // Sends `event` to `target` (for oneself: context.self()) when it is `due`, or as soon as it can be when that has passed: a
+  // durable timer. It comes once (P2), not before its time, some 100 ms after it at most while the partition has a primary. It
+  // cannot be taken back: the handler looks whether it still matters. Throws as emit() does.
+  template <class T>
+  void remind(const EntityId& target, UnixMs due, const T& event);
 
   bool empty() const { return list_.empty(); }
   std::size_t size() const { return list_.size(); }
@@ -109,9 +116,12 @@ class Effects {
   // For tests: the effects of type T that `entity` (as "player/ada") gets, in order.
   template <class T>
   std::vector<T> sent_to(std::string_view entity) const;
+  // For tests: when `entity` will be reminded by a T, in order.
+  template <class T>
+  std::vector<std::pair<UnixMs, T>> reminders_for(std::string_view entity) const;
 
  private:
-  void add(EntityId target, std::string_view type, std::string payload);
+  void add(EntityId target, std::string_view type, std::string payload, std::optional<UnixMs> due = {});
   static EntityId player_of(std::string_view key);
 
   std::vector<Effect> list_;
@@ -245,12 +255,26 @@ void Effects::emit(const EntityId& target, const T& event) {
 }
 
 template <class T>
+void Effects::remind(const EntityId& target, UnixMs due, const T& event) {
+  add(target, detail::type_of<T>(), to_json(event), due);
+}
+
+template <class T>
 std::vector<T> Effects::sent_to(std::string_view entity) const {
   std::vector<T> sent;
   for (const Effect& effect : list_)
-    if (effect.target.text() == entity && effect.type == detail::type_of<T>())
+    if (effect.target.text() == entity && effect.type == detail::type_of<T>() && !effect.due)
       sent.push_back(from_json<T>(effect.payload).value());
   return sent;
+}
+
+template <class T>
+std::vector<std::pair<UnixMs, T>> Effects::reminders_for(std::string_view entity) const {
+  std::vector<std::pair<UnixMs, T>> reminders;
+  for (const Effect& effect : list_)
+    if (effect.target.text() == entity && effect.type == detail::type_of<T>() && effect.due)
+      reminders.emplace_back(*effect.due, from_json<T>(effect.payload).value());
+  return reminders;
 }
 
 // A behaviour in the making; converts to Behaviour.

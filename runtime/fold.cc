@@ -184,7 +184,8 @@ void Fold::number(Effects effects, const Event& cause, Offset offset) {
                         .payload = std::move(effect.payload),
                         .producer = producer_,
                         .sequence = sequence,
-                        .traceparent = cause.traceparent}});
+                        .traceparent = cause.traceparent},
+                       effect.due});
     const auto mine = unsettled_.begin() + static_cast<std::ptrdiff_t>(before);
     const auto found = std::find_if(mine, unsettled_.end(), [&](const auto& some) { return some.target == target; });
     if (found == unsettled_.end())

@@ -24,10 +24,12 @@
 
 namespace carillon::runtime {
 
-// One event that a hub sends to an entity.
+// One event that a hub sends to an entity. Reminders are numbered together with all others, and come as events of a producer of
+// their own (ProducerId::reminder), since they come in the order in which they are due.
 struct Emission {
   EntityId target;
-  Event event;  // Producer, sequence and traceparent are set; the receiving partition sets the time.
+  Event event;                     // Producer, sequence and traceparent are set; the receiving partition sets the time.
+  std::optional<UnixMs> due = {};  // Of a reminder: the receiving partition keeps it until then.
 };
 
 // Consecutive emissions of one hub to one partition; their sequences are `first`, `first` + 1, …

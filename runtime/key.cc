@@ -46,6 +46,14 @@ Key window_key(PartitionId partition, const ProducerId& producer) {
   return tag_prefix(partition, Tag::kWindow).add(producer.stored()).add_byte('\0');
 }
 
+Key reminder_key(PartitionId partition, UnixMs due, const EntityId& hub, Sequence sequence) {
+  return tag_prefix(partition, Tag::kReminder)
+      .add_big_endian(static_cast<std::uint64_t>(due))
+      .add(hub.text())
+      .add_byte('\0')
+      .add_big_endian(sequence);
+}
+
 Key batch_key(PartitionId partition, Tag tag, std::uint64_t batch) {
   return tag_prefix(partition, tag).add_big_endian(batch);
 }
@@ -71,6 +79,12 @@ Result<EntityKey> parse_entity_key(std::string_view key) {
   auto entity = EntityId::parse(key.substr(kPrefixBytes, end - kPrefixBytes));
   if (!entity) return Error{ErrorCode::UNAVAILABLE, "a key of the store names no valid entity"};
   return EntityKey{std::move(*entity), has_offset ? big_endian(key.substr(end + 1)) : 0};
+}
+
+std::optional<UnixMs> due_of(std::string_view reminder_key) {
+  constexpr std::size_t kPrefixBytes = 3, kDueBytes = 8, kSequenceBytes = 8;
+  if (reminder_key.size() <= kPrefixBytes + kDueBytes + kSequenceBytes) return std::nullopt;
+  return static_cast<UnixMs>(big_endian(reminder_key.substr(kPrefixBytes, kDueBytes)));
 }
 
 std::uint64_t batch_of(std::string_view batch_key) {

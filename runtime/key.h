@@ -2,6 +2,7 @@
 //
 //     <partition + 1 : 2> <tag : 1> <entity> 00 <offset : 8>      mailbox records, dead letters
 //     <partition + 1 : 2> <tag : 1> <entity> 00                   snapshots, cursors, unfinished markers
+//     <partition + 1 : 2> r <due : 8> <hub> 00 <sequence : 8>      reminders, with the hub that has set them
 //     <partition + 1 : 2> w <producer> 00                         windows
 //     <partition + 1 : 2> j <batch number : 8>                    windows moved by recent batches
 //     <partition + 1 : 2> p <batch number : 8>                    witnesses of recent batches
@@ -13,6 +14,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,6 +33,7 @@ enum class Tag : char {
   kLog = 'l',
   kMailbox = 'm',
   kProgress = 'p',
+  kReminder = 'r',
   kSnapshot = 's',
   kUnfinished = 'u',
   kWindow = 'w',
@@ -59,6 +62,7 @@ Key entity_key(PartitionId partition, Tag tag, const EntityId& entity);
 Key entity_key(PartitionId partition, Tag tag, const EntityId& entity, Offset offset);
 Key entity_end(PartitionId partition, Tag tag, const EntityId& entity);
 Key window_key(PartitionId partition, const ProducerId& producer);
+Key reminder_key(PartitionId partition, UnixMs due, const EntityId& hub, Sequence sequence);  // `due` is not negative.
 Key batch_key(PartitionId partition, Tag tag, std::uint64_t batch);
 Key store_key(std::string_view name);
 
@@ -69,6 +73,8 @@ struct EntityKey {
 };
 // Takes an entity's key apart; a failure when `key` is not of that form.
 Result<EntityKey> parse_entity_key(std::string_view key);
+// When the reminder with this key is due; nothing when it is no such key.
+std::optional<UnixMs> due_of(std::string_view reminder_key);
 // The number at the end of a batch key.
 std::uint64_t batch_of(std::string_view batch_key);
 

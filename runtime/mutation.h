@@ -28,6 +28,9 @@ enum class Mutation {
   kPassOnAnything,         // A subscription passes on events that are not next.
   kLetOvertake,            // What follows a refused event is admitted.
   kTrimOneTooMany,         // Retention drops a record that is still wanted.
+  kRemindEarly,            // A reminder comes before it is due.
+  kRemindTwice,            // A reminder may come again while the end of it is not durable yet.
+  kForgetReminder,         // Reminders that were set since the partition was opened are not looked for.
 };
 
 #ifdef CARILLON_MUTATIONS

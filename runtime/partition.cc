@@ -20,6 +20,7 @@ constexpr UnixMs kSaveIntervalMs = 10'000;  // Also of what is worth no commit o
 constexpr std::size_t kActivationsPerScan = 64;
 constexpr std::size_t kStagedKept = 64;  // Room for so many events stays with a mailbox between batches.
 constexpr std::size_t kSweepStep = 64;
+constexpr std::size_t kRemindersAtOnce = 256;
 constexpr UnixMs kSweepIntervalMs = 1'000;
 constexpr UnixMs kUnreadableRetryMs = 2'000;
 
@@ -221,7 +222,10 @@ void Partition::emissions_arrived(PartitionId from, std::vector<HubEmissions> ar
       }
       mark_window(emission.event.producer, slot, now);
       emission.event.accepted_at_ms = now;
-      stage(**to, emission.event);
+      if (emission.due)
+        keep(emission);
+      else
+        stage(**to, emission.event);
       ++counters_.emissions;
     }
     EmissionAck ack{emissions.hub, std::min(slot.window.highest(), emissions.last())};
@@ -232,6 +236,51 @@ void Partition::emissions_arrived(PartitionId from, std::vector<HubEmissions> ar
       open_->emissions.pop_back();  // As above.
     }
   }
+}
+
+// --- Reminders.
+
+// Until it is due it stands on disk only, in the order in which reminders are due.
+void Partition::keep(const Emission& reminder) {
+  const auto hub = EntityId::trusted(std::string(reminder.event.producer.name()));
+  const auto due = std::max(*reminder.due, UnixMs{0});
+  Event event = reminder.event;
+  event.producer = ProducerId::reminder(hub);
+  open_->writes.put(reminder_key(id(), due, hub, event.sequence), encode(Reminder{reminder.target, std::move(event)}));
+  open_->first_due = std::min(open_->first_due, due);
+  open_->worth_a_commit = true;
+}
+
+// Once, without a window: the event and the end of its reminder are one commit.
+void Partition::remind(UnixMs now) {
+  if (now < next_due_ || failed_) return;
+  next_due_ = kNever;
+  std::size_t reminded = 0;
+  const auto scanned =
+      storage_->scan(tag_prefix(id(), Tag::kReminder), tag_end(id(), Tag::kReminder), [&](auto key, auto value) {
+        const auto due = due_of(key).value_or(0);
+        if ((due > now && !mutated(Mutation::kRemindEarly)) || reminded == kRemindersAtOnce) {
+          next_due_ = std::min(next_due_, std::max(due, now));
+          return false;
+        }
+        if (reminded_.contains(key)) return true;
+        auto reminder = decode_reminder(value);
+        const auto to = reminder ? mailbox(reminder->entity) : Result<Mailbox*>(reminder.error());
+        if (!to) {  // `carillon verify` names what is damaged.
+          next_due_ = std::min(next_due_, now + kUnreadableRetryMs);
+          return true;
+        }
+        auto& event = open_->own_events.emplace_back(std::move(reminder->event));
+        event.accepted_at_ms = now;
+        stage(**to, event);
+        open_->writes.erase(key);
+        open_->reminded.emplace_back(key);
+        if (!mutated(Mutation::kRemindTwice)) reminded_.emplace(key);
+        ++reminded;
+        return true;
+      });
+  if (!scanned) next_due_ = now + kUnreadableRetryMs;
+  counters_.reminders += reminded;
 }
 
 // --- Committing.
@@ -299,7 +348,7 @@ void Partition::write_windows(Batch& batch, WriteSet& writes) {
   windows_saved_at_ = batch_number_;
 }
 
-void Partition::committed(UnixMs) {
+void Partition::committed(UnixMs now) {
   CHECK(in_flight_);
   // The batch ends with this call; who still holds slices keeps it alive.
   const auto batch = std::move(in_flight_);
@@ -329,6 +378,9 @@ void Partition::committed(UnixMs) {
   }
   for (auto& redriven : batch->redriven) outputs_.redriven.push_back(std::move(redriven));
   for (const auto& settled : batch->settling) settling_.erase(settled);
+  for (const auto& key : batch->reminded) reminded_.erase(key);
+  if (!mutated(Mutation::kForgetReminder)) next_due_ = std::min(next_due_, batch->first_due);
+  remind(now);
   // Slices hold the batch, and the batch holds the slices: cut the circle.
   batch->appended.clear();
 }
@@ -675,7 +727,7 @@ void Partition::redrive(const EntityId& entity, Offset offset, std::uint64_t cal
     return answer(!run ? run.error() : Error{ErrorCode::UNAVAILABLE, "the event cannot be read"});
 
   // Once, without a window: the new event and the end of the dead letter are one commit.
-  auto& event = open_->redriven_events.emplace_back(std::move(run->events.front()));
+  auto& event = open_->own_events.emplace_back(std::move(run->events.front()));
   event.accepted_at_ms = now;
   event.redrive_of = offset;
   const auto new_offset = stage(**box, event);
@@ -709,6 +761,7 @@ void Partition::discard(const EntityId& entity, Offset offset, std::uint64_t cal
 void Partition::tick(UnixMs now) {
   if (failed_) return;
   busiest_.tick(now);
+  remind(now);
   while (!retries_.empty() && retries_.begin()->first <= now) {
     const auto entity = retries_.begin()->second;
     retries_.erase(retries_.begin());

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -149,6 +150,7 @@ class Partition {
     std::uint64_t duplicates = 0;
     std::uint64_t emissions = 0;  // Accepted from hubs.
     std::uint64_t emission_duplicates = 0;
+    std::uint64_t reminders = 0;  // That came due.
     std::uint64_t refused = 0;
     std::uint64_t dead_letters = 0;
     std::uint64_t batches = 0;
@@ -177,7 +179,7 @@ class Partition {
 
   void committed(UnixMs now);
   void commit_failed(const Error& error);
-  // Time passes: retries that are due, retention, forgotten windows. Call it about every 100 ms.
+  // Time passes: reminders and retries that are due, retention, forgotten windows. Call it about every 100 ms.
   void tick(UnixMs now);
 
   // From now on this follower gets what is committed. Returns what is there already; the rest is read with
@@ -215,6 +217,8 @@ class Partition {
   std::vector<EntityId> active_hubs();
 
  private:
+  static constexpr UnixMs kNever = std::numeric_limits<UnixMs>::max();
+
   struct Hub {
     std::uint64_t incarnation = 0;
     bool active = false;
@@ -264,7 +268,7 @@ class Partition {
   struct Batch {
     std::deque<std::vector<PublishItem>> publishes;
     std::deque<HubEmissions> emissions;
-    std::deque<Event> redriven_events;
+    std::deque<Event> own_events;  // Redriven ones, and reminders that came due.
 
     WriteSet writes;  // Markers, snapshots, cursors, dead letters.
     std::vector<Mailbox*> touched;
@@ -278,9 +282,11 @@ class Partition {
     std::map<std::uint16_t, std::vector<EmissionAck>> acks;
     std::vector<Outputs::Redriven> redriven;
     std::vector<std::pair<EntityId, Offset>> settling;
-    std::vector<Mailbox*> pinned;  // Their markers change.
-    std::vector<EntityId> resume;  // Hubs that wait for this commit.
-    bool worth_a_commit = false;   // Something in it cannot wait for a later one.
+    UnixMs first_due = kNever;          // Of the reminders that it stores.
+    std::vector<std::string> reminded;  // Keys of those that it ends.
+    std::vector<Mailbox*> pinned;       // Their markers change.
+    std::vector<EntityId> resume;       // Hubs that wait for this commit.
+    bool worth_a_commit = false;        // Something in it cannot wait for a later one.
   };
 
   Partition(Options options, const Storage& storage);
@@ -292,6 +298,8 @@ class Partition {
   void mark_window(const ProducerId& producer, WindowSlot& slot, UnixMs now);
   void write_windows(Batch& batch, WriteSet& writes);
   Offset stage(Mailbox& mailbox, const Event& event);
+  void keep(const Emission& reminder);
+  void remind(UnixMs now);
   // The batch whose commit makes everything durable that was staged so far; nullptr when all is.
   Batch* last_batch();
   void refuse_all(const PublishRequest& request, const Error& error);
@@ -334,6 +342,8 @@ class Partition {
   std::shared_ptr<Batch> in_flight_;                // At the journal.
   std::uint64_t batch_number_ = 0;                  // Of the last batch that was sealed; contiguous on disk.
   std::set<std::pair<EntityId, Offset>> settling_;  // Dead letters that are being redriven or discarded.
+  UnixMs next_due_ = 0;                             // No reminder on disk is due before.
+  std::set<std::string, std::less<>> reminded_;     // Reminders that have come due and are not gone from the disk yet.
 
   std::uint64_t incarnations_ = 0;
   std::size_t hubs_aside_ = 0;  // Active ones.

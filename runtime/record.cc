@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "messages/text.h"
+#include "runtime/mailbox_record.h"
 
 namespace carillon::runtime {
 namespace {
@@ -162,6 +163,27 @@ std::string encode(const DeadLetter& letter) {
 Result<DeadLetter> decode_dead_letter(std::string_view bytes) {
   return decode<record::DeadLetter, DeadLetter>(bytes, "dead letter", [](record::DeadLetter::Reader stored) {
     return Result<DeadLetter>({std::string(view(stored.getReason())), stored.getAttempts(), stored.getSettled()});
+  });
+}
+
+std::string encode(const Reminder& reminder) {
+  const Event* const event = &reminder.event;
+  const auto bytes = encode_mailbox_record({&event, 1});
+  capnp::MallocMessageBuilder message;
+  auto stored = message.initRoot<record::Reminder>();
+  stored.setEntity(text(reminder.entity.text()));
+  stored.setEvent({reinterpret_cast<const kj::byte*>(bytes.data()), bytes.size()});
+  return std::string(flatten(message));
+}
+
+Result<Reminder> decode_reminder(std::string_view bytes) {
+  return decode<record::Reminder, Reminder>(bytes, "reminder", [](record::Reminder::Reader stored) -> Result<Reminder> {
+    auto entity = EntityId::parse(view(stored.getEntity()));
+    if (!entity) return entity.error();
+    const auto record = stored.getEvent().asChars();
+    auto events = decode_mailbox_record({record.begin(), record.size()});
+    if (!events) return events.error();
+    return Reminder{std::move(*entity), std::move(events->front())};
   });
 }
 

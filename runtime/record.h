@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "messages/entity_id.h"
 #include "messages/event.h"
 #include "runtime/window.h"
 
@@ -52,6 +53,13 @@ struct DeadLetter {
 };
 std::string encode(const DeadLetter& letter);
 Result<DeadLetter> decode_dead_letter(std::string_view bytes);
+
+struct Reminder {
+  EntityId entity;
+  Event event;
+};
+std::string encode(const Reminder& reminder);
+Result<Reminder> decode_reminder(std::string_view bytes);
 
 struct StoreFormat {
   std::uint32_t version = 0;

@@ -40,6 +40,7 @@ class Verifier {
       counts_["dead letters"] += !letter->settled;
       within(entity, offset, "a dead letter");
     });
+    check_reminders();
     check_entities(Tag::kUnfinished, [this](const EntityId& entity, Offset, std::string_view) {
       ++counts_["unfinished hubs"];
       within(entity, 1, "an unfinished marker");
@@ -49,7 +50,7 @@ class Verifier {
   Verification result() && {
     Verification verification;
     for (const auto* what :
-         {"partitions", "mailboxes", "events", "windows", "snapshots", "dead letters", "unfinished hubs"})
+         {"partitions", "mailboxes", "events", "windows", "snapshots", "dead letters", "reminders", "unfinished hubs"})
       verification.counts.emplace_back(what, counts_[what]);
     verification.broken = std::move(broken_);
     return verification;
@@ -146,6 +147,18 @@ class Verifier {
     scan(Tag::kMovedWindows, [&](auto key, auto value) {
       if (!decode_moved_windows(value))
         report("the windows of batch " + std::to_string(batch_of(key)) + " do not decode");
+      return true;
+    });
+  }
+
+  void check_reminders() {
+    scan(Tag::kReminder, [&](auto key, auto value) {
+      const auto reminder = decode_reminder(value);
+      if (!due_of(key) || !reminder)
+        report("a reminder does not decode");
+      else if (reminder->entity.partition_of(store_.format().partitions) != partition_)
+        report("a reminder for " + reminder->entity.text() + " does not belong into this partition");
+      ++counts_["reminders"];
       return true;
     });
   }

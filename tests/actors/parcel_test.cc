@@ -46,6 +46,22 @@ TEST(Frame, CarriesTheTracesOfEvents) {
   EXPECT_EQ(delivered[1]->traceparent, std::nullopt);
 }
 
+TEST(Frame, P2CarriesWhenRemindersAreDue) {
+  // Given emissions of a hub, one of which is a reminder.
+  const auto ada = EntityId::parse("player/ada").value(), hub = EntityId::parse("match/1").value();
+  Event first{.type = "note", .payload = "{}", .producer = ProducerId::hub(hub), .sequence = 1};
+  Event second = first;
+  second.sequence = 2;
+  const std::vector<Parcel> parcels = {
+      {{3}, EmissionsParcel{{4}, {{hub, 1, {{ada, first, std::nullopt}, {ada, second, 1'700'000'000'000}}}}}}};
+  // When they have travelled, then that is still the one that is due later.
+  const auto frame = decode_frame(encode_frame("meeting", 5, 60, parcels));
+  ASSERT_TRUE(frame.ok());
+  const auto& emissions = std::get<EmissionsParcel>(frame->parcels.at(0).content).emissions.at(0).emissions;
+  EXPECT_EQ(emissions.at(0).due, std::nullopt);
+  EXPECT_EQ(emissions.at(1).due, 1'700'000'000'000);
+}
+
 // Found by fuzzing: a list of structs without contents has no bytes, however long it says it is.
 TEST(Frame, P7OneThatPromisesMoreThanItHoldsIsMalformed) {
   constexpr char kBytes[] =

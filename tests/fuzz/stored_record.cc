@@ -12,6 +12,7 @@ void fuzz(std::string_view input) {
   (void)runtime::decode_snapshot(input);
   (void)runtime::decode_cursor(input);
   (void)runtime::decode_dead_letter(input);
+  (void)runtime::decode_reminder(input);
   (void)runtime::decode_store_format(input);
   (void)cluster::decode_log_entry(input);
   (void)cluster::decode_epoch_begin(input);

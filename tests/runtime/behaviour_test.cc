@@ -232,6 +232,18 @@ TEST(Effects, RefuseNamesThatNoPlayerCanHave) {
   EXPECT_EQ(effects.sent_to<Opened>("door/8").at(0).at, 3);
 }
 
+TEST(Effects, RemindersAreToldApartFromWhatIsSentAtOnce) {
+  Effects effects;
+  effects.remind(EntityId::trusted("door/8"), 7'000, Opened{.at = 3});
+  effects.remind(EntityId::trusted("player/bo"), 9'000, Opened{.at = 4});
+  EXPECT_THAT(effects.notified(), IsEmpty());
+  EXPECT_THAT(effects.sent_to<Opened>("door/8"), IsEmpty());
+  const auto reminders = effects.reminders_for<Opened>("door/8");
+  ASSERT_EQ(reminders.size(), 1u);
+  EXPECT_EQ(reminders[0].first, 7'000);
+  EXPECT_EQ(reminders[0].second.at, 3);
+}
+
 TEST(Catalogue, FindsBehavioursByKind) {
   Catalogue catalogue;
   ASSERT_TRUE(catalogue.add(door::behaviour()));

@@ -41,6 +41,11 @@ void put_mailbox(WriteSet& writes, const EntityId& entity, Offset first, std::si
   writes.put(entity_key(kPartition, Tag::kMailbox, entity, first), mailbox_record(events));
 }
 
+std::string reminder_for(const EntityId& entity) {
+  return encode(
+      Reminder{entity, {.type = "note", .payload = "{}", .producer = ProducerId::reminder(kHub), .sequence = 2}});
+}
+
 // What a healthy partition holds: a hub of 5 events with all its records, a player's stream that retention has cut.
 void write_sound_partition(WriteSet& writes) {
   put_mailbox(writes, kHub, 1, 3);
@@ -51,6 +56,7 @@ void write_sound_partition(WriteSet& writes) {
   writes.put(entity_key(kPartition, Tag::kCursor, kHub), encode_cursor(5));
   writes.put(entity_key(kPartition, Tag::kDeadLetter, kHub, 2), encode(DeadLetter{"it failed", 3, false}));
   writes.put(entity_key(kPartition, Tag::kUnfinished, kHub), {});
+  writes.put(reminder_key(kPartition, 1'000, kHub, 1), reminder_for(kPlayer));
   writes.put(window_key(kPartition, kProducer), encode(StoredWindow{Window(9, {}), 1}));
   const Window moved(12, {});
   const MovedWindow entry{kProducer.stored(), &moved, 1};
@@ -98,9 +104,9 @@ TEST_F(Verify, ASoundStoreIsSoundAndCounted) {
   const auto verification = verify(data());
   ASSERT_TRUE(verification.ok()) << verification.error().message;
   EXPECT_THAT(verification->broken, IsEmpty());
-  EXPECT_THAT(verification->counts,
-              ElementsAre(Pair("partitions", 2), Pair("mailboxes", 2), Pair("events", 10), Pair("windows", 1),
-                          Pair("snapshots", 1), Pair("dead letters", 1), Pair("unfinished hubs", 1)));
+  EXPECT_THAT(verification->counts, ElementsAre(Pair("partitions", 2), Pair("mailboxes", 2), Pair("events", 10),
+                                                Pair("windows", 1), Pair("snapshots", 1), Pair("dead letters", 1),
+                                                Pair("reminders", 1), Pair("unfinished hubs", 1)));
 }
 
 TEST_F(Verify, DoesItAgainWithTheSameResult) {
@@ -179,6 +185,14 @@ INSTANTIATE_TEST_SUITE_P(
               writes.put(entity_key(kPartition, Tag::kDeadLetter, kHub, 9), encode(DeadLetter{"it failed", 3, false}));
             },
             "guild/1: a dead letter names offset 9, which the mailbox does not hold"},
+        Damage{"ReminderThatDoesNotDecode",
+               [](auto& writes) { writes.put(reminder_key(kPartition, 1'000, kHub, 2), kGarbage); },
+               "a reminder does not decode"},
+        Damage{"ReminderForAnotherPartition",
+               [](auto& writes) {
+                 writes.put(reminder_key(kPartition, 1'000, kHub, 2), reminder_for(in_partition({1}, "match")));
+               },
+               "does not belong into this partition"},
         Damage{"MarkerOfAHubWithoutEvents",
                [](auto& writes) {
                  writes.put(entity_key(kPartition, Tag::kUnfinished, in_partition(kPartition, "match")), {});

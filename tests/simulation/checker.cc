@@ -20,7 +20,13 @@ struct Line {
   Sequence sequence = 0;
   std::string type, payload;
   std::optional<TraceParent> traceparent;  // That of its cause (docs/protocol.md).
-  bool operator==(const Line&) const = default;
+  std::optional<UnixMs> due = {};          // Expected not before.
+  UnixMs at = 0;                           // When it was accepted.
+
+  bool is(const Line& expected) const {
+    return sequence == expected.sequence && type == expected.type && payload == expected.payload &&
+           traceparent == expected.traceparent;
+  }
 };
 
 std::string text_of(const Line& line) {
@@ -113,7 +119,7 @@ class Checker {
 
     const auto behaviour = *catalogue_.find(hub.kind());
     auto state = behaviour.initial_state();
-    const auto producer = ProducerId::hub(hub).stored();
+    const auto producer = ProducerId::hub(hub).stored(), reminder = ProducerId::reminder(hub).stored();
     std::vector<Sequence> counters(world_.settings.partitions);
     const auto& dead = dead_[hub];
     for (Offset offset = 1; offset <= mailbox.last(); ++offset) {
@@ -128,8 +134,8 @@ class Checker {
       if (effects && !dead.contains(offset)) {
         state = std::move(next);
         for (const auto& effect : effects->list())
-          expected_[effect.target.text()][producer].push_back(
-              {++counters[home(effect.target).value], effect.type, effect.payload, event.traceparent});
+          expected_[effect.target.text()][effect.due ? reminder : producer].push_back(
+              {++counters[home(effect.target).value], effect.type, effect.payload, event.traceparent, effect.due});
       }
       if (snapshot && snapshot->offset == offset) compare_snapshot(hub, *snapshot, *state, counters);
     }
@@ -184,8 +190,12 @@ class Checker {
           broken("P6: redriven once", entity.text(), " ", mailbox.first + i, " is not what it repeats");
         continue;
       }
-      actual[event.producer.stored()].push_back({event.sequence, event.type, event.payload, event.traceparent});
+      actual[event.producer.stored()].push_back(
+          {event.sequence, event.type, event.payload, event.traceparent, {}, event.accepted_at_ms});
     }
+    // Reminders come in the order in which they are due.
+    for (auto& [producer, lines] : actual)
+      if (producer.starts_with('r')) std::ranges::stable_sort(lines, {}, &Line::sequence);
     const auto& expected = expected_[entity.text()];
     Offset total = redriven;
     for (const auto& [producer, lines] : expected) {
@@ -214,13 +224,16 @@ class Checker {
     if (actual.size() > expected.size()) broken("P2: once", where, "more events than were sent");
     if (complete && actual.size() < expected.size()) {
       std::size_t at = 0;
-      while (at < actual.size() && actual[at] == expected[at]) ++at;
+      while (at < actual.size() && actual[at].is(expected[at])) ++at;
       broken(lost, where, text_of(expected[at]), " is missing");
     }
     const auto skipped = expected.size() - actual.size();  // By retention.
-    for (std::size_t i = 0; i < actual.size(); ++i)
-      if (!(actual[i] == expected[skipped + i]))
+    for (std::size_t i = 0; i < actual.size(); ++i) {
+      if (!actual[i].is(expected[skipped + i]))
         broken(lost, where, "there is ", text_of(actual[i]), " instead of ", text_of(expected[skipped + i]));
+      if (const auto due = expected[skipped + i].due; due && actual[i].at < *due)
+        broken("P5: hubs are deterministic folds", where, text_of(actual[i]), " came before it was due");
+    }
   }
 
   void check_retention(const EntityId& entity, const StoredMailbox& mailbox) const {

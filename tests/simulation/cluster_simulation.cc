@@ -460,6 +460,9 @@ class ClusterSimulation {
     world_.tell("no more faults");
     world_.calm = true;
     for (auto& machine : machines_) machine.env->set_plan({});
+    // Clocks are put right, forwards: what one of them has set a reminder for comes on all others.
+    const auto furthest = std::ranges::max_element(machines_, {}, &Machine::wall_offset)->wall_offset;
+    for (auto& machine : machines_) machine.wall_offset = furthest;
     network_.mend();
     etcd_.mend();
     for (const auto& subscriber : subscribers_) subscriber->break_connection();  // They come back faster.
@@ -555,6 +558,12 @@ class ClusterSimulation {
             return false;
           });
       if (!scanned) world_.broken("P1: what is durable can be read", scanned.error().message);
+      const auto reminders = primary_of(p).storage().scan(runtime::tag_prefix({p}, Tag::kReminder),
+                                                          runtime::tag_end({p}, Tag::kReminder), [&](auto, auto) {
+                                                            open = "some reminder has not come";
+                                                            return false;
+                                                          });
+      if (!reminders) world_.broken("P1: what is durable can be read", reminders.error().message);
     }
     for (const auto& subscriber : subscribers_)
       for (const auto& stream : subscriber->streams()) {

@@ -218,6 +218,12 @@ class Simulation {
             return false;
           });
       if (!scanned) world_.broken("P1: what is durable can be read", scanned.error().message);
+      const auto reminders = node_->storage().scan(runtime::tag_prefix({p}, Tag::kReminder),
+                                                   runtime::tag_end({p}, Tag::kReminder), [&](auto, auto) {
+                                                     open = "some reminder has not come";
+                                                     return false;
+                                                   });
+      if (!reminders) world_.broken("P1: what is durable can be read", reminders.error().message);
     }
     for (const auto& subscriber : subscribers_)
       for (const auto& stream : subscriber->streams()) {

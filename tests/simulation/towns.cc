@@ -50,6 +50,9 @@ Effects on(Town& town, const Visit& visit, const Context& context) {
     const auto target = EntityId::of(roll % 2 == 0 ? "town" : "road", std::to_string(roll / 2 % visit.towns)).value();
     if (roll % 16 == 5)
       effects.emit(target, Gibberish{.id = next.id});
+    else if (roll % 16 < 4)  // Some are due before they are set.
+      effects.remind(roll % 16 == 0 ? context.self() : target,
+                     context.now() + static_cast<UnixMs>(roll / 1'024 % 2'000) - 200, next);
     else
       effects.emit(target, next);
   }

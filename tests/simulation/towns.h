@@ -1,4 +1,5 @@
-// The hubs of a simulation: two kinds that count, notify players, and send one another on journeys of bounded length.
+// The hubs of a simulation: two kinds that count, notify players, and send one another on journeys of bounded length, at once or
+// by reminders.
 //
 // Everything that they do is a function of their mailboxes, but for one thing: a handler may fail for want of luck, as
 // one does for want of memory. Whether it did stands in the dead letters (P6).

@@ -45,6 +45,19 @@ void inspect(Fields& fields, Pass& pass) {
   fields("player", pass.player);
 }
 
+struct Later {
+  static constexpr std::string_view kType = "later";
+  std::string to;  // An entity, which is reminded by an Add.
+  UnixMs due = 0;
+  std::uint64_t amount = 0;
+};
+template <class Fields>
+void inspect(Fields& fields, Later& later) {
+  fields("to", later.to);
+  fields("due", later.due);
+  fields("amount", later.amount);
+}
+
 struct Fail {
   static constexpr std::string_view kType = "fail";
 };
@@ -76,13 +89,20 @@ inline Effects on(Count& count, const Pass& pass, const Context&) {
   return effects;
 }
 
+inline Effects on(Count& count, const Later& later, const Context&) {
+  ++count.events;
+  Effects effects;
+  effects.remind(*EntityId::parse(later.to), later.due, Add{.amount = later.amount});
+  return effects;
+}
+
 inline Effects on(Count& count, const Fail&, const Context&) {
   ++count.events;  // A change that must not be seen.
   throw std::runtime_error("this event always fails");
 }
 
 inline Behaviour counter_behaviour(std::uint32_t version = 1) {
-  return Behaviour::of<Count>("counter", version).on<Add>().on<Pass>().on<Fail>();
+  return Behaviour::of<Count>("counter", version).on<Add>().on<Pass>().on<Later>().on<Fail>();
 }
 
 inline Catalogue counter_catalogue(std::uint32_t version = 1) {

@@ -64,6 +64,11 @@ void OnePartition::add(const std::string& entity, std::uint64_t amount, Sequence
   publish(entity, "add", to_json(Add{.amount = amount, .player = player}), sequence);
 }
 
+void OnePartition::remind(const std::string& counter, const std::string& to, UnixMs due, std::uint64_t amount,
+                          Sequence sequence) {
+  publish(counter, "later", to_json(Later{.to = to, .due = due, .amount = amount}), sequence);
+}
+
 bool OnePartition::work() {
   for (bool again = true; again;) {
     again = false;

@@ -32,6 +32,9 @@ class OnePartition {
                const std::string& producer = "tester", std::optional<TraceParent> traceparent = {});
   void add(const std::string& entity, std::uint64_t amount, Sequence sequence, const std::string& player = "");
 
+  // A counter that is to remind `to`.
+  void remind(const std::string& counter, const std::string& to, UnixMs due, std::uint64_t amount, Sequence sequence);
+
   // Takes the outputs; does everything but commits. True when a commit is wanted.
   bool work();
   // Writes the commit that is wanted and tells the partition how it went.

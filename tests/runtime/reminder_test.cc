@@ -1,0 +1,133 @@
+// Reminders: a hub's durable timers (P1, P2, P5).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "runtime/partition.h"
+#include "tests/support/one_partition.h"
+
+namespace carillon::runtime {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::OnePartition;
+using ::testing::SizeIs;
+
+constexpr std::chrono::milliseconds kMinute{60'000};
+
+TEST(Reminder, ComesWhenItIsDueAndNotBefore) {
+  // Given a hub that wants to be reminded in a minute.
+  OnePartition node;
+  const auto due = node.now + kMinute.count();
+  node.remind("counter/a", "counter/a", due, 5, 1);
+  node.settle();
+  // When less than that has passed, then nothing came.
+  node.pass_time(kMinute - std::chrono::milliseconds(200));
+  EXPECT_THAT(node.mailbox("counter/a"), SizeIs(1));
+  // When it is due, then it is an event of the hub's reminders, accepted now, that the hub has folded.
+  node.pass_time(std::chrono::milliseconds(400));
+  const auto mailbox = node.mailbox("counter/a");
+  ASSERT_THAT(mailbox, SizeIs(2));
+  EXPECT_EQ(mailbox[1].producer.text(), "reminder counter/a");
+  EXPECT_GE(mailbox[1].accepted_at_ms, due);
+  EXPECT_EQ(node.state_of("counter/a"), R"({"events":2,"sum":5})");
+  // And it never comes again.
+  node.pass_time(kMinute);
+  EXPECT_THAT(node.mailbox("counter/a"), SizeIs(2));
+}
+
+TEST(Reminder, ComesAtOnceWhenItWasDueBefore) {
+  OnePartition node;
+  node.remind("counter/a", "counter/b", node.now - 1, 5, 1);
+  node.remind("counter/a", "counter/b", -7, 5, 2);
+  node.settle();
+  EXPECT_EQ(node.state_of("counter/b"), R"({"events":2,"sum":10})");
+}
+
+TEST(Reminder, ThoseThatAreDueEarlierComeEarlier) {
+  // Given reminders that were set in another order than they are due.
+  OnePartition node;
+  node.remind("counter/a", "player/ada", node.now + 3'000, 3, 1);
+  node.remind("counter/b", "player/ada", node.now + 1'000, 1, 2);
+  node.remind("counter/a", "player/ada", node.now + 2'000, 2, 3);
+  node.settle();
+  // When all are due at the same time.
+  node.pass_time(std::chrono::milliseconds(5'000));
+  // Then they come in the order in which they were due.
+  EXPECT_THAT(node.payloads("player/ada"),
+              ElementsAre(HasSubstr(R"("amount":1)"), HasSubstr(R"("amount":2)"), HasSubstr(R"("amount":3)")));
+}
+
+TEST(Reminder, P1OutlivesItsNode) {
+  // Given a reminder, and a power cut before it is due.
+  OnePartition node;
+  node.remind("counter/a", "counter/a", node.now + kMinute.count(), 5, 1);
+  node.settle();
+  node.power_cut();
+  // When its time comes while nobody is there, then it comes as soon as there is somebody.
+  node.now += 2 * kMinute.count();
+  node.pass_time(std::chrono::milliseconds(200));
+  EXPECT_EQ(node.state_of("counter/a"), R"({"events":2,"sum":5})");
+}
+
+TEST(Reminder, P2ComesOnceWhenTheNodeDiesWhileItComes) {
+  // Given a reminder that came due, of which the commit is on its way.
+  OnePartition node;
+  node.remind("counter/a", "counter/a", node.now + 1'000, 5, 1);
+  node.settle();
+  node.now += 1'000;
+  node.partition().tick(node.now);
+  ASSERT_TRUE(node.work());
+  // When further time passes before it is durable, and then the node dies and it is not.
+  node.now += 1'000;
+  node.partition().tick(node.now);
+  node.work();
+  node.restart();
+  node.pass_time(std::chrono::milliseconds(200));
+  // Then it came once.
+  EXPECT_EQ(node.state_of("counter/a"), R"({"events":2,"sum":5})");
+  // And once only when the node dies again behind it, and what the hub has sent before is computed again.
+  node.restart();
+  node.pass_time(kMinute);
+  EXPECT_EQ(node.state_of("counter/a"), R"({"events":2,"sum":5})");
+}
+
+TEST(Reminder, P2ComesOnceWhileItsCommitIsUnderWay) {
+  OnePartition node;
+  node.remind("counter/a", "counter/a", node.now + 1'000, 5, 1);
+  node.settle();
+  node.now += 1'000;
+  for (int ticks = 0; ticks < 3; ++ticks) {
+    node.partition().tick(node.now += 100);
+    node.work();
+  }
+  node.settle();
+  EXPECT_THAT(node.mailbox("counter/a"), SizeIs(2));
+}
+
+TEST(Reminder, P7ManyThatAreDueAtOnceComeInSeveralCommits) {
+  // Given more than one commit takes.
+  OnePartition node;
+  constexpr Sequence kReminders = 600;
+  for (Sequence i = 1; i <= kReminders; ++i) node.remind("counter/a", "counter/b", node.now + 1'000, 1, i);
+  node.settle();
+  const auto before = node.partition().counters().batches;
+  // When all are due, then all come, though no further time passes.
+  node.pass_time(std::chrono::milliseconds(1'100));
+  EXPECT_THAT(node.mailbox("counter/b"), SizeIs(kReminders));
+  EXPECT_GE(node.partition().counters().batches, before + 3);
+  EXPECT_EQ(node.partition().counters().reminders, kReminders);
+}
+
+TEST(Reminder, KeepsTheTraceOfItsCause) {
+  OnePartition node;
+  const auto trace = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  node.publish("counter/a", "later", to_json(testing::Later{.to = "player/ada", .due = node.now + 1'000, .amount = 1}),
+               1, "tester", trace);
+  node.settle();
+  node.pass_time(std::chrono::milliseconds(1'200));
+  EXPECT_EQ(node.mailbox("player/ada").at(0).traceparent, trace);
+}
+
+}  // namespace
+}  // namespace carillon::runtime
