@@ -261,8 +261,9 @@ void add_replication(CLI::App& bench, Action& action) {
 }  // namespace
 
 void add_bench_command(CLI::App& app, Action& action) {
-  CLI::App& bench = *app.add_subcommand("bench", "measure a node, or the disk below it; prints JSON");
+  CLI::App& bench = *app.add_subcommand("bench", "measure a node, a cluster, or the disk below them");
   bench.require_subcommand(1);
+  add_examples(bench, "  carillon bench hunt --mode rate --rate 1000\n  carillon bench failover --help\n");
   add_hunt(bench, action);
   add_floor(bench, action);
   add_streams(bench, action);

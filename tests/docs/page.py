@@ -60,6 +60,12 @@ def dedent(lines):
     return '\n'.join(line[columns:] for line in lines).rstrip('\n')
 
 
+def items_of_unit(text):
+    """What a unit of systemd starts."""
+    return [Item('mention', match[2], text[:match.start()].count('\n') + 1)
+            for match in re.finditer(r'(?m)^Exec\w+=/(\S+/)?(carillon .*)$', text)]
+
+
 def items_of(text):
     """Everything on a page that can be checked, in order."""
     lines, at, paragraph, begun = text.split('\n'), 0, [], 0

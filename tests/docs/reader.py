@@ -11,8 +11,8 @@ from session import Failure, wait_until
 
 OPERATING, GUIDE = 'docs/operating.md', 'docs/guide-clients.md'
 
-# Other machines' addresses stand for this one here. Ports are replaced by free ones (run_commands.py).
-ADDRESSES = {f'{network}.{machine}:': '127.0.0.1:' for network in ('10.0.0', '127.13.0') for machine in range(1, 5)}
+# Machines of a network stand for this one here. Ports are replaced by free ones (run_commands.py).
+ADDRESSES = {'10.0.0.4:': '127.0.0.1:', **{f'10.0.0.{machine}:': f'127.10.0.{machine}:' for machine in (1, 2, 3)}}
 
 # What a program takes for itself where the page does not say: said, so that it can be replaced by a free port.
 # (a command that begins so, has this and not that) gets this besides.
@@ -26,8 +26,8 @@ DEFAULTS = [
      'http://127.0.0.1:2380 --initial-cluster default=http://127.0.0.1:2380'),
 ]
 
-# Commands that do not end by themselves: which, what shows that they work, what ends them then. A server stays until the page's
-# end, or until another one is started on its directory or its port. Readers without a signal of their own press Ctrl-C.
+# Commands that do not end by themselves: which, and what shows that they work. A server stays until the page's
+# end, or until another one is started on its directory or its port; all else is ended by Ctrl-C.
 UNTIL_IT_ANSWERS = None
 LASTING = [
     (r'(build/)?carillon serve ', UNTIL_IT_ANSWERS),
@@ -36,7 +36,11 @@ LASTING = [
     (r'\./dev cluster \d$', 'In another terminal'),
     (r'build/carillon cluster watch', r'\bdog\b'),
     (r'curl -N ', r'(?m)^data: ?\{'),
+    (r'openssl s_client ', 'alert certificate required'),
 ]
+
+# What ./dev setup does not install: without that program the command is not typed.
+NEEDS = {'openssl s_client -connect 10.0.0.1:7413 -CAfile nodes.pem': 'stunnel'}
 
 # What is typed smaller than it is printed, because other tests do the same at length.
 SMALLER = {
@@ -114,11 +118,24 @@ def begin_again_with_etcd_alone(run):
     run.start_again('etcd')
 
 
+def stunnel_on_ant(run):
+    """docs/stunnel.conf as it is, with the certificates that the page has just made."""
+    settings = run.replaced((run.directory / 'docs/stunnel.conf').read_text(encoding='utf-8'))
+    (run.directory / 'stunnel.conf').write_text(settings.replace('/etc/carillon/', f'{run.directory}/'), encoding='utf-8')
+    stunnel = run.session.start('stunnel stunnel.conf')
+
+    def is_configured():
+        stunnel.check_it_runs()
+        return 'Configuration successful' in stunnel.output
+    wait_until(is_configured, 'configured: stunnel')
+
+
 BEFORE = {
     (OPERATING, 'build/carillon cluster drain bee --primaries --wait'): stop_dog,
     (OPERATING, 'build/carillon cluster recover-partition 3 --from bee'): ant_alone_had_everything,
     (OPERATING, 'cp -a ./cat ./cat-backup'): stop_cat,
     (OPERATING, '(umask 077; openssl rand -hex 32 >./secret)'): begin_again_with_etcd_alone,
+    (OPERATING, 'openssl s_client -connect 10.0.0.1:7413 -CAfile nodes.pem'): stunnel_on_ant,
 }
 
 # --- What no test types, and why. What is Carillon's of it is held against --help.
@@ -145,7 +162,6 @@ NOT_TYPED = [
     (OPERATING, 'systemctl edit stunnel@carillon', MACHINE),
     (OPERATING, 'systemctl kill -s HUP stunnel@carillon', MACHINE),
     (OPERATING, 'journalctl -u stunnel@carillon', MACHINE),
-    (OPERATING, 'openssl s_client -connect 10.0.0.1:7413 -CAfile nodes.pem', 'needs stunnel, which ./dev setup does not install'),
     (OPERATING, 'etcdctl snapshot save', 'etcd\'s own; takes a file name that the page leaves out'),
     ('docs/security.md', 'ctest -R', ITSELF),
     ('clients/javascript/README.md', 'npm ci', 'the test javascript:… runs it where it is needed'),

@@ -259,6 +259,8 @@ class Run:
             if page.OF_CARILLON.match(item.words.removeprefix('build/')):
                 self.look_up(item)
             return 'not typed'
+        if item.words in reader.NEEDS and not shutil.which(reader.NEEDS[item.words]):
+            return 'not here'
         if item.kind == 'command':
             self.type(item)
         elif item.kind == 'mention':
@@ -297,7 +299,7 @@ def furnish(directory, program):
 
 def type_page(program, name, text):
     """What is wrong with the page, in sentences; prints a line for each command meanwhile."""
-    items = list(page.items_of(text))
+    items = list(page.items_of_unit(text) if name.endswith('.service') else page.items_of(text))
     wrong = what_is_gone(name, items)
     with tempfile.TemporaryDirectory(dir=pathlib.Path(program).parent, prefix='docs-') as scratch, \
             tempfile.TemporaryDirectory() as logs:

@@ -2,10 +2,12 @@
 import contextlib
 import io
 import pathlib
+import re
 import tempfile
 import unittest
 
 import page
+import reader
 import run_commands
 import session
 
@@ -52,6 +54,15 @@ class Runner(unittest.TestCase):
 
     def test_what_is_listed_and_on_no_page_any_more_is_noticed(self):
         self.assertIn('no such command any more: ctest -R', self.wrong_with('Nothing.', 'docs/security.md'))
+
+    def test_tables_name_what_is_there(self):
+        """Pages one by one cannot notice that a page is gone, or what is meant for all of them."""
+        pages = {name for name, *_ in reader.SHOWS + reader.NOT_TYPED} | {name for name, _ in reader.BEFORE}
+        words = {item.words for name in pages for item in page.items_of((run_commands.ROOT / name).read_text())}
+        for command in [*reader.NEEDS, *reader.SMALLER]:
+            self.assertIn(command, words)
+        for form, _ in reader.LASTING:
+            self.assertTrue(any(re.match(form, one) for one in words), form)
 
     def test_json_that_is_none_is_noticed(self):
         self.assertIn('Expecting', self.wrong_with('```json\n{"a":}\n```\n'))

@@ -67,6 +67,7 @@ class Session:
                                           stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=complaints,
                                           pass_fds=[answer_to])
         os.close(answer_to)
+        os.mkfifo(logs / 'terminal')  # Where nobody types.
         self.tell('set -m')  # Each command is a process group.
 
     def __enter__(self):
@@ -122,7 +123,7 @@ class Session:
         file = self.next_file()
         code = file.with_suffix('.code')
         file.touch()
-        self.tell(f'{{ trap : TERM INT; {command}\necho $? >{code}; }} >{file} 2>&1 </dev/null {self.answer_to}>&- &\n'
+        self.tell(f'{{ trap : TERM INT; {command}\necho $? >{code}; }} >{file} 2>&1 <>{self.logs}/terminal {self.answer_to}>&- &\n'
                   f'echo $! >&{self.answer_to}')
         self.lasting.append(Lasting(command, self.answer(), file))
         return self.lasting[-1]
