@@ -124,7 +124,7 @@ export interface Clock {
 }
 
 export interface ConnectOptions {
-  /** Of one or several gateways, as in `ws://localhost:7480/ws`; used in turn, beginning with any. */
+  /** Of one or several gateways, as in `ws://127.0.0.1:7480/ws`; used in turn, beginning with any. */
   addresses: string | URL | readonly (string | URL)[];
   /** A JWT, or what gives one: called before each connection, and when the one in use is about to expire. */
   token?: string | (() => string | Promise<string>);

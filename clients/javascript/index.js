@@ -20,7 +20,7 @@ function browserStorages() {
 
 export function connect(options) {
   const addresses = [options?.addresses ?? []].flat().map(String);
-  if (addresses.length === 0) throw new CarillonError('malformed', 'connect() needs `addresses`, as in ws://localhost:7480/ws');
+  if (addresses.length === 0) throw new CarillonError('malformed', 'connect() needs `addresses`, as in ws://127.0.0.1:7480/ws');
   for (const address of addresses) {
     if (!/^wss?:\/\//.test(address)) throw new CarillonError('malformed', `${address} is no address that begins with ws:// or wss://`);
   }

@@ -13,7 +13,7 @@ test('the quick start runs', async () => {
   const gateway = await new ModelGateway().start();
   try {
     const connect = (options) => {
-      assert.deepEqual(options, { addresses: ['ws://localhost:7480/ws'] });
+      assert.deepEqual(options, { addresses: ['ws://127.0.0.1:7480/ws'] });
       return library.connect({ addresses: gateway.address, WebSocket });
     };
     const logged = [];
