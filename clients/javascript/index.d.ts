@@ -102,6 +102,16 @@ export interface StateChange {
   retryInMs?: number;
 }
 
+export interface TokenRefused {
+  /**
+   * `unauthenticated`: expired, of a key that the gateway does not know, or `token` itself failed (see its `cause`). `forbidden`: of
+   * another subject, or it does not allow what is being followed.
+   */
+  error: CarillonError;
+  /** Until when the connection goes on with the token before (RFC 3339, UTC). Absent where there is none. */
+  expiresAt?: string;
+}
+
 export interface RefusedEvent {
   event: { sequence: number; entity: string; type: string; payload: any; traceparent?: string };
   error: CarillonError;
@@ -128,6 +138,12 @@ export interface ConnectOptions {
   addresses: string | URL | readonly (string | URL)[];
   /** A JWT, or what gives one: called before each connection, and when the one in use is about to expire. */
   token?: string | (() => string | Promise<string>);
+  /**
+   * So many tokens in a row that `token` gave are refused by gateways, and the client is closed with `unauthenticated`: iterations
+   * throw it, and what waits to be published is rejected with it (and stays in the storage). Default: 5, which takes a few seconds.
+   * An error that `token` throws does not count: it is called again, without end.
+   */
+  tokenRefusalsMax?: number;
   /**
    * Whose events these are; by default the token's subject. From the first `open` on, what is published is kept in the turn
    * in which it is; before that it is kept as soon as it is known who publishes, for which this need not wait for a token.
@@ -178,6 +194,12 @@ export interface Carillon {
   on(name: 'state', listener: (change: StateChange) => void): () => void;
   /** An event of an earlier page was refused for good. Those of this page reject their promise instead. */
   on(name: 'refused', listener: (refused: RefusedEvent) => void): () => void;
+
+  /**
+   * A token that `token` gave was refused, for a connection that is to begin or for one whose token is about to expire; the latter
+   * goes on with that one until it expires, and `token` is called again every 5 s meanwhile.
+   */
+  on(name: 'token_refused', listener: (refused: TokenRefused) => void): () => void;
 
   /** Ends the connection, and all iterations; what is unconfirmed stays in the storage. */
   close(): Promise<void>;

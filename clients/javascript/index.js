@@ -43,6 +43,7 @@ export function connect(options) {
     backoff: { firstMs: options.reconnectFirstMs, longestMs: options.reconnectLongestMs },
     attemptMs: options.attemptMs ?? 10_000,
     pingMs: options.pingMs ?? null,
+    tokenRefusalsMax: options.tokenRefusalsMax ?? 5,
     WebSocket,
     ...storages,
     clock: options.clock ?? systemClock,

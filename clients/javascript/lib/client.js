@@ -38,6 +38,8 @@ export class Client {
   #lastId = 0;
   #flushDue = false;
   #renewedAt = -Infinity; // When a token was last asked for because the one in use expires.
+  #expiresAt; // The token in use, as the gateway says; undefined without one.
+  #closedBy = null; // The error that closed the client.
   #progressAt = 0; // When something was last settled or came, or there was nothing to wait for.
 
   #user; // Whose events; undefined until it is known.
@@ -71,6 +73,7 @@ export class Client {
       attemptMs: options.attemptMs,
       pingMs: options.pingMs,
       canRenew: typeof token === 'function',
+      tokenRefusalsMax: options.tokenRefusalsMax,
       token: async () => {
         const given = await this.#token();
         this.#identify(userOf(given));
@@ -81,6 +84,7 @@ export class Client {
       received: (name, body, text) => this.#received(name, body, text),
       lost: () => this.#lost(),
       changed: (state, detail) => this.#changed(state, detail),
+      tokenRefused: (error) => this.#emit('token_refused', { error }),
     });
     if (options.user !== undefined) this.#identify(options.user);
     else if (typeof token !== 'function') this.#identify(userOf(token));
@@ -254,6 +258,7 @@ export class Client {
       return this.#connection.close(new CarillonError('forbidden', message));
     }
     this.#welcome = welcome;
+    this.#expiresAt = welcome.expires_at;
     this.#progressAt = this.#clock.now();
     for (const follow of this.#follows) this.#ask(follow);
     for (const request of this.#requests) request.send();
@@ -275,6 +280,7 @@ export class Client {
   }
 
   #closed(error) {
+    this.#closedBy = error;
     globalThis.removeEventListener?.('online', this.#networkListener);
     for (const timer of this.#timers) this.#clock.clearTimeout(timer);
     this.#timers.clear();
@@ -290,7 +296,10 @@ export class Client {
   }
 
   #checkOpen() {
-    if (this.state === 'closed') throw new CarillonError('closed', 'the client is closed');
+    if (this.state !== 'closed') return;
+    const cause = this.#closedBy;
+    const why = cause.code === 'closed' ? '' : `: ${cause.message}`;
+    throw new CarillonError('closed', `the client is closed${why}`, { cause });
   }
 
   // The gateway refuses because something behind it is not there: perhaps another one is better off.
@@ -316,11 +325,13 @@ export class Client {
     return id;
   }
 
+  #expiring() {
+    if (typeof this.#options.token === 'function') this.#renewSoon(this.#welcome);
+  }
+
   // Not more often than every few seconds: where tokens are short, or the application keeps one until it has expired, the new
   // one is about to expire as well.
-  #expiring() {
-    if (typeof this.#options.token !== 'function') return;
-    const life = this.#welcome;
+  #renewSoon(life) {
     const pauseMs = this.#renewedAt + RENEW_EVERY_MS - this.#clock.now();
     if (pauseMs <= 0) this.#renew(life);
     else this.#later(pauseMs, () => this.#renew(life));
@@ -332,14 +343,28 @@ export class Client {
     let token;
     try {
       token = await this.#token();
-    } catch {
-      return; // When the old one has expired, the connection is begun again, and tells of it.
+    } catch (cause) {
+      const error = new CarillonError('unauthenticated', `no token could be had: ${cause?.message ?? cause}`, { cause });
+      return this.#notRenewed(life, error);
     }
     if (this.#welcome !== life) return;
     this.#send(
       (id) => ({ authenticate: { id, token } }),
-      (name, body, text, id) => void this.#answers.delete(id),
+      (name, body, text, id) => {
+        this.#answers.delete(id);
+        if (name === 'authenticated') this.#expiresAt = body.expires_at;
+        else this.#notRenewed(life, CarillonError.of(body));
+      },
     );
+  }
+
+  // The connection goes on with the old token until that expires; meanwhile the application is asked again, now and then. (Then
+  // the gateway ends the connection, and it is for the next one to be refused.)
+  #notRenewed(life, error) {
+    if (this.#welcome !== life) return;
+    const looked = !error.passes || error.code === 'unauthenticated'; // Else the gateway had no time to look at it.
+    if (looked) this.#emit('token_refused', { error, expiresAt: this.#expiresAt });
+    this.#renewSoon(life);
   }
 
   #flushSoon() {

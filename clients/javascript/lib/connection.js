@@ -2,7 +2,7 @@
 // jittered pause. Knows nothing of what travels over it.
 //
 // States: `connecting` (an attempt is under way), `open` (the gateway has greeted us), `waiting` (for the next attempt),
-// `closed` (for good: close() was called, or the gateway said what no repetition can mend).
+// `closed` (for good: close() was called, or the gateway said what no repetition can mend, or refused every token of a row).
 
 import { CarillonError } from './errors.js';
 
@@ -27,6 +27,7 @@ export class Connection {
   #socket = null; // The one that counts; events of earlier ones are ignored.
   #timer = null; // Of the attempt, the heartbeat or the pause, by state.
   #attempts = 0; // So that a token that comes too late is told from the one that is waited for.
+  #refusals = 0; // Tokens that were refused since the last welcome.
   #openedAt = 0;
   #heardAt = 0;
   #pinged = false;
@@ -36,8 +37,9 @@ export class Connection {
   state = 'idle';
 
   // options: addresses, token() (a promise of a token or undefined), canRenew (whether token() may give another one next time),
-  // WebSocket, clock, backoff, attemptMs, pingMs (null: as the gateway says), random;
-  // opened(welcome), received(name, body, text), lost(), changed(state, detail).
+  // tokenRefusalsMax (in a row, then it closes; one where canRenew is false), WebSocket, clock, backoff, attemptMs, pingMs (null: as the gateway says), random;
+  // opened(welcome), received(name, body, text), lost(), changed(state, detail),
+  // tokenRefused(error).
   constructor(options) {
     this.#options = options;
     this.#address = Math.floor(options.random() * options.addresses.length);
@@ -141,6 +143,7 @@ export class Connection {
 
   #welcomed(welcome) {
     this.#limits = welcome;
+    this.#refusals = 0;
     this.#openedAt = this.#options.clock.now();
     this.#become('open', { address: this.address, welcome });
     this.#scheduleBeat();
@@ -172,8 +175,21 @@ export class Connection {
   #ended(code, reason) {
     const [name, message] = CLOSE_CODES[code] ?? ['unavailable', `the connection to ${this.address} was lost (${code})`];
     const error = this.#said ?? new CarillonError(name, reason ? `${message}: ${reason}` : message);
+    if (code === 4401 && this.state === 'connecting') return this.#tokenRefused(error);
     if (code === 4400 || code === 4403 || (code === 4401 && !this.#options.canRenew)) return this.close(error);
     this.#failed(error, code);
+  }
+
+  // Another one may do, of a key that this gateway has not read yet, or from an application that had an old one in its hands;
+  // but one that keeps giving what is refused is told so.
+  #tokenRefused(error) {
+    const { canRenew, tokenRefusalsMax, tokenRefused } = this.#options;
+    this.#refusals += 1;
+    tokenRefused(error);
+    if (this.state !== 'connecting') return; // Whoever was told has closed us.
+    if (canRenew && this.#refusals < tokenRefusalsMax) return this.#failed(error, 4401);
+    if (!canRenew) return this.close(error);
+    this.close(new CarillonError('unauthenticated', `${this.#refusals} tokens in a row were refused: ${error.message}`, { cause: error }));
   }
 
   #failed(error, code) {

@@ -336,6 +336,53 @@ test('P7 P9 a token that is about to expire when it is new is not renewed again 
   assert.equal(gateway.connections, 1);
 });
 
+test('P9 a renewal that is refused is told with its reason, again every few seconds, until one is taken', async () => {
+  const expires_at = '2026-11-25T10:00:00.000Z';
+  gateway.script.welcome = { subject: 'ana', expires_at };
+  const answers = [
+    (id) => ({ refused: { id, error: 'unauthenticated', message: 'wrong key' } }),
+    (id) => ({ refused: { id, error: 'forbidden', message: 'another subject' } }),
+    (id) => ({ authenticated: { id, subject: 'ana', expires_at: '2026-11-25T11:00:00.000Z' } }),
+  ];
+  gateway.on_authenticate = (socket, { id }) => socket.answer(answers.shift()(id));
+  let now = 0;
+  const waiting = [];
+  const clock = {
+    now: () => now,
+    setTimeout: (action, ms) => (ms === 5_000 ? waiting.push(action) : setTimeout(action, ms)),
+    clearTimeout: (timer) => clearTimeout(timer),
+  };
+  // Given a login server that is out of order for once, and then gives tokens that the gateway does not take,
+  const lost = new Error('the login server is down');
+  const given = [async () => token('ana'), () => Promise.reject(lost), async () => token('ana')];
+  const it = client({ token: () => (given.length > 1 ? given.shift() : given[0])(), clock });
+  const refused = [];
+  const states = [];
+  it.on('token_refused', ({ error, expiresAt }) => refused.push([error, expiresAt]));
+  await open(it);
+  it.on('state', ({ state }) => states.push(state));
+  // when the gateway warns,
+  gateway.say({ expiring: { expires_at } });
+  for (const count of [1, 2, 3]) {
+    await eventually(() => refused.length === count && waiting.length === 1, `refusal ${count}`);
+    now += 5_000;
+    waiting.pop()();
+  }
+  await eventually(() => answers.length === 0, 'the last one is taken');
+  // then the application hears of each, and the connection goes on.
+  assert.deepEqual(refused.map(([error]) => [error.code, error.message]), [
+    ['unauthenticated', 'no token could be had: the login server is down'],
+    ['unauthenticated', 'wrong key'],
+    ['forbidden', 'another subject'],
+  ]);
+  assert.equal(refused[0][0].cause, lost);
+  assert.ok(refused.every(([error, expiresAt]) => error instanceof CarillonError && expiresAt === expires_at));
+  await it.publish('hunt/island', 'dug', { n: 1 });
+  assert.deepEqual(waiting, []);
+  assert.deepEqual(states, []);
+  assert.equal(gateway.connections, 1);
+});
+
 test('with several gateways, the next one takes over from one that is gone', async () => {
   const other = await new ModelGateway().start();
   try {

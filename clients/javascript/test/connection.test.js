@@ -31,6 +31,8 @@ async function connected({ welcomed = true, ...more } = {}) {
     received: (name) => heard.push(name),
     lost: () => heard.push('lost'),
     changed: (state, detail) => heard.push([state, detail.error?.code ?? detail.address]),
+    tokenRefusalsMax: 3,
+    tokenRefused: (error) => heard.push(`refused ${error.message}`),
     ...more,
   });
   connection.start();
@@ -56,6 +58,58 @@ test('P9 the token travels as a subprotocol, and a new one is asked for before e
   net.last().ends(4401);
   await clock.advance(100);
   assert.deepEqual(net.sockets.map((socket) => socket.protocols[1]), ['carillon.token.t1', 'carillon.token.t2']);
+});
+
+// The gateway refuses the token of the attempt that is under way.
+function refusesToken(message) {
+  net.last().says({ error: { error: 'unauthenticated', message } });
+  net.last().ends(4401);
+}
+
+test('P9 when every token of a row is refused it says so each time, and closes at last', async () => {
+  const connection = await connected({ token: async () => 'old', canRenew: true, welcomed: false });
+  for (const pauseMs of [100, 200]) {
+    refusesToken('the token expired');
+    assert.equal(clock.nextIn, pauseMs);
+    await clock.advance(pauseMs);
+  }
+  refusesToken('the token expired');
+  assert.equal(connection.state, 'closed');
+  assert.equal(states().at(-1), 'closed unauthenticated');
+  assert.deepEqual(heard.filter((what) => what === 'refused the token expired').length, 3);
+  assert.equal(clock.pending, 0);
+});
+
+test('P9 a welcome, and the end of a connection whose token expired, make tokens count anew', async () => {
+  const connection = await connected({ token: async () => 'good', canRenew: true, welcomed: false });
+  for (let i = 0; i < 5; i += 1) {
+    for (let refusal = 0; refusal < 2; refusal += 1) {
+      refusesToken('of a key that this gateway has not read yet');
+      await clock.advance(clock.nextIn);
+    }
+    net.last().welcomes();
+    await clock.advance(2_000);
+    refusesToken('the token expired');
+    await clock.advance(clock.nextIn);
+  }
+  assert.equal(connection.state, 'connecting');
+  assert.equal(heard.filter((what) => what === 'refused the token expired').length, 0);
+});
+
+test('P9 where there is but one token, its refusal is the end', async () => {
+  const connection = await connected({ token: async () => 'old', welcomed: false });
+  refusesToken('the token expired');
+  assert.equal(connection.state, 'closed');
+  assert.deepEqual(heard.slice(-2), ['refused the token expired', ['closed', 'unauthenticated']]);
+});
+
+test('P9 whoever closes when told of a refused token is not connected again', async () => {
+  let connection;
+  const closes = (error) => connection.close(error);
+  connection = await connected({ token: async () => 'old', canRenew: true, tokenRefused: closes, welcomed: false });
+  refusesToken('the token expired');
+  assert.equal(connection.state, 'closed');
+  assert.equal(clock.pending, 0);
 });
 
 test('a lost connection is followed by an attempt at the next address, after a pause', async () => {

@@ -34,8 +34,8 @@ after(async () => {
 });
 
 const own = ['--read', 'player/{sub}', '--publish', 'player/{sub}'];
-function tokenFor(subject, life, rights = own) {
-  const words = ['token', '--key', key, '--subject', subject, '--for', life, ...rights];
+function tokenFor(subject, life, rights = own, by = key) {
+  const words = ['token', '--key', by, '--subject', subject, '--for', life, ...rights];
   const { status, stdout, stderr } = spawnSync(binary, words, { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
   return stdout.trim();
@@ -57,6 +57,70 @@ test('P9 a token that expires is renewed, and neither what is published nor what
   await carillon.close();
   assert.deepEqual(shown, upTo(published));
   assert.deepEqual(states, ['closed the client was closed']);
+});
+
+// A token of a key that the node does not know.
+async function foreignToken(subject, life) {
+  const foreign = join(folder, 'foreign');
+  await writeFile(foreign, 'another-key-of-at-least-thirty-two-characters\n', { mode: 0o600 });
+  return tokenFor(subject, life, own, foreign);
+}
+
+// A client whose first token holds for three seconds, of which the node warns at once, and what it hears. The later ones are
+// given in turn; the last one of them again and again.
+async function clientWithLater(later) {
+  const lives = [tokenFor('ana', '3s'), ...later];
+  const carillon = client(() => (lives.length > 1 ? lives.shift() : lives[0]));
+  const refused = [];
+  const states = [];
+  carillon.on('token_refused', ({ error, expiresAt }) => refused.push({ code: error.code, state: carillon.state, expiresAt }));
+  await eventually(() => carillon.state === 'open', 'open');
+  carillon.on('state', ({ state, error }) => states.push([state, error?.code].filter(Boolean).join(' ')));
+  await eventually(() => refused.length > 0, 'the renewal is refused');
+  return { carillon, refused, states };
+}
+
+test('P9 a refused renewal is told; the old token holds until it expires, and a good one goes on without a gap', { skip, timeout: 60_000 }, async () => {
+  const { carillon, refused, states } = await clientWithLater([await foreignToken('ana', '1h'), tokenFor('ana', '1h')]);
+  const { code, state, expiresAt } = refused[0];
+  assert.deepEqual([code, state], ['unauthenticated', 'open']);
+  const leftMs = Date.parse(expiresAt) - Date.now();
+  assert.ok(leftMs > 0 && leftMs <= 3_000, `${leftMs} ms are left`);
+  const reader = carillon.follow('player/ana', { from: 'end' });
+  let published = 0;
+  while (!states.includes('open')) await carillon.publish('player/ana', 'renewed', { n: (published += 1) });
+  const shown = [];
+  while (shown.length < published) shown.push((await reader.next()).value);
+  const numbers = shown.filter(({ type }) => type === 'renewed').map(({ payload }) => payload.n);
+  // `from: 'end'` is where the node has got to when it is asked: behind the first ones, perhaps.
+  assert.deepEqual(numbers, upTo(published).slice(published - numbers.length));
+  assert.deepEqual(states, ['waiting unauthenticated', 'connecting', 'open']);
+  assert.equal(refused.length, 1);
+  await carillon.close();
+});
+
+test('P9 an application that gives nothing but refused tokens is told, and then its reads and publishes fail', { skip, timeout: 60_000 }, async () => {
+  const { carillon, refused, states } = await clientWithLater([await foreignToken('ana', '1h')]);
+  const reader = carillon.follow('player/ana', { from: 'end' });
+  await carillon.publish('player/ana', 'before', {});
+  const ended = (async () => {
+    for await (const event of reader) assert.equal(event.type, 'before');
+  })();
+  ended.catch(() => {}); // It is looked at below.
+  await eventually(() => states.includes('waiting unauthenticated'), 'the old token has expired');
+  await assert.rejects(carillon.publish('player/ana', 'after', {}), { code: 'unauthenticated', message: /^5 tokens in a row were refused/ });
+  await assert.rejects(ended, { code: 'unauthenticated' });
+  assert.equal(states.at(-1), 'closed unauthenticated');
+  assert.deepEqual(refused.map(({ state }) => state), ['open', ...Array(5).fill('connecting')]);
+  await assert.rejects(carillon.publish('player/ana', 'later', {}), { code: 'closed', message: /tokens in a row were refused/ });
+});
+
+test('P9 a new token of somebody else is refused as forbidden, and nothing is published in their name', { skip, timeout: 60_000 }, async () => {
+  const { carillon, refused, states } = await clientWithLater([tokenFor('bob', '1h')]);
+  assert.deepEqual([refused[0].code, refused[0].state], ['forbidden', 'open']);
+  await eventually(() => states.includes('waiting unauthenticated'), 'the old token has expired');
+  await assert.rejects(carillon.publish('player/ana', 'note', {}), { code: 'forbidden', message: /the token is bob's/ });
+  assert.deepEqual(states, ['waiting unauthenticated', 'connecting', 'open', 'closed forbidden']);
 });
 
 test('P9 who shows no token, or one that no longer holds, is told so for good', { skip, timeout: 30_000 }, async () => {

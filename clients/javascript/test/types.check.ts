@@ -1,6 +1,6 @@
 // The types, as an application meets them. Compiled by types.test.js, never run.
 import { CarillonError, connect } from 'carillon-client';
-import type { Carillon, CarillonEvent, ConnectOptions, Published, State, StorageLike, Stream } from 'carillon-client';
+import type { Carillon, CarillonEvent, ConnectOptions, Published, State, StorageLike, Stream, TokenRefused } from 'carillon-client';
 import WebSocket from 'ws';
 
 interface Found {
@@ -9,7 +9,7 @@ interface Found {
 }
 
 const carillon: Carillon = connect({ addresses: ['ws://a/ws', new URL('wss://b/ws')], token: async () => 'e30.e30.e30', WebSocket });
-connect({ addresses: 'ws://a/ws', storage: localStorage, queue: 'hunt', user: 'ana', WebSocket: globalThis.WebSocket });
+connect({ addresses: 'ws://a/ws', storage: localStorage, queue: 'hunt', user: 'ana', tokenRefusalsMax: 10, WebSocket: globalThis.WebSocket });
 
 export async function play(signal: AbortSignal): Promise<number> {
   const published: Published = await carillon.publish('hunt/island', 'dug', { x: 3, y: 4 });
@@ -28,6 +28,7 @@ export async function play(signal: AbortSignal): Promise<number> {
     const known: State = state;
     console.log(known, error?.code, retryInMs?.toFixed());
   });
+  carillon.on('token_refused', ({ error, expiresAt }: TokenRefused) => console.log(error.code, expiresAt?.length));
   carillon.on('refused', ({ event, error }) => console.log(event.entity, error.message));
   off();
   await carillon.flush();
