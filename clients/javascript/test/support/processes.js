@@ -10,7 +10,8 @@ import { join } from 'node:path';
 
 import { eventually } from './eventually.js';
 
-export const binary = process.env.CARILLON_BINARY ?? new URL('../../../../build/carillon', import.meta.url).pathname;
+export const binary =
+  process.env.CARILLON_BINARY ?? process.env.CARILLON_PROGRAM ?? new URL('../../../../build/carillon', import.meta.url).pathname;
 export const hasBinary = existsSync(binary);
 export const chromium = process.env.CARILLON_CHROMIUM ?? '/usr/bin/chromium';
 export const hasChromium = existsSync(chromium);
