@@ -2,6 +2,7 @@
 import * as api from './api.js';
 import { confirmed } from './confirm.js';
 import { clock, element, setText } from './dom.js';
+import { traceOf } from './trace.js';
 
 // The rows of a table of dead letters. `settled` is called after each that was redriven or discarded, with a sentence.
 export function letterRows(letters, { withEntity, inspect, settled }) {
@@ -25,7 +26,7 @@ export function letterRows(letters, { withEntity, inspect, settled }) {
       {},
       withEntity ? element('th', { scope: 'row' }, element('button', { type: 'button', class: 'small', onclick: () => inspect(letter.entity) }, letter.entity)) : null,
       element('td', { class: 'number' }, String(letter.offset)),
-      element('td', { class: 'payload' }, element('span', { class: 'type' }, letter.type), ' ', JSON.stringify(letter.payload), element('br'), element('span', { class: 'quiet' }, `${clock(letter.accepted_at)} · ${letter.producer}`)),
+      element('td', { class: 'payload' }, element('span', { class: 'type' }, letter.type), ' ', JSON.stringify(letter.payload), element('br'), element('span', { class: 'quiet' }, `${clock(letter.accepted_at)} · ${letter.producer}`), traceOf(letter)),
       element('td', {}, letter.reason, ' ', element('span', { class: 'quiet nowrap' }, `(${letter.attempts} ${letter.attempts === 1 ? 'attempt' : 'attempts'})`)),
       element(
         'td',

@@ -2,6 +2,7 @@
 import * as api from './api.js';
 import { clock, element, grouped, setText } from './dom.js';
 import { readEvents } from './sse.js';
+import { traceOf } from './trace.js';
 
 const ROWS = 200;
 const RECENT = 20;
@@ -101,6 +102,6 @@ function rowOf(event) {
     element('td', { class: 'nowrap' }, clock(event.accepted_at)),
     element('td', { class: 'type' }, event.type),
     element('td', { class: 'payload' }, JSON.stringify(event.payload)),
-    element('td', { class: 'producer' }, `${event.producer} ${event.sequence}`),
+    element('td', { class: 'producer' }, `${event.producer} ${event.sequence}`, traceOf(event)),
   );
 }

@@ -108,6 +108,41 @@ test('a dead letter is redriven, and another is discarded when that is confirmed
   await page.context().close();
 });
 
+test('the trace of an event can be seen, and copied by the keyboard, in a stream and of a dead letter', async () => {
+  const id = '0af7651916cd43dd8448eb211c80319c';
+  const headers = { traceparent: `00-${id}-b7ad6b7169203331-01` };
+  await publish(node, 'player/traced', 'note', { n: 1 });
+  await publish(node, 'player/traced', 'note', { n: 2 }, headers);
+  await publish(node, 'match/traced', 'kill', { killer: 500, victim: 500, means: 'x', at_s: 0 }, headers);
+  const { page, trouble } = await open(browser, url, { permissions: ['clipboard-read', 'clipboard-write'] });
+  await page.fill('#stream-entity', 'player/traced');
+  await page.click('#stream-start');
+  const rows = page.locator('#stream-events tr');
+  await rows.getByText('{"n":2}').waitFor();
+  assert.deepEqual(await rows.locator('.trace code').allTextContents(), [id], 'one has a trace, one has none');
+  await rows.getByRole('button', { name: `Copy trace ${id}` }).focus();
+  await page.keyboard.press('Enter');
+  await rows.getByText('Copied').waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), id);
+  await page.evaluate(() => navigator.clipboard.writeText(''));
+
+  await eventually('it is a dead letter', async () => (await (await fetch(`http://${node.http}/deadletters/match/traced`)).json()).dead_letters.length === 1);
+  await page.fill('#inspect-entity', 'match/traced');
+  await page.click('#inspect-form button');
+  await page.locator('#inspection').getByRole('button', { name: `Copy trace ${id}` }).click();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), id);
+  await page.locator('#deadletters-rows').getByRole('button', { name: `Copy trace ${id}` }).waitFor();
+
+  // Where a page may not write to the clipboard, as over plain HTTP from elsewhere, it is selected.
+  await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
+  await rows.getByRole('button', { name: `Copy trace ${id}` }).click();
+  await rows.getByText('Selected').waitFor();
+  assert.equal(await page.evaluate(() => String(getSelection())), id);
+  assert.deepEqual(await accessibilityProblems(page), []);
+  assert.deepEqual(trouble, []);
+  await page.context().close();
+});
+
 for (const colorScheme of ['light', 'dark']) {
   for (const [size, viewport] of Object.entries({ desk: { width: 1280, height: 900 }, phone: { width: 360, height: 740 } })) {
     test(`${colorScheme}, ${size}: accessible, and nothing is cut off`, async () => {

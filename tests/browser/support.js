@@ -51,8 +51,8 @@ export const startDemo = (options = []) => start('demo', ['--listen', '127.0.0.1
 
 export const entityPath = (entity) => entity.split('/').map(encodeURIComponent).join('/');
 
-export async function publish(node, entity, type, payload) {
-  const response = await fetch(`http://${node.http}/events/${entityPath(entity)}?type=${type}`, { method: 'POST', body: JSON.stringify(payload) });
+export async function publish(node, entity, type, payload, headers = {}) {
+  const response = await fetch(`http://${node.http}/events/${entityPath(entity)}?type=${type}`, { method: 'POST', headers, body: JSON.stringify(payload) });
   assert.equal(response.status, 200, await response.text());
 }
 
