@@ -118,7 +118,7 @@ function heard(player, { type, payload }) {
       island.find(payload);
       break;
     case 'tide_came':
-      if (player === [...players.values()][0]) tell(player, `sees the tide come: the beach is as new`, null);
+      if (player === [...players.values()][0]) tell(player, `sees the tide come in`, null);
       break;
     case 'failed':
       tell(player, `hears nothing more: ${payload.message}`, null);
