@@ -38,7 +38,7 @@ function themeSwitch(select) {
 }
 themeSwitch(byId('theme'));
 
-// --- Drawing: at most once a frame, whatever happens.
+// --- Drawing: at most once a frame, whatever happens; at once what was just pressed.
 
 const beach = new Beach(byId('beach'), (x, y) => chosen?.dig(x, y));
 let drawing = false;
@@ -47,14 +47,18 @@ function draw() {
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
-    if (island.height > 0) {
-      beach.draw(island);
-      const left = island.squaresLeft().length;
-      setText(byId('tide'), `Tide ${island.tide}: ${left} squares of sand are left.`);
-    }
-    for (const player of players.values()) drawPlayer(player);
-    drawProof();
+    drawNow();
   });
+}
+
+function drawNow() {
+  if (island.height > 0) {
+    beach.draw(island);
+    const left = island.squaresLeft().length;
+    setText(byId('tide'), `Tide ${island.tide}: ${left} squares of sand are left.`);
+  }
+  for (const player of players.values()) drawPlayer(player);
+  drawProof();
 }
 
 function drawPlayer(player) {
@@ -174,7 +178,7 @@ function choose(player) {
 function toggleBot(player) {
   if (player.bot) player.bot = false;
   else player.dance(() => { const left = island.squaresLeft(); return left[Math.floor(Math.random() * left.length)] ?? null; });
-  draw();
+  drawNow();
 }
 
 function part(player) {

@@ -17,6 +17,7 @@ export class Player {
   #heard;
   #changed;
   #abort = new AbortController();
+  #dances = 0;
 
   // `heard(player, event)` is told of each notification, `changed(player)` of all else.
   constructor({ client, island, name, heard, changed }) {
@@ -69,9 +70,11 @@ export class Player {
   // `choose` gives the next square, or null when there is none.
   async dance(choose) {
     this.bot = true;
-    while (this.bot && !this.#abort.signal.aborted) {
+    const dance = (this.#dances += 1);
+    const goesOn = () => this.bot && dance === this.#dances; // Not after it was stopped and begun anew.
+    while (goesOn() && !this.#abort.signal.aborted) {
       await pause(350 + Math.random() * 900);
-      const square = this.bot ? choose(this) : null;
+      const square = goesOn() ? choose(this) : null;
       // While nobody answers, a bot digs on for a while, and then waits.
       if (square && this.ledger.waiting < 12) this.dig(...square);
     }
