@@ -38,13 +38,14 @@ class Guard {
 
   bool Null() { return inside() && next_.Null(); }
   bool Bool(bool value) { return inside() && next_.Bool(value); }
-  bool Int(int value) { return inside() && next_.Int(value); }
-  bool Uint(unsigned value) { return inside() && next_.Uint(value); }
-  bool Int64(std::int64_t value) { return inside() && next_.Int64(value); }
-  bool Uint64(std::uint64_t value) { return inside() && next_.Uint64(value); }
-  bool Double(double value) { return inside() && next_.Double(value); }
-  // RapidJSON 1.1's own full precision reads beyond a table when many zeros stand behind the point, so that numbers are read
-  // here.
+  // Never called, since numbers come as text; RapidJSON wants them there.
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(std::int64_t) { return false; }
+  bool Uint64(std::uint64_t) { return false; }
+  bool Double(double) { return false; }
+  // RapidJSON 1.1's own full precision reads beyond a table when many zeros stand behind the point, and its other one takes some
+  // numbers that are too big for infinite, so that numbers are read here.
   bool RawNumber(const char* text, rapidjson::SizeType bytes, bool) { return inside() && number({text, bytes}); }
   bool String(const char* text, rapidjson::SizeType bytes, bool copy) {
     return inside() && no_surrogate(text, bytes) && next_.String(text, bytes, copy);
@@ -138,7 +139,7 @@ Error not_an_object(std::size_t at, std::string_view reason) {
 // Shows `next` what stands in `text`. Strings are views of a copy in `pool`, decoded in place.
 // The guard bounds the depth, so the reader may recurse, which is faster than its iterative way. What is known to be
 // UTF-8 as a whole needs no second look string by string.
-template <unsigned kFlags, class Next>
+template <class Next>
 Result<void> read(std::string_view text, Pool& pool, Next& next) {
   if (const auto good = utf8_bytes(text); good != text.size())
     return not_an_object(good, is_overlooked(text[good]) ? "a control character" : "no UTF-8");
@@ -149,7 +150,8 @@ Result<void> read(std::string_view text, Pool& pool, Next& next) {
   rapidjson::InsituStringStream stream(copy);
   Guard<Next> guard(next, text.find('\\') != std::string_view::npos);
   Reader reader(&pool, 512);
-  const rapidjson::ParseResult outcome = reader.template Parse<kFlags | rapidjson::kParseInsituFlag>(stream, guard);
+  constexpr unsigned kFlags = rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseInsituFlag;
+  const rapidjson::ParseResult outcome = reader.template Parse<kFlags>(stream, guard);
   if (guard.objection()) return not_an_object(outcome.Offset(), guard.objection());
   if (outcome.IsError()) return not_an_object(outcome.Offset(), rapidjson::GetParseError_En(outcome.Code()));
   if (stream.Tell() != text.size())
@@ -163,7 +165,7 @@ Result<void> check_json_object(std::string_view text) {
   alignas(std::max_align_t) char memory[2048];
   Pool pool(memory, sizeof memory);
   Ignore ignore;
-  return read<rapidjson::kParseDefaultFlags>(text, pool, ignore);
+  return read(text, pool, ignore);
 }
 
 JsonValue::Type JsonValue::type() const {
@@ -285,7 +287,7 @@ Result<void> JsonDocument::parse(std::string_view text) {
   Tree& into = tree();
   into.dom.SetNull();
   const auto generate = [&](Dom& handler) {
-    outcome = read<rapidjson::kParseNumbersAsStringsFlag>(text, into.pool, handler);
+    outcome = read(text, into.pool, handler);
     return outcome.ok();
   };
   into.dom.Populate(generate);

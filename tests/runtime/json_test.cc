@@ -56,6 +56,7 @@ TEST(Json, RefusesWhatIsNoObject) {
                                       "{}x",
                                       "{\"a\":01}",
                                       "{\"a\":1e400}",
+                                      "{\"a\":-500000060e303}",  // Found by fuzzing.
                                       "{\"a\":NaN}",
                                       "{\"a\":\"\n\"}",
                                       "{\"a\":\"\\x\"}",
