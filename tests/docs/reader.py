@@ -151,6 +151,8 @@ NOT_TYPED = [
     ('bench/README.md', 'carillon bench sockets --against bench/node_ws/run --part idle --part broadcast --part latency --rounds 21',
      'measures for minutes, and npm installs a package'),
     ('docs/guide-behaviours.md', './dev test -- -R Door', ITSELF + ', which examples:Door.… is part of'),
+    ('docs/measured.md', 'carillon bench sockets --against bench/node_ws/run --part idle --part broadcast --part latency --rounds 21',
+     'as in bench/README.md'),
     ('docs/measured.md', './dev chaos --minutes 30', MINUTES + '; cluster_nodes:… does the same for seconds'),
     ('docs/cluster.md', './dev model', MINUTES + '; model:… runs the part of it called --reduced'),
     ('docs/model/README.md', './dev model', MINUTES + '; see docs/cluster.md'),
