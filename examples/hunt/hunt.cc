@@ -75,11 +75,19 @@ Result<Effects> on(Island& island, const Dug& dug, const Context& context) {
     if (!again) square = kHole;
     effects.notify(dug.player, HoleDug{.dig = dug.dig, .x = dug.x, .y = dug.y, .again = again});
   }
-  if (is_dug_up(island)) {
-    island.ground = Island().ground;
-    const TideCame came{.tide = ++island.tide, .leaders = leaders_of(island)};
-    for (const auto& [player, other] : island.diggers) effects.notify(player, came);
+  if (is_dug_up(island) && context.now() >= island.tide_due_at) {
+    island.tide_due_at = context.now() + kTideAfterMs;
+    effects.remind(context.self(), island.tide_due_at, TideDue{.tide = island.tide});
   }
+  return effects;
+}
+
+Effects on(Island& island, const TideDue& due, const Context&) {
+  Effects effects;
+  if (due.tide != island.tide) return effects;  // Anybody may publish one.
+  island.ground = Island().ground;
+  const TideCame came{.tide = ++island.tide, .leaders = leaders_of(island)};
+  for (const auto& [player, other] : island.diggers) effects.notify(player, came);
   return effects;
 }
 
@@ -92,6 +100,8 @@ std::optional<Treasure> treasure_of(std::uint64_t dice) {
   return std::nullopt;
 }
 
-Behaviour island_behaviour() { return Behaviour::of<Island>("island", /*version=*/1).on<Landed>().on<Dug>(); }
+Behaviour island_behaviour() {
+  return Behaviour::of<Island>("island", /*version=*/2).on<Landed>().on<Dug>().on<TideDue>();
+}
 
 }  // namespace carillon::hunt

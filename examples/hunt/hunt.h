@@ -3,7 +3,8 @@
 // Where the treasure lies is decided when somebody digs, by the context's dice: the same dig finds the same, however often
 // it is computed (P5). Every dig is answered by exactly one notification to whoever dug, `treasure_found` or `hole_dug`,
 // which repeats the digger's own number of the dig: so a client can prove that nothing was lost or doubled. The others
-// hear of treasure by `treasure_seen`. Once the whole beach is dug up the tide comes, and it begins anew; scores stay.
+// hear of treasure by `treasure_seen`. Once the whole beach is dug up, a reminder lets the tide come some seconds later, and it
+// begins anew; scores stay.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,7 @@ namespace carillon::hunt {
 inline constexpr std::uint32_t kWidth = 12, kHeight = 10;  // Squares, counted from 0 in the north-west.
 inline constexpr std::size_t kDiggersMax = 64;  // Of one island. One more, and whoever was silent longest leaves.
 inline constexpr std::size_t kLeaders = 8;      // On a leaderboard.
+inline constexpr UnixMs kTideAfterMs = 3'000;   // After the last square of sand is gone.
 
 // Squares of the ground.
 inline constexpr char kSand = '.', kHole = 'o';  // Or the first letter of what was found there.
@@ -41,6 +43,7 @@ void inspect(Fields& fields, Digger& digger) {
 
 struct Island {
   std::uint32_t tide = 1;
+  UnixMs tide_due_at = 0;  // The last reminder of one.
   std::uint64_t digs = 0;
   std::vector<std::string> ground =
       std::vector<std::string>(kHeight, std::string(kWidth, kSand));  // From north to south.
@@ -50,6 +53,7 @@ struct Island {
 template <class Fields>
 void inspect(Fields& fields, Island& island) {
   fields("tide", island.tide);
+  fields("tide_due_at", island.tide_due_at);
   fields("digs", island.digs);
   fields("ground", island.ground);
   fields("diggers", island.diggers);
@@ -83,6 +87,17 @@ void inspect(Fields& fields, Dug& dug) {
   fields("x", dug.x);
   fields("y", dug.y);
   fields("dig", dug.dig);
+}
+
+// From the island to itself: the tide after that many is due.
+struct TideDue {
+  static constexpr std::string_view kType = "tide_due";
+  std::uint32_t tide = 0;
+};
+
+template <class Fields>
+void inspect(Fields& fields, TideDue& due) {
+  fields("tide", due.tide);
 }
 
 // --- Notifications to players. ---------------------------------------------------------------------------------------
@@ -200,6 +215,7 @@ void inspect(Fields& fields, TideCame& came) {
 
 Result<Effects> on(Island& island, const Landed& landed, const Context& context);
 Result<Effects> on(Island& island, const Dug& dug, const Context& context);
+Effects on(Island& island, const TideDue& due, const Context& context);
 
 // What lies under a square, as the dice fall: about three squares in ten hold something.
 struct Treasure {

@@ -87,15 +87,26 @@ TEST(Hunt, AHoleHoldsNothingMore) {
   EXPECT_TRUE(effects.sent_to<HoleDug>("player/Bo the Bold!").at(0).again);
 }
 
-TEST(Hunt, TheTideComesWhenTheWholeBeachIsDugUp) {
+TEST(Hunt, TheTideComesSomeTimeAfterTheWholeBeachIsDugUp) {
+  // Given an island whose last square of sand has been dug up: it has set itself one reminder.
   Island island = island_of_ada_and_bo();
-  Effects last;
-  for (std::uint32_t i = 0; i < kWidth * kHeight; ++i)
-    last = on(island, Dug{.player = "Ada", .x = i % kWidth, .y = i / kWidth}, at(3 + i)).value();
-  EXPECT_EQ(last.sent_to<TideCame>("player/Bo the Bold!").at(0).tide, 2u);
-  EXPECT_EQ(last.sent_to<TideCame>("player/Ada").size(), 1u);
+  std::vector<std::pair<UnixMs, TideDue>> reminders;
+  for (std::uint32_t i = 0; i < kWidth * kHeight + 5; ++i) {
+    const Dug dug{.player = "Ada", .x = i % kWidth, .y = i / kWidth % kHeight};
+    const Effects effects = on(island, dug, any_context(1'000, 3 + i)).value();
+    std::ranges::move(effects.reminders_for<TideDue>("test/1"), std::back_inserter(reminders));
+  }
+  ASSERT_THAT(reminders, SizeIs(1));
+  EXPECT_EQ(reminders[0].first, 1'000 + kTideAfterMs);
+  EXPECT_NE(island.ground, Island().ground);
+  // When it comes, then everybody hears of the tide, and the beach is as new.
+  const Effects effects = on(island, reminders[0].second, at(200));
+  EXPECT_EQ(effects.sent_to<TideCame>("player/Bo the Bold!").at(0).tide, 2u);
+  EXPECT_EQ(effects.sent_to<TideCame>("player/Ada").size(), 1u);
   EXPECT_EQ(island.ground, Island().ground);
   EXPECT_GT(island.diggers["Ada"].score, 0u);
+  // When it comes again, then nothing happens.
+  EXPECT_TRUE(on(island, reminders[0].second, at(201)).empty());
 }
 
 TEST(Hunt, P5TheSameDigsFindTheSame) {

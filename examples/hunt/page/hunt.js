@@ -55,7 +55,7 @@ function drawNow() {
   if (island.height > 0) {
     beach.draw(island);
     const left = island.squaresLeft().length;
-    setText(byId('tide'), `Tide ${island.tide}: ${left} squares of sand are left.`);
+    setText(byId('tide'), left > 0 ? `Tide ${island.tide}: ${left} squares of sand are left.` : `Tide ${island.tide}: all is dug up, and the water rises.`);
   }
   for (const player of players.values()) drawPlayer(player);
   drawProof();
@@ -136,9 +136,9 @@ function heard(player, { type, payload }) {
 
 async function followIsland(from) {
   for await (const { type, payload } of client.follow(ISLAND, { from, truncated: 'skip' })) {
-    if (type !== 'dug') continue;
-    island.dig(payload);
-    if (!players.has(payload.player) && island.isIn(payload.x, payload.y)) showStranger(payload);
+    if (type === 'tide_due') island.tideDue(payload);
+    if (type === 'dug') island.dig(payload);
+    if (type === 'dug' && !players.has(payload.player) && island.isIn(payload.x, payload.y)) showStranger(payload);
     draw();
   }
 }

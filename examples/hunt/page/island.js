@@ -27,17 +27,18 @@ export class Island {
     return Number.isInteger(x) && Number.isInteger(y) && x >= 0 && y >= 0 && x < this.width && y < this.height;
   }
 
-  // An event of the hub's mailbox. True when the tide came with it.
+  // Events of the hub's mailbox.
   dig({ x, y }) {
-    if (!this.isIn(x, y)) return false;
+    if (!this.isIn(x, y)) return;
     if (this.ground[y][x] === '') this.ground[y][x] = 'hole';
     this.#lay();
-    if (this.ground.some((row) => row.includes(''))) return false;
+  }
+  tideDue({ tide }) {
+    if (tide !== this.tide) return;
     this.#finds.delete(this.tide);
     this.tide += 1;
     this.ground = this.ground.map((row) => row.map(() => ''));
     this.#lay();
-    return true;
   }
 
   find({ tide, x, y, treasure }) {
