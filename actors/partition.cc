@@ -265,6 +265,7 @@ void drain(Self self, const Drain& request) {
   auto& state = self->state;
   if (!state.partition) return self->send(request.reply_to, Drained{state.options->partition.id});
   state.drain_reply_to = request.reply_to;
+  state.partition->finish();
   for (const auto& [entity, hub_actor] : state.hubs) self->send(hub_actor.actor, RestSoon{});
   perform(self);
 }

@@ -410,7 +410,13 @@ void Partition::deliver(const Mailbox& mailbox, const EventSlice& events) {
     outputs_.deliveries[follower.session].push_back({follower.follow, events});
 }
 
+void Partition::finish() {
+  finishing_ = true;
+  if (!unsaved_windows_.empty()) save_windows_ = open_->worth_a_commit = true;
+}
+
 Outputs Partition::take() {
+  if (finishing_ && !open_->writes.empty()) open_->worth_a_commit = true;
   seal();
   return std::exchange(outputs_, {});
 }
@@ -622,7 +628,8 @@ std::vector<EntityId> Partition::active_hubs() {
 }
 
 bool Partition::at_rest() const {
-  return failed_ || (!in_flight_ && !open_->worth_a_commit && counters_.active_hubs == 0);
+  const bool saved = !finishing_ || open_->writes.empty();
+  return failed_ || (!in_flight_ && !open_->worth_a_commit && saved && counters_.active_hubs == 0);
 }
 
 // --- Followers and operators.

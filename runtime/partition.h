@@ -182,6 +182,10 @@ class Partition {
   // Time passes: reminders and retries that are due, retention, forgotten windows. Call it about every 100 ms.
   void tick(UnixMs now);
 
+  // From now on nothing waits for company: what hubs that are put to rest leave behind, and windows, are written at once. For a
+  // drain before a stop: the next node need not fold again what this one has, perhaps with other code.
+  void finish();
+
   // From now on this follower gets what is committed. Returns what is there already; the rest is read with
   // `read_mailbox`.
   Result<Extent> follow(const EntityId& entity, Follower follower);
@@ -211,7 +215,8 @@ class Partition {
   const Busiest& busiest() const { return busiest_; }
   // Set after a failed commit: nothing is accepted any more.
   const std::optional<Error>& failed() const { return failed_; }
-  // No commit is under way or wanted, and no hub is active; or nothing can be committed any more.
+  // No commit is under way or wanted, and no hub is active; or nothing can be committed any more. After finish(): and all that was
+  // to be saved is.
   bool at_rest() const;
   // Active hubs, for a drain before a stop.
   std::vector<EntityId> active_hubs();
@@ -335,6 +340,7 @@ class Partition {
   std::vector<std::pair<ProducerId, WindowSlot*>> unsaved_windows_;
   std::uint64_t windows_saved_at_ = 0;  // The last batch that saved them all.
   UnixMs save_due_ = 0;
+  bool finishing_ = false;
   bool save_windows_ = false;  // The next batch does.
   std::unordered_map<SessionId, std::set<EntityId>> followed_;
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "runtime/key.h"
 #include "tests/support/one_partition.h"
 
 namespace carillon::runtime {
@@ -163,6 +164,25 @@ TEST(Partition, P5PutsAnIdleHubToRestAndFindsItsStateAgain) {
   node.add("counter/a", 6, 2, "ada");
   node.settle();
   EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":5})", R"({"sum":11})"));
+}
+
+TEST(Partition, P5BeforeAStopSavesWhatHubsAndWindowsAre) {
+  // Given a hub that has folded and was put to rest, of which nothing is saved yet.
+  OnePartition node;
+  node.add("counter/a", 5, 1);
+  node.settle();
+  node.rest_idle_hubs();
+  node.settle();
+  ASSERT_TRUE(node.has_marker("counter/a"));
+  // When the partition is to finish.
+  node.partition().finish();
+  EXPECT_FALSE(node.partition().at_rest());
+  node.settle();
+  // Then the hub's state and its producer's window are on disk, and it is at rest.
+  EXPECT_TRUE(node.partition().at_rest());
+  EXPECT_FALSE(node.has_marker("counter/a"));
+  EXPECT_TRUE(node.store().get(entity_key({0}, Tag::kSnapshot, EntityId::trusted("counter/a")))->has_value());
+  EXPECT_TRUE(node.store().get(window_key({0}, *ProducerId::client("tester")))->has_value());
 }
 
 TEST(Partition, P5ChainsOfHubsEndInOneNotification) {
