@@ -197,8 +197,9 @@ TEST_F(EtcdClientTest, AWatchLeavesAnEndpointThatHangs) {
 }
 
 TEST_F(EtcdClientTest, AWriteWhoseAnswerDoesNotComeIsUnknown) {
+  EtcdClient client(network(), timer(), {etcd_->endpoint()}, kTimeouts);
   etcd_->freeze();
-  const auto outcome = wait(client_->put("/a", "1"));
+  const auto outcome = wait(client.put("/a", "1"));
   EXPECT_EQ(outcome.kind, WriteOutcome::Kind::kUnknown);
   EXPECT_EQ(outcome.error.code, ErrorCode::UNAVAILABLE);
   EXPECT_THAT(outcome.error.message, HasSubstr("did not answer in time"));
