@@ -79,6 +79,8 @@ async def play(address):
                 await socket.send(json.dumps({name: printed}))
                 continue
             said_name, said = await next_message(socket)
+            while said_name == 'events' != name:  # What is followed live comes when it comes.
+                said_name, said = await next_message(socket)
             if said_name != name:
                 return played, wrong + [f'after {played - 1} messages it says {said_name}, not {name}: {said}']
             there = {member: value for member, value in printed.items() if member not in ABSENT.get(name, ())}
