@@ -3,7 +3,9 @@
 #include <leveldb/cache.h>
 #include <leveldb/db.h>
 #include <leveldb/env.h>
+
 #include <leveldb/filter_policy.h>
+#include <optional>
 
 #include <charconv>
 #include <random>
@@ -11,6 +13,7 @@
 
 #include "runtime/direct_env.h"
 #include "runtime/key.h"
+#include "runtime/log_order_env.h"
 #include "runtime/mutation.h"
 
 namespace carillon::runtime {
@@ -67,6 +70,7 @@ Result<void> prepare_directory(const StoreOptions& options) {
 struct Store::Database {
   Silence silence;
   std::unique_ptr<leveldb::Env> own_env;
+  std::optional<LogOrderEnv> env;
   std::unique_ptr<leveldb::Cache> cache;
   std::unique_ptr<leveldb::DB> db;
 };
@@ -83,7 +87,8 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
     if (auto there = prepare_directory(options); !there) return there.error();
   }
   database->cache.reset(leveldb::NewLRUCache(options.block_cache_bytes));
-  db_options.env = options.env != nullptr ? options.env : database->own_env.get();
+  database->env.emplace(options.env != nullptr ? options.env : database->own_env.get());
+  db_options.env = &*database->env;
   db_options.info_log = &database->silence;
   db_options.block_cache = database->cache.get();
   db_options.write_buffer_size = options.write_buffer_bytes;
