@@ -28,6 +28,7 @@ std::vector<Figure> NodeStats::figures() const {
     sum.emission_duplicates += partition.counters.emission_duplicates;
     sum.refused += partition.counters.refused;
     sum.reminders += partition.counters.reminders;
+    sum.reminders_unreadable += partition.counters.reminders_unreadable;
     sum.dead_letters += partition.counters.dead_letters;
     sum.batches += partition.counters.batches;
     sum.active_hubs += partition.counters.active_hubs;
@@ -44,6 +45,8 @@ std::vector<Figure> NodeStats::figures() const {
       {"emissions_duplicate_total", "Emissions of hubs that had been accepted before.", count(sum.emission_duplicates)},
       {"events_delivered_total", "Events handed to subscribers' connections.", count(edge.delivered)},
       {"reminders_total", "Reminders of hubs that came due.", count(sum.reminders)},
+      {"reminders_unreadable_total", "How often a reminder could not be read: run `carillon verify`.",
+       count(sum.reminders_unreadable)},
       {"dead_letters_total", "Events that went to the dead letters.", count(sum.dead_letters)},
       {"partition_batches_total", "Commits that partitions asked for.", count(sum.batches)},
       {"partition_reloads_total", "Partitions loaded anew after a bug.", reloads},

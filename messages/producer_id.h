@@ -34,6 +34,7 @@ class ProducerId {
 
   bool is_client() const { return stored_[0] == 'c'; }
   bool is_hub() const { return stored_[0] == 'h'; }
+  bool is_reminder() const { return stored_[0] == 'r'; }
   std::string_view name() const { return std::string_view(stored_).substr(1); }
   const std::string& stored() const { return stored_; }
   // For people: `client scores.log`, `hub match/3`, `reminder match/3`, `node ant 4711`.

@@ -100,9 +100,9 @@ class Effects {
   // Sends `event` to `target`, of whatever kind. Throws std::length_error beyond the limits.
   template <class T>
   void emit(const EntityId& target, const T& event);
-  // Sends `event` to `target` (for oneself: context.self()) when it is `due`, or as soon as it can be when that has passed: a
-  // durable timer. It comes once (P2), not before its time, some 100 ms after it at most while the partition has a primary. It
-  // cannot be taken back: the handler looks whether it still matters. Throws as emit() does.
+  // Sends `event` to `target` (for oneself: context.self()) when it is `due` by the clock of the target's primary, which looks every
+  // 100 ms; when that has passed, as soon as it can be: a durable timer. It comes once (P2), never before its time, from
+  // ProducerId::reminder(). It cannot be taken back: the handler looks whether it still matters. Throws as emit() does.
   template <class T>
   void remind(const EntityId& target, UnixMs due, const T& event);
 

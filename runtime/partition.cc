@@ -20,7 +20,7 @@ constexpr UnixMs kSaveIntervalMs = 10'000;  // Also of what is worth no commit o
 constexpr std::size_t kActivationsPerScan = 64;
 constexpr std::size_t kStagedKept = 64;  // Room for so many events stays with a mailbox between batches.
 constexpr std::size_t kSweepStep = 64;
-constexpr std::size_t kRemindersAtOnce = 256;
+constexpr std::size_t kRemindersPerCommit = 256;
 constexpr UnixMs kSweepIntervalMs = 1'000;
 constexpr UnixMs kUnreadableRetryMs = 2'000;
 
@@ -214,7 +214,7 @@ void Partition::emissions_arrived(PartitionId from, std::vector<HubEmissions> ar
       // Dense: what skips a number follows something that was lost on the way, and will come again after it.
       const bool gap = emission.event.sequence > slot.window.highest() + 1;
       if (gap && !mutated(Mutation::kAcceptGapInEmissions)) break;
-      const auto to = mailbox(emission.target);
+      const auto to = emission.due ? Result<Mailbox*>(nullptr) : mailbox(emission.target);
       if (!to) break;
       if (slot.window.admit(emission.event.sequence) == Window::Verdict::kDuplicate) {
         ++counters_.emission_duplicates;
@@ -255,19 +255,24 @@ void Partition::keep(const Emission& reminder) {
 void Partition::remind(UnixMs now) {
   if (now < next_due_ || failed_) return;
   next_due_ = kNever;
-  std::size_t reminded = 0;
+  const auto unreadable = [&] {  // `carillon verify` names what is damaged.
+    ++counters_.reminders_unreadable;
+    next_due_ = std::min(next_due_, now + kUnreadableRetryMs);
+  };
   const auto scanned =
       storage_->scan(tag_prefix(id(), Tag::kReminder), tag_end(id(), Tag::kReminder), [&](auto key, auto value) {
         const auto due = due_of(key).value_or(0);
-        if ((due > now && !mutated(Mutation::kRemindEarly)) || reminded == kRemindersAtOnce) {
+        // However long commits take, no more than these wait for theirs in memory.
+        const bool enough = open_->reminded.size() >= kRemindersPerCommit;
+        if ((due > now && !mutated(Mutation::kRemindEarly)) || enough) {
           next_due_ = std::min(next_due_, std::max(due, now));
           return false;
         }
         if (reminded_.contains(key)) return true;
         auto reminder = decode_reminder(value);
         const auto to = reminder ? mailbox(reminder->entity) : Result<Mailbox*>(reminder.error());
-        if (!to) {  // `carillon verify` names what is damaged.
-          next_due_ = std::min(next_due_, now + kUnreadableRetryMs);
+        if (!to) {
+          unreadable();
           return true;
         }
         auto& event = open_->own_events.emplace_back(std::move(reminder->event));
@@ -276,11 +281,10 @@ void Partition::remind(UnixMs now) {
         open_->writes.erase(key);
         open_->reminded.emplace_back(key);
         if (!mutated(Mutation::kRemindTwice)) reminded_.emplace(key);
-        ++reminded;
+        ++counters_.reminders;
         return true;
       });
-  if (!scanned) next_due_ = now + kUnreadableRetryMs;
-  counters_.reminders += reminded;
+  if (!scanned) unreadable();
 }
 
 // --- Committing.

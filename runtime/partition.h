@@ -150,7 +150,8 @@ class Partition {
     std::uint64_t duplicates = 0;
     std::uint64_t emissions = 0;  // Accepted from hubs.
     std::uint64_t emission_duplicates = 0;
-    std::uint64_t reminders = 0;  // That came due.
+    std::uint64_t reminders = 0;             // That came due.
+    std::uint64_t reminders_unreadable = 0;  // How often one that may be due could not be read.
     std::uint64_t refused = 0;
     std::uint64_t dead_letters = 0;
     std::uint64_t batches = 0;

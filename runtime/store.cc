@@ -3,11 +3,10 @@
 #include <leveldb/cache.h>
 #include <leveldb/db.h>
 #include <leveldb/env.h>
-
 #include <leveldb/filter_policy.h>
-#include <optional>
 
 #include <charconv>
+#include <optional>
 #include <random>
 #include <system_error>
 

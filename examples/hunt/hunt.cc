@@ -84,7 +84,7 @@ Result<Effects> on(Island& island, const Dug& dug, const Context& context) {
 
 Effects on(Island& island, const TideDue& due, const Context&) {
   Effects effects;
-  if (due.tide != island.tide) return effects;  // Anybody may publish one.
+  if (due.tide != island.tide || !is_dug_up(island)) return effects;  // Anybody may publish one.
   island.ground = Island().ground;
   const TideCame came{.tide = ++island.tide, .leaders = leaders_of(island)};
   for (const auto& [player, other] : island.diggers) effects.notify(player, came);

@@ -28,6 +28,7 @@ test('the tide comes when it is due; finds stay with their tide', () => {
   const island = islandOf('.o');
   island.find({ tide: 4, x: 1, y: 0, treasure: 'crown' });
   assert.deepEqual(island.ground, [['', 'hole']]);
+  island.tideDue({ tide: 3 });
   island.dig({ x: 0, y: 0 });
   assert.equal(island.tide, 3);
   island.tideDue({ tide: 3 });

@@ -105,8 +105,9 @@ TEST(Hunt, TheTideComesSomeTimeAfterTheWholeBeachIsDugUp) {
   EXPECT_EQ(effects.sent_to<TideCame>("player/Ada").size(), 1u);
   EXPECT_EQ(island.ground, Island().ground);
   EXPECT_GT(island.diggers["Ada"].score, 0u);
-  // When it comes again, then nothing happens.
+  // When it comes again, or somebody publishes the next one before its time, then nothing happens.
   EXPECT_TRUE(on(island, reminders[0].second, at(201)).empty());
+  EXPECT_TRUE(on(island, TideDue{.tide = 2}, at(202)).empty());
 }
 
 TEST(Hunt, P5TheSameDigsFindTheSame) {

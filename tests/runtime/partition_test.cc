@@ -167,17 +167,15 @@ TEST(Partition, P5PutsAnIdleHubToRestAndFindsItsStateAgain) {
 }
 
 TEST(Partition, P5BeforeAStopSavesWhatHubsAndWindowsAre) {
-  // Given a hub that has folded and was put to rest, of which nothing is saved yet.
+  // Given a partition that is to finish while a hub is active.
   OnePartition node;
   node.add("counter/a", 5, 1);
   node.settle();
-  node.rest_idle_hubs();
-  node.settle();
-  ASSERT_TRUE(node.has_marker("counter/a"));
-  // When the partition is to finish.
   node.partition().finish();
-  EXPECT_FALSE(node.partition().at_rest());
   node.settle();
+  EXPECT_FALSE(node.partition().at_rest());
+  // When the hub is put to rest.
+  node.rest_idle_hubs();
   // Then the hub's state and its producer's window are on disk, and it is at rest.
   EXPECT_TRUE(node.partition().at_rest());
   EXPECT_FALSE(node.has_marker("counter/a"));

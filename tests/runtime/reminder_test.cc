@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "runtime/key.h"
 #include "runtime/partition.h"
 #include "tests/support/one_partition.h"
 
@@ -117,6 +118,38 @@ TEST(Reminder, P7ManyThatAreDueAtOnceComeInSeveralCommits) {
   EXPECT_THAT(node.mailbox("counter/b"), SizeIs(kReminders));
   EXPECT_GE(node.partition().counters().batches, before + 3);
   EXPECT_EQ(node.partition().counters().reminders, kReminders);
+}
+
+TEST(Reminder, P7NoMoreWaitForACommitThanItTakesHoweverLongThatIs) {
+  // Given many that are due, and a disk that does not answer.
+  OnePartition node;
+  constexpr Sequence kReminders = 900;
+  for (Sequence i = 1; i <= kReminders; ++i) node.remind("counter/a", "counter/b", node.now + 1'000, 1, i);
+  node.settle();
+  // When time passes, then only those of the commit on its way and of the next one are in memory,
+  node.now += 1'000;
+  for (int ticks = 0; ticks < 20; ++ticks) {
+    node.partition().tick(node.now += 100);
+    node.work();
+  }
+  EXPECT_EQ(node.partition().counters().reminders, 2 * 256u);
+  // and all of them come once it answers.
+  node.settle();
+  EXPECT_THAT(node.mailbox("counter/b"), SizeIs(kReminders));
+}
+
+TEST(Reminder, OneThatCannotBeReadKeepsNoOtherBackAndIsCounted) {
+  // Given a reminder that is garbage on disk, and a sound one behind it.
+  OnePartition node;
+  WriteSet garbage;
+  garbage.put(reminder_key({0}, node.now + 500, EntityId::trusted("counter/a"), 77), "not Cap'n Proto");
+  ASSERT_TRUE(node.store().write(garbage).ok());
+  node.remind("counter/a", "counter/b", node.now + 1'000, 5, 1);
+  node.settle();
+  // When both are due, then the sound one comes, and the other one is told of.
+  node.pass_time(std::chrono::milliseconds(1'200));
+  EXPECT_THAT(node.mailbox("counter/b"), SizeIs(1));
+  EXPECT_GE(node.partition().counters().reminders_unreadable, 1u);
 }
 
 TEST(Reminder, KeepsTheTraceOfItsCause) {

@@ -34,7 +34,7 @@ export class Island {
     this.#lay();
   }
   tideDue({ tide }) {
-    if (tide !== this.tide) return;
+    if (tide !== this.tide || this.squaresLeft().length > 0) return; // Anybody may publish one.
     this.#finds.delete(this.tide);
     this.tide += 1;
     this.ground = this.ground.map((row) => row.map(() => ''));
