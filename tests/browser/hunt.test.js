@@ -1,7 +1,7 @@
 // The treasure hunt in Chromium under its supervisor: two pages play, the server is killed, and the pages' ledgers stay clean.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { accessibilityProblems, eventually, isWithinWidth, launch, open, startDemo } from './support.js';
+import { accessibilityProblems, eventually, isWithinWidth, launch, open, publish, startDemo } from './support.js';
 
 let demo;
 let browser;
@@ -58,6 +58,34 @@ test('a person joins under a name that looks like a script, and digs with the ke
   await page.keyboard.press('Enter');
   await card.getByText('1 of 1 digs answered').waitFor();
   assert.equal(await page.locator('main b[onclick]').count(), 0);
+  assert.deepEqual(trouble, []);
+  await page.context().close();
+});
+
+test('what others dig before the island was drawn, as in a tab behind others, is shown when it is', async () => {
+  let heard = '';
+  const { page, trouble } = await open(browser, url, {
+    before: async (page) => {
+      page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => (heard += payload)));
+      await page.addInitScript(() => {
+        sessionStorage.setItem('hunt.names', '["Solo"]');  // No bots, which draw when they begin.
+        const waiting = [];
+        const draws = window.requestAnimationFrame.bind(window);
+        window.requestAnimationFrame = (callback) => waiting.push(callback);
+        window.drawFromNowOn = () => {
+          window.requestAnimationFrame = draws;
+          for (const callback of waiting) draws(callback);
+        };
+      });
+    },
+  });
+  await eventually('the page has landed', () => heard.includes('"ashore"'));
+  await eventually('the page hears of the dig of another', async () => {
+    await publish(demo, 'island/tortuga', 'dug', { player: 'Quartermaster', x: 3, y: 2 });
+    return heard.includes('"Quartermaster"');
+  });
+  await page.evaluate(() => window.drawFromNowOn());
+  await page.locator('#beach .figure', { hasText: 'Q' }).waitFor();
   assert.deepEqual(trouble, []);
   await page.context().close();
 });

@@ -16,7 +16,7 @@ const NAMES = ['Ada', 'Bo', 'Cleo', 'Dido', 'Edith', 'Faro', 'Grace', 'Hopper', 
 
 const island = new Island();
 const players = new Map();  // By name.
-const strangers = new Map();  // Colours of players of other pages.
+const strangers = new Map();  // Players of other pages: name → the square where they dug last.
 let chosen = null;  // Who digs when a square is clicked.
 
 const shuffled = (list) => [...list].sort(() => Math.random() - 0.5);
@@ -54,6 +54,8 @@ function draw() {
 function drawNow() {
   if (island.height > 0) {
     beach.draw(island);
+    for (const [name, square] of strangers) beach.place({ name, colour: '#6b7280', square, mine: false });
+    for (const player of players.values()) if (player.at) beach.place({ name: player.name, colour: player.colour, square: player.at, mine: player === chosen });
     const left = island.squaresLeft().length;
     setText(byId('tide'), left > 0 ? `Tide ${island.tide}: ${left} squares of sand are left.` : `Tide ${island.tide}: all is dug up, and the water rises.`);
   }
@@ -62,13 +64,12 @@ function drawNow() {
 }
 
 function drawPlayer(player) {
-  const { card, ledger, colour } = player;
+  const { card, ledger } = player;
   setText(card.score, player.score);
   setText(card.digs, `${ledger.answered} of ${ledger.asked} digs answered`);
   card.item.classList.toggle('chosen', player === chosen);
   card.radio.checked = player === chosen;
   card.bot.setAttribute('aria-pressed', String(player.bot));
-  if (player.at) beach.place({ name: player.name, colour, square: player.at, mine: player === chosen });
 }
 
 function drawProof() {
@@ -145,8 +146,7 @@ async function followIsland(from) {
 
 function showStranger({ player: name, x, y }) {
   strangers.delete(name);
-  strangers.set(name, true);
-  beach.place({ name, colour: '#6b7280', square: [x, y], mine: false });
+  strangers.set(name, [x, y]);
   if (strangers.size <= 32) return;
   const [oldest] = strangers.keys();
   strangers.delete(oldest);
