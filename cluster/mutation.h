@@ -27,6 +27,7 @@ enum class Mutation {
   kSendBeforeBegin,         // Entries leave before the epoch's beginning is on disk.
   kFailedDiskAcknowledges,  // A backup whose disk has failed goes on answering.
   kReadDuringHandOver,      // A primary that has named its successor answers reads.
+  kReadOnReleasedLease,     // A primary that gave its leases back reads on them when its hand-over has failed.
   kSkipPreviousCheck,       // Entries are taken although the one before them differs or is missing.
 };
 

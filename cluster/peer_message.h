@@ -14,19 +14,21 @@
 
 namespace carillon::cluster {
 
+inline constexpr std::uint64_t kNoLease = 0;
+
 struct Append {
   Index previous_index = 0;
   Epoch previous_epoch = 0;
   std::vector<Entry> entries;
   Index commit = 0;
-  std::uint64_t sent_at = 0;  // Microseconds.
+  std::uint64_t sent_at = kNoLease;  // Microseconds. kNoLease: the primary reads nothing, and gives its leases back.
   bool operator==(const Append&) const = default;
 };
 
 struct AppendAnswer {
   Index durable = 0;
   Index received = 0;
-  std::uint64_t lease_from = 0;
+  std::uint64_t lease_from = kNoLease;
   bool again = false;
   bool installing = false;
   bool operator==(const AppendAnswer&) const = default;

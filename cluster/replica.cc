@@ -49,8 +49,6 @@ Replica::State::Link Replica::State::link(const NodeName& node) const {
 // A higher epoch than the last, or the same one when its primary was not known.
 void Replica::State::enter_epoch(Epoch next, const std::optional<ReplicaId>& leader) {
   const bool same_primary = leader && primary && *leader == *primary;
-  // The one before reads nothing any more, whatever leases it holds.
-  const bool handed_over = leader && primary && !same_primary && record && record->is_in_sync(*primary);
   if (!leader || !is_self(*leader)) stop_leading();
   if (!same_primary && install_ != Install::kNone && !discarding_) become_worthless();
   epoch = next;
@@ -63,7 +61,7 @@ void Replica::State::enter_epoch(Epoch next, const std::optional<ReplicaId>& lea
   suspected_.reset();
   heard_ = now;
   answered_ = 0;
-  if (leader && is_self(*leader)) lead(handed_over);
+  if (leader && is_self(*leader)) lead();
 }
 
 void Replica::State::record_changed(const std::optional<PartitionRecord>& changed, Revision revision) {
@@ -205,6 +203,7 @@ void Replica::State::pump() {
   }
   if (!failed && install_ == Install::kWiping) pump_wipe();
   decide();
+  if (leading_) release_or_claim_reads();
 }
 
 ReplicaOutputs Replica::State::take() {

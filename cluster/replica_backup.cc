@@ -22,9 +22,14 @@ Result<void> Replica::State::take_in(const ReplicaId& from, Append append) {
       return {};
     }
   }
-  // A promise, so also to a primary whose entries do not fit yet.
-  if (append.sent_at > lease_from_) lease_from_ = append.sent_at;
-  lease_until_ = std::max(lease_until_, now + options.timeouts.read_lease);
+  if (append.sent_at == kNoLease) {
+    lease_from_ = kNoLease;
+    lease_until_ = now;
+  } else {
+    // A promise, so also to a primary whose entries do not fit yet.
+    if (append.sent_at > lease_from_) lease_from_ = append.sent_at;
+    lease_until_ = std::max(lease_until_, now + options.timeouts.read_lease);
+  }
   if (install_ == Install::kWiping) return {};
   if (install_ == Install::kReceiving && now - chunk_at_ > 4 * options.timeouts.repeat_after) {
     // Something of the copy was lost on the way.
@@ -85,7 +90,7 @@ void Replica::State::answer(bool again) {
       mutated(Mutation::kAcknowledgeBeforeSync) || (failed && mutated(Mutation::kFailedDiskAcknowledges));
   const auto durable = early ? log.end() : log.durable();
   // Whoever may already have been named primary promises nothing to the old one.
-  const auto lease = nominates_itself() && !mutated(Mutation::kNominateDuringLease) ? 0 : lease_from_;
+  const auto lease = nominates_itself() && !mutated(Mutation::kNominateDuringLease) ? kNoLease : lease_from_;
   send(primary->node, AppendAnswer{durable, log.end(), lease, again, !log.is_whole()});
   answered_ = durable;
 }

@@ -62,11 +62,13 @@ void Replica::State::proposal_answered(std::uint64_t number, Swap outcome, Revis
       return;
     case Swap::kUnknown:
       asked_ = Asked::kUnknown;
+      end_hand_over();  // Nobody knows how long it takes until it is known, and players wait.
       asked_again_at_ = now + options.timeouts.repeat_after;
       return;
     case Swap::kNotSent:
       // Nothing need be withheld for it. For those before it that were sent it still must.
       unresolved_.pop_back();
+      end_hand_over();
       asked_ = unresolved_.empty() ? Asked::kNothing : Asked::kUnknown;
       asked_again_at_ = now + options.timeouts.repeat_after;
       return;
@@ -82,7 +84,7 @@ bool Replica::State::gives_itself_up() const {
 }
 
 void Replica::State::decide() {
-  if (hand_over_ && now >= hand_over_->until && !gives_itself_up()) end_hand_over();
+  if (hand_over_ && now >= hand_over_->until) end_hand_over();
   if (!may_propose()) return;
   auto next = leading_ || must_raise_ ? next_as_primary() : next_as_backup();
   if (next) {
@@ -228,7 +230,8 @@ std::optional<PartitionRecord> Replica::State::handed_over() {
   return next;
 }
 
-// It did not come about; what waited goes on.
+// It did not come about, or not that it is known of; what waited goes on, in the old epoch. Nothing of it is committed
+// that the successor, should it lead already, has not got.
 void Replica::State::end_hand_over() {
   hand_over_.reset();
   for (const auto& writes : std::exchange(held_, {})) append_now(writes);

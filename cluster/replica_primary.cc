@@ -23,7 +23,7 @@ std::uint64_t clock_of(Time time) {
 // --- Leading.
 
 // The record names this replica. It goes on if it led already, with all that was appended.
-void Replica::State::lead(bool handed_over) {
+void Replica::State::lead() {
   if (log.is_installing() || failed) return;  // Nobody could have named it; whoever else is in sync takes over.
   if (log.begun() >= epoch && !mutated(Mutation::kBeginTwice)) {
     // Before a crash it may have sent entries of this epoch that are not on its own disk.
@@ -32,7 +32,7 @@ void Replica::State::lead(bool handed_over) {
   }
   if (!leading_) {
     leading_ = true;
-    leads_from_ = handed_over || mutated(Mutation::kNominateDuringLease) ? now : lease_until_;
+    leads_from_ = mutated(Mutation::kNominateDuringLease) ? now : lease_until_;
     wish_after_ = now + kPatience;
     inherited_ = log.end();
     if (mutated(Mutation::kCommitInherited)) commit = log.end();
@@ -44,7 +44,7 @@ void Replica::State::lead(bool handed_over) {
 
 void Replica::State::stop_leading() {
   if (ready) out_.events.push_back(PrimaryLost{});
-  ready = leading_ = must_raise_ = false;
+  ready = leading_ = must_raise_ = released_ = false;
   backups_.clear();
   appended_.clear();
   held_.clear();
@@ -91,11 +91,12 @@ Result<void> Replica::State::take_in(const ReplicaId& from, const AppendAnswer& 
     if (mutated(Mutation::kIgnoreEpoch)) return {};
     return Error{ErrorCode::MALFORMED, "a backup acknowledges entries that there are not"};
   }
-  if (answer.lease_from > 0) {
-    const auto lease = Instant(static_cast<Instant::rep>(answer.lease_from)) + options.timeouts.read_lease -
-                       options.timeouts.lease_margin;
-    // It cannot have heard a clock that is still to come.
-    if (answer.lease_from <= clock_of(now)) backup->lease_until = std::max<Instant>(backup->lease_until, lease);
+  // It cannot have heard a clock that is still to come.
+  if (!released_ && answer.lease_from <= clock_of(now)) {
+    const auto heard = Instant(static_cast<Instant::rep>(answer.lease_from));
+    const auto lease = heard + options.timeouts.read_lease - options.timeouts.lease_margin;
+    if (heard > claims_after_ || mutated(Mutation::kReadOnReleasedLease))
+      backup->lease_until = std::max<Instant>(backup->lease_until, lease);
   }
   backup->disk_failed = false;  // It has started again.
   backup->installing = answer.installing;
@@ -190,6 +191,24 @@ void Replica::State::announce() {
   }
 }
 
+// --- Leases.
+
+// Once it has named a successor it reads nothing, and says so, that nobody waits for its leases to run out; until it
+// knows that nothing came of it, or waits for that no longer. Then it asks for new ones.
+void Replica::State::release_or_claim_reads() {
+  if (reads_released() == released_) return;
+  released_ = !released_;
+  claims_after_ = now;
+  for (auto& [node, backup] : backups_) {
+    if (!mutated(Mutation::kReadOnReleasedLease) && !mutated(Mutation::kReadDuringHandOver))
+      backup.lease_until = Instant{};
+    backup.heartbeat_due = now;
+    if (may_speak() && link(node) != Link::kLost) heartbeat(node, backup);
+  }
+}
+
+std::uint64_t Replica::State::lease_clock() const { return released_ ? kNoLease : clock_of(now); }
+
 // --- Sending.
 
 void Replica::State::heartbeat(const NodeName& node, Backup& backup) {
@@ -197,7 +216,7 @@ void Replica::State::heartbeat(const NodeName& node, Backup& backup) {
   backup.heartbeat_due = now + options.timeouts.heartbeat;
   // It claims nothing but that the primary lives, so it may name any entry that both have.
   const auto known = std::max(log.base(), std::min(backup.streaming ? backup.next - 1 : log.end(), log.end()));
-  send(node, Append{known, log.epoch_at(known), {}, commit, clock_of(now)});
+  send(node, Append{known, log.epoch_at(known), {}, commit, lease_clock()});
 }
 
 void Replica::State::send_entries(const NodeName& node, Backup& backup) {
@@ -212,7 +231,7 @@ void Replica::State::send_entries(const NodeName& node, Backup& backup) {
     const auto previous = backup.next - 1;
     for (const auto& entry : *entries) backup.sent(backup.next, entry.size());
     backup.heartbeat_due = now + options.timeouts.heartbeat;
-    send(node, Append{previous, log.epoch_at(previous), std::move(*entries), commit, clock_of(now)});
+    send(node, Append{previous, log.epoch_at(previous), std::move(*entries), commit, lease_clock()});
   }
 }
 
@@ -277,7 +296,7 @@ bool Replica::State::may_publish() const {
 Instant Replica::State::readable_until() const {
   if (!ready) return Instant{};
   if (mutated(Mutation::kReadWithoutLease)) return Instant::max();
-  if (gives_itself_up() && !mutated(Mutation::kReadDuringHandOver)) return Instant{};
+  if (released_ && !mutated(Mutation::kReadDuringHandOver)) return Instant{};
   auto until = Instant::max();
   for (const auto& member : waited_for()) {
     if (is_self(member)) continue;

@@ -77,7 +77,7 @@ class Replica::State {
   void pump_wipe();
 
   // --- A primary.
-  void lead(bool handed_over);
+  void lead();
   void stop_leading();
   bool may_speak() const;  // As the primary of this epoch.
   Backup* backup_of(const ReplicaId& from);
@@ -90,6 +90,8 @@ class Replica::State {
   std::set<ReplicaId> waited_for() const;
   void advance_commit();
   void announce();
+  void release_or_claim_reads();
+  std::uint64_t lease_clock() const;
   void heartbeat(const NodeName& node, Backup& backup);
   void send_entries(const NodeName& node, Backup& backup);
   void begin_copy(const NodeName& node, Backup& backup);
@@ -102,6 +104,7 @@ class Replica::State {
   bool may_propose() const;
   bool nominates_itself() const;  // Perhaps already done.
   bool gives_itself_up() const;   // Likewise.
+  bool reads_released() const { return gives_itself_up() && (hand_over_ || failed); }
   std::optional<PartitionRecord> next_as_primary();
   std::optional<PartitionRecord> next_as_backup();
   std::optional<PartitionRecord> without_silent();
@@ -138,6 +141,8 @@ class Replica::State {
   // --- A primary.
   bool leading_ = false;     // Of this epoch, which it has begun.
   bool must_raise_ = false;  // It began this epoch before a crash, so it needs another.
+  bool released_ = false;    // It has given its leases back, and reads nothing.
+  Instant claims_after_{};   // A lease from before counts no more.
   Instant leads_from_{};     // Until then the one before may hold a lease that this replica gave, and read.
   Instant wish_after_{};     // The wish for another primary is not looked at sooner.
   Index inherited_ = 0;      // The end of the log when it began to lead.

@@ -42,7 +42,8 @@ struct Append {
   # Up to here everything is committed.
 
   sentAt @4 :UInt64;
-  # The primary's monotonic clock in microseconds, given back by the answer.
+  # The primary's monotonic clock in microseconds, given back by the answer. 0 when it reads nothing, since it has named a successor: it
+  # gives back the lease that the receiver granted.
 }
 
 struct AppendAnswer {

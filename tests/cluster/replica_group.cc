@@ -120,10 +120,7 @@ bool ReplicaGroup::perform(Node& node) {
       ++node.lost;
     }
   }
-  if (outputs.proposal) {
-    propose(node, *outputs.proposal);
-    done = true;
-  }
+  if (outputs.proposal) proposals_.emplace_back(&node, *outputs.proposal);
   while (!node.journal.empty() && !node.journal_held) {
     const auto write = std::move(node.journal.front());
     node.journal.pop_front();
@@ -140,11 +137,12 @@ bool ReplicaGroup::perform(Node& node) {
 }
 
 void ReplicaGroup::watch(Node& node) {
-  if (node.replica && !node.etcd_cut && !node.etcd_gone && !node.stopped)
+  if (node.replica && !node.etcd_cut && !node.etcd_gone && !node.etcd_hangs && !node.stopped)
     node.replica->record_changed(record_, revision_, now_);
 }
 
 void ReplicaGroup::propose(Node& node, const Proposal& proposal) {
+  if (node.etcd_hangs) return;
   if (node.etcd_gone) return node.replica->proposal_answered(proposal.number, Replica::Swap::kNotSent, 0, now_);
   if (node.etcd_cut) return node.replica->proposal_answered(proposal.number, Replica::Swap::kUnknown, 0, now_);
   const bool won = proposal.based_on == revision_;
@@ -170,6 +168,13 @@ void ReplicaGroup::settle() {
         if (!to.replica || cuts_.contains(link) || (passes && !passes(link.second, message))) continue;
         (void)to.replica->received(std::move(message), now_);
       }
+    }
+    // An etcd syncs before it answers; what nodes tell each other is there sooner.
+    if (!again && !proposals_.empty()) {
+      const auto [node, proposal] = std::move(proposals_.front());
+      proposals_.pop_front();
+      if (node->replica) propose(*node, proposal);
+      again = true;
     }
   }
 }
@@ -266,6 +271,10 @@ void ReplicaGroup::set_replicas(std::vector<std::string> names) {
 
 void ReplicaGroup::nominate(const std::string& name) {
   std::erase(record_.in_sync, record_.primary);
+  name_primary(name);
+}
+
+void ReplicaGroup::name_primary(const std::string& name) {
   record_.primary = (*this)[name].id();
   ++record_.epoch;
   ++revision_;

@@ -1,4 +1,4 @@
-// Replicas of one partition on several nodes, with disks in memory, an etcd that answers at once, and links that lose
+// Replicas of one partition on several nodes, with disks in memory, an etcd that answers next, and links that lose
 // nothing unless told to. Time passes only when a test lets it.
 #pragma once
 
@@ -38,10 +38,11 @@ class ReplicaGroup {
     std::deque<Write> journal;         // Not carried out yet.
     bool journal_held = false;
     bool disk_broken = false;
-    bool stopped = false;    // The process gets no time (SIGSTOP).
-    bool etcd_cut = false;   // Hears nothing from etcd, and gets no answers.
-    bool etcd_gone = false;  // The same, and nothing that it asks for is done.
-    bool ready = false;      // As the events say.
+    bool stopped = false;     // The process gets no time (SIGSTOP).
+    bool etcd_cut = false;    // Hears nothing from etcd, and gets no answers.
+    bool etcd_gone = false;   // The same, and nothing that it asks for is done.
+    bool etcd_hangs = false;  // Nothing that it asks for is answered.
+    bool ready = false;       // As the events say.
     std::size_t committed = 0;
     std::size_t lost = 0;  // How often it was told that it is not primary any more.
     std::size_t disk_failures = 0;
@@ -84,7 +85,8 @@ class ReplicaGroup {
   void resume(const std::string& name) { (*this)[name].stopped = false; }
 
   void set_replicas(std::vector<std::string> names);
-  void nominate(const std::string& name);  // As if it had asked for it.
+  void nominate(const std::string& name);      // As if it had asked for it.
+  void name_primary(const std::string& name);  // As if the primary had handed over to it.
   void inject(const std::string& to, PeerMessage message);
 
   // Answers to swaps do not arrive, although they are made.
@@ -108,6 +110,7 @@ class ReplicaGroup {
   Instant now_ = std::chrono::seconds(100);
   std::set<std::pair<std::string, std::string>> cuts_;
   std::map<std::pair<std::string, std::string>, std::deque<PeerMessage>> links_;
+  std::deque<std::pair<Node*, Proposal>> proposals_;
   std::uint64_t stores_ = 0;
 };
 

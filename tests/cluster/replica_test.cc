@@ -451,10 +451,94 @@ TEST(Replica, P8APrimaryThatNamesItsSuccessorReadsNothingBeforeTheAnswer) {
   ReplicaGroup group(kThree);
   group.pass(100ms);
   ASSERT_TRUE(group.replica("ant").may_read(group.now()));
-  group["ant"].etcd_cut = true;
+  group["ant"].etcd_hangs = true;
   ASSERT_TRUE(group.replica("ant").hand_over(group["bee"].id(), group.now()).ok());
   group.pass(20ms);
   EXPECT_FALSE(group.replica("ant").may_read(group.now()));
+}
+
+TEST(Replica, ASuccessorServesAtOnceWhatItWasHandedOver) {
+  ReplicaGroup group(kThree);
+  group.pass(100ms);
+  ASSERT_TRUE(group.replica("ant").hand_over(group["bee"].id(), group.now()).ok());
+  group.settle();
+  EXPECT_EQ(group.primary(), "bee");
+}
+
+TEST(Replica, AHandOverThatEtcdDoesNotHearOfHoldsNobodyUp) {
+  // Given a hand-over that is begun when etcd has just gone.
+  ReplicaGroup group(kThree);
+  group.pass(100ms);
+  group["ant"].etcd_gone = true;
+  ASSERT_TRUE(group.replica("ant").hand_over(group["bee"].id(), group.now()).ok());
+  // When the primary is given something.
+  group.put("ant", "x", "1");
+  // Then it is committed at once, and reading goes on with new leases.
+  EXPECT_EQ(group["ant"].committed, 1u);
+  EXPECT_TRUE(group.replica("ant").may_publish());
+  group.pass(ReplicaTimeouts{}.heartbeat);
+  EXPECT_TRUE(group.replica("ant").may_read(group.now()));
+}
+
+TEST(Replica, P1P8AHandOverOfUnknownEndHoldsNobodyUpAndNothingOldIsReadAfterIt) {
+  // Given a hand-over whose swap was done, and an etcd that died before it told anybody.
+  ReplicaGroup group(kThree);
+  group.pass(100ms);
+  group["ant"].etcd_cut = group["cat"].etcd_cut = true;
+  group["bee"].etcd_gone = true;
+  ASSERT_TRUE(group.replica("ant").hand_over(group["bee"].id(), group.now()).ok());
+  group.settle();
+  group.name_primary("bee");
+  // When the old primary is given something, it is committed, and reading goes on with new leases.
+  group.put("ant", "x", "1");
+  EXPECT_EQ(group["ant"].committed, 1u);
+  EXPECT_TRUE(group.replica("ant").may_publish());
+  group.pass(ReplicaTimeouts{}.heartbeat + 10ms);
+  EXPECT_TRUE(group.replica("ant").may_read(group.now()));
+  // When the new one hears of the record, and the old one hears nothing.
+  group.isolate("ant", false);
+  group["bee"].etcd_gone = false;
+  group.pass(5ms);
+  // Then it waits until the old one reads no more, and has what was committed.
+  EXPECT_TRUE(group.replica("ant").may_read(group.now()));
+  EXPECT_FALSE(group["bee"].ready);
+  ASSERT_TRUE(group.until([&] { return group["bee"].ready; }));
+  EXPECT_FALSE(group.replica("ant").may_read(group.now()));
+  EXPECT_EQ(group.value("bee", "x"), "1");
+}
+
+TEST(Replica, P8LeasesThatWereGivenBackAreNotReadOnWhenAHandOverFails) {
+  // Given a primary that has given its leases back, while answers that granted some are still on their way.
+  ReplicaGroup group(kThree);
+  group.pass(100ms);
+  group["ant"].etcd_gone = true;
+  std::vector<PeerMessage> late;
+  group.passes = [&](const std::string& to, const PeerMessage& message) {
+    if (to == "ant" && std::holds_alternative<AppendAnswer>(message.body)) late.push_back(message);
+    return to != "ant";
+  };
+  group.pass(ReplicaTimeouts{}.heartbeat + 5ms);
+  ASSERT_FALSE(late.empty());
+  // When nothing comes of the hand-over, and the answers arrive.
+  ASSERT_TRUE(group.replica("ant").hand_over(group["bee"].id(), group.now()).ok());
+  group.settle();
+  for (auto& message : std::vector(late)) group.inject("ant", message);
+  // Then they count for nothing.
+  EXPECT_FALSE(group.replica("ant").may_read(group.now()));
+}
+
+TEST(Replica, AHandOverThatEtcdDoesNotAnswerIsGivenUpInTime) {
+  ReplicaGroup group(kThree);
+  group.pass(100ms);
+  group["ant"].etcd_hangs = true;
+  ASSERT_TRUE(group.replica("ant").hand_over(group["bee"].id(), group.now()).ok());
+  group.put("ant", "x", "1");
+  group.pass(ReplicaTimeouts{}.hand_over_max - 100ms);
+  EXPECT_FALSE(group.replica("ant").may_publish());
+  group.pass(200ms);
+  EXPECT_EQ(group["ant"].committed, 1u);
+  EXPECT_TRUE(group.replica("ant").may_publish());
+  EXPECT_TRUE(group.replica("ant").may_read(group.now()));
 }
 
 TEST(Replica, APrimaryHandsOverToTheFirstOfTheReplicas) {

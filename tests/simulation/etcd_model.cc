@@ -45,7 +45,10 @@ void EtcdModel::swap(const std::string& node, std::uint16_t partition, const clu
   if (found == clients_.end()) return;
   const auto unknown = [this, answer, weak = std::weak_ptr(found->second)] {
     world_->count("swap without an answer");
-    world_->schedule.after(world_->dice.between(50'000, 200'000), [answer, weak] {
+    // A connection that was reset, or a deadline.
+    const auto after =
+        world_->dice.chance(0.5) ? world_->dice.between(500, 20'000) : world_->dice.between(50'000, 200'000);
+    world_->schedule.after(after, [answer, weak] {
       if (!weak.expired()) answer(Replica::Swap::kUnknown, 0);
     });
   };

@@ -105,7 +105,7 @@ constexpr std::array<std::pair<std::string_view, Mutation>, 23> kMutations = {{
 }};
 
 using ClusterMutation = carillon::cluster::Mutation;
-constexpr std::array<std::pair<std::string_view, ClusterMutation>, 21> kClusterMutations = {{
+constexpr std::array<std::pair<std::string_view, ClusterMutation>, 22> kClusterMutations = {{
     {"commit-by-majority", ClusterMutation::kCommitByMajority},
     {"forget-added", ClusterMutation::kForgetAdded},
     {"ignore-epoch", ClusterMutation::kIgnoreEpoch},
@@ -126,6 +126,7 @@ constexpr std::array<std::pair<std::string_view, ClusterMutation>, 21> kClusterM
     {"send-before-begin", ClusterMutation::kSendBeforeBegin},
     {"failed-disk-acknowledges", ClusterMutation::kFailedDiskAcknowledges},
     {"read-during-hand-over", ClusterMutation::kReadDuringHandOver},
+    {"read-on-released-lease", ClusterMutation::kReadOnReleasedLease},
     {"skip-previous-check", ClusterMutation::kSkipPreviousCheck},
 }};
 
