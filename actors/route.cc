@@ -11,6 +11,9 @@ using Self = caf::stateful_actor<RouteState>*;
 constexpr std::chrono::milliseconds kTick{50};
 constexpr std::chrono::milliseconds kAskAgainAfter{20};
 
+// As CAF's clock has it, which is a test's own in a test.
+Clock::time_point now(Self self) { return self->clock().now(); }
+
 // The link to another node, in the meeting that is known.
 struct Way {
   caf::actor link;
@@ -149,7 +152,7 @@ void pass_on_waiting(Self self) {
     return !refused;
   });
   if (refused) refuse_publishes(self);
-  if (!state.local.actor && Clock::now() - state.not_sure_at < kAskAgainAfter) return;
+  if (!state.local.actor && now(self) - state.not_sure_at < kAskAgainAfter) return;
   pass_on_waiting(self, state.asks,
                   [&](const RouteState::Asked& request) { return !is_read(request) || standing(state).may_read(); });
 }
@@ -162,15 +165,15 @@ bool is_in_reach(const RouteState& state) {
 }
 
 // Since when there is none, as is known now for the first time.
-Clock::time_point out_of_reach_since(const RouteState& state) {
-  const auto now = Clock::now();
-  if (!state.record || state.local.actor) return now;
+Clock::time_point out_of_reach_since(Self self) {
+  const auto& state = self->state;
+  if (!state.record || state.local.actor) return now(self);
   const auto unheard = state.unheard.find(state.record->primary.node);
-  return unheard == state.unheard.end() ? now : std::min(now, unheard->second);
+  return unheard == state.unheard.end() ? now(self) : std::min(now(self), unheard->second);
 }
 
-bool is_too_long(const RouteState& state, Clock::time_point since) {
-  return Clock::now() - since >= state.options->settings.patience;
+bool is_too_long(Self self, Clock::time_point since) {
+  return now(self) - since >= self->state.options->settings.patience;
 }
 
 void refuse_waiting(Self self) {
@@ -190,8 +193,8 @@ void look_at_reach(Self self) {
   if (is_in_reach(state))
     state.away_since.reset();
   else if (!state.away_since)
-    state.away_since = out_of_reach_since(state);
-  const bool give_up = state.away_since && is_too_long(state, *state.away_since);
+    state.away_since = out_of_reach_since(self);
+  const bool give_up = state.away_since && is_too_long(self, *state.away_since);
   const bool gives_up = give_up && !state.given_up;
   state.given_up = give_up;
   // Who follows here would hear nothing; perhaps another node is better placed.
@@ -208,12 +211,11 @@ void forget_doubts(RouteState& state) {
 // The primary is not sure: not before a moment has passed.
 void ask_again(Self self, RouteState::Asked request) {
   auto& state = self->state;
-  const auto now = Clock::now();
-  if (!state.not_sure_since || is_too_long(state, state.not_sure_at)) state.not_sure_since = now;
-  state.not_sure_at = now;
-  if (is_too_long(state, *state.not_sure_since))
+  if (!state.not_sure_since || is_too_long(self, state.not_sure_at)) state.not_sure_since = now(self);
+  state.not_sure_at = now(self);
+  if (is_too_long(self, *state.not_sure_since))
     return std::visit([&](const auto& message) { refuse(self, message, no_primary()); }, request);
-  state.asks.push_back({std::move(request), now});
+  state.asks.push_back({std::move(request), now(self)});
   self->delayed_send(self, kAskAgainAfter, AskAgainDue{});
 }
 
@@ -221,7 +223,7 @@ void take(Self self, RouteState::Sent request) {
   auto& state = self->state;
   const bool full =
       state.sends.size() >= state.options->settings.waiting_max && std::holds_alternative<Publish>(request);
-  state.sends.push_back({std::move(request), Clock::now()});
+  state.sends.push_back({std::move(request), now(self)});
   if (full || (state.given_up && std::holds_alternative<Publish>(state.sends.back().request)))
     return refuse_publishes(self);
   pass_on_waiting(self);
@@ -231,7 +233,7 @@ void take(Self self, RouteState::Asked request) {
   auto& state = self->state;
   if (state.given_up || state.asks.size() >= state.options->settings.waiting_max)
     return std::visit([&](const auto& message) { refuse(self, message, no_primary()); }, request);
-  state.asks.push_back({std::move(request), Clock::now()});
+  state.asks.push_back({std::move(request), now(self)});
   pass_on_waiting(self);
 }
 
@@ -245,7 +247,7 @@ void way_is_lost(Self self) {
   for (auto& [number, request] : std::exchange(state.questions_asked, {})) {
     AnswerParcel lost{number, way_lost()};
     if (is_read(request))
-      state.asks.push_back({std::move(request), Clock::now()});
+      state.asks.push_back({std::move(request), now(self)});
     else
       answer(request, lost);
   }
@@ -290,7 +292,7 @@ void tick(Self self) {
   auto& state = self->state;
   look_at_reach(self);
   pass_on_waiting(self);
-  const auto late = Clock::now() - state.options->settings.patience;
+  const auto late = now(self) - state.options->settings.patience;
   if (std::ranges::any_of(state.sends, [&](const auto& waiting) {
         return waiting.since <= late && std::holds_alternative<Publish>(waiting.request);
       }))
@@ -443,7 +445,7 @@ caf::behavior route(Self self, RouteOptions options) {
       [=](const RecordChanged& news) { record_changed(self, news); },
       [=](const PeerKnown& peer) {
         self->state.links[peer.node] = peer.link;
-        self->state.unheard.emplace(peer.node, Clock::now());
+        self->state.unheard.emplace(peer.node, now(self));
       },
       [=](const LinkUp& news) {
         self->state.meetings[news.node] = news.meeting;
