@@ -268,8 +268,8 @@ void record_changed(Self self, const RecordChanged& news) {
   if (primary_of(state.record) != before) {
     state.away_since.reset();
     forget_doubts(state);
-    // Whatever was sent to the old one, here or elsewhere, may be lost.
-    if (!(before == state.options->self && state.local.actor)) way_is_lost(self);
+    // Whatever was sent to the old one may be lost. A primary here is the way for as long as it serves, whatever is said.
+    if (!state.local.actor) way_is_lost(self);
   }
   look_at_reach(self);
   pass_on_waiting(self);
@@ -277,11 +277,10 @@ void record_changed(Self self, const RecordChanged& news) {
 
 void serving_changed(Self self, const Serving& news) {
   auto& state = self->state;
-  const bool was_here = state.local.actor != nullptr;
   const bool changed = state.local.actor != news.actor || state.local.life != news.life;
   state.local = news;
   if (changed) state.away_since.reset();
-  if (was_here && changed) way_is_lost(self);
+  if (changed) way_is_lost(self);  // Also one to another node, of whose end the news comes later.
   if (state.local.actor && changed)
     for (const auto& [session, opened] : state.sessions) self->send(state.local.actor, opened);
   look_at_reach(self);

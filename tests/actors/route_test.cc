@@ -421,6 +421,23 @@ TEST_F(RouteTest, P3WhatWaitsIsVoidWithWhatWasPassedOnBeforeIt) {
   EXPECT_THAT(link("cat"), ElementsAre("publish 1 on way 2 in meeting 1", "publish 2 on way 2 in meeting 1"));
 }
 
+TEST_F(RouteTest, P3APrimaryOnThisNodeIsANewWayThoughTheViewDoesNotSaySoYet) {
+  given_a_remote_primary();
+  publish(1);
+  // When this node's own replica is sooner than the news of what it has become,
+  serve_here(1);
+  // then a later call does not arrive where the first may not have,
+  tell(publishing(2, 0));
+  EXPECT_EQ(refused(), 1);
+  EXPECT_THAT(here(), Not(Contains(HasSubstr("publish"))));
+  // and the news ends no way that is good.
+  publish(1);
+  is_primary("ant");
+  publish(2);
+  EXPECT_EQ(refused(), 0);
+  EXPECT_THAT(here(), ElementsAre("publish 1 in life 1", "publish 2 in life 1"));
+}
+
 TEST_F(RouteTest, P3APrimaryOnThisNodeStaysTheWayUntilItEndsThoughTheViewNamesAnother) {
   is_primary("ant");
   serve_here(1);
