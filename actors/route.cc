@@ -38,7 +38,9 @@ std::optional<Way> way_of(const RouteState& state) {
   if (!state.record) return std::nullopt;
   const auto& node = state.record->primary.node;
   if (node == state.options->self || !state.serving.contains(node)) return std::nullopt;
-  return Way{state.links.at(node), state.meetings.at(node)};
+  const auto link = state.links.find(node);
+  if (link == state.links.end()) return std::nullopt;  // The node is heard already, and its link not known yet.
+  return Way{link->second, state.meetings.at(node)};
 }
 
 // --- Refusing.

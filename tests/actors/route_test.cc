@@ -318,6 +318,15 @@ TEST_F(RouteTest, WhatOthersThanThePrimarySayOfTheirPartitionEndsNothing) {
   EXPECT_THAT(link("bee"), ElementsAre("publish 1 on way 1 in meeting 1", "publish 2 on way 1 in meeting 1"));
 }
 
+TEST_F(RouteTest, APrimaryThatIsHeardBeforeItsLinkIsKnownIsAskedOnceItIs) {
+  is_primary("bee");
+  says("bee", PrimaryHereParcel{});
+  read(5);
+  meet("bee");
+  pass(50ms);
+  EXPECT_THAT(link("bee"), ElementsAre("question 1: read from 5 in meeting 1"));
+}
+
 // --- P3: nothing overtakes.
 
 TEST_F(RouteTest, P3AWayOnWhichAnythingWasRefusedIsOver) {
