@@ -100,7 +100,10 @@ std::uint64_t note_question(Self self, const RouteState::Asked& request) {
 
 auto parcel_of(Self self, Publish& message) { return PublishParcel{std::move(message.request), self->state.life + 1}; }
 auto parcel_of(Self, EmissionsArrived& message) { return EmissionsParcel{message.from, std::move(message.emissions)}; }
-auto parcel_of(Self, FollowEntity& message) { return FollowParcel{message.follower, std::move(message.entity)}; }
+auto parcel_of(Self self, FollowEntity& message) {
+  self->state.follows_asked.insert(message.follower);
+  return FollowParcel{message.follower, std::move(message.entity)};
+}
 auto parcel_of(Self self, ReadPage& message) {
   return QuestionParcel{note_question(self, message),
                         QuestionParcel::ReadPage{std::move(message.entity), message.from, message.limits}};
@@ -120,8 +123,21 @@ auto parcel_of(Self self, StartOperation& message) {
                         QuestionParcel::Operate{std::move(message.entity), message.offset, message.redrive}};
 }
 
+// A session that has closed while its request waited. Who passed it on would have it opened there, and nobody would close it.
+bool is_gone(const RouteState& state, const Publish& message) {
+  return !state.sessions.contains(message.request.session);
+}
+bool is_gone(const RouteState& state, const FollowEntity& message) {
+  return !state.sessions.contains(message.follower.session);
+}
+template <class T>
+bool is_gone(const RouteState&, const T&) {
+  return false;
+}
+
 template <class T>
 void pass_on_to(Self self, const Way& way, T& message) {
+  if (is_gone(self->state, message)) return;
   self->send(way.link, SendParcel{{self->state.options->partition, parcel_of(self, message)}, way.meeting});
 }
 
@@ -246,6 +262,7 @@ void way_is_lost(Self self) {
   const auto id = state.options->partition;
   refuse_publishes(self);
   state.sends.clear();
+  state.follows_asked.clear();
   for (auto& [number, request] : std::exchange(state.questions_asked, {})) {
     AnswerParcel lost{number, way_lost()};
     if (is_read(request))
@@ -322,6 +339,7 @@ struct FromPeer {
   }
   void operator()(const FollowingParcel& parcel) const {
     forget_doubts(state());
+    state().follows_asked.erase({parcel.session, parcel.answer.follow});
     const auto session = state().sessions.find(parcel.session);
     if (session != state().sessions.end()) self->send(session->second.actor, parcel.answer);
   }
@@ -352,7 +370,7 @@ struct FromPeer {
   void operator()(NotSureParcel& parcel) const {
     if (!is_from_primary()) return;  // Its way is lost, and everybody has been told.
     if (auto* follow = std::get_if<FollowParcel>(&parcel.what)) {
-      if (state().sessions.contains(follow->follower.session))
+      if (state().follows_asked.erase(follow->follower) > 0)  // Else nobody wants it any more.
         ask_again(self, FollowEntity{follow->follower, std::move(follow->entity)});
     } else if (auto request = taken(std::get<std::uint64_t>(parcel.what))) {
       ask_again(self, std::move(*request));
@@ -374,7 +392,8 @@ struct FromPeer {
 
 void unfollow(Self self, const UnfollowEntity& request) {
   auto& state = self->state;
-  // What waits must not be followed later.
+  // What waits, or is to be asked again, must not be followed later.
+  state.follows_asked.erase(request.follower);
   std::erase_if(state.asks, [&](const auto& waiting) {
     const auto* follow = std::get_if<FollowEntity>(&waiting.request);
     return follow != nullptr && follow->follower == request.follower;
@@ -397,6 +416,8 @@ PartitionStats stats(const RouteState& state) {
 void session_closed(Self self, const SessionClosed& closed) {
   auto& state = self->state;
   state.sessions.erase(closed.session);
+  auto& asked = state.follows_asked;
+  asked.erase(asked.lower_bound({closed.session, 0}), asked.lower_bound({closed.session + 1, 0}));
   if (state.local.actor) return self->send(state.local.actor, closed);
   if (const auto way = way_of(state))
     self->send(way->link, SendParcel{{state.options->partition, SessionClosedParcel{closed.session}}, way->meeting});

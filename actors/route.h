@@ -68,7 +68,9 @@ struct RouteState {
   std::deque<Waiting<Asked>> asks;
   std::unordered_map<runtime::SessionId, SessionOpened> sessions;
   std::uint64_t questions = 0;
-  std::unordered_map<std::uint64_t, Asked> questions_asked;  // Of the primary's node, by number; not answered yet.
+  // Of the primary's node, and not answered yet.
+  std::unordered_map<std::uint64_t, Asked> questions_asked;  // By number.
+  std::set<runtime::Follower> follows_asked;
 };
 
 struct AskAgainDue {};

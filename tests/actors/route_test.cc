@@ -712,6 +712,36 @@ TEST_F(RouteTest, P7NoMoreQuestionsWaitThanMay) {
   EXPECT_THAT(link("bee"), SizeIs(kWaitingMax));
 }
 
+TEST_F(RouteTest, P7ASessionThatClosesWhileThingsWaitTakesNoSeatAtTheNextPrimary) {
+  meet("bee");
+  is_primary("bee");
+  follow(1);
+  publish(1);
+  tell(SessionOpened{kSession + 1, {}, {}});
+  tell(following(1, kSession + 1));
+  tell(publishing(2, 0, kSession + 1));
+  tell(SessionClosed{kSession});
+  says("bee", PrimaryHereParcel{});
+  // Nobody would ever tell bee to close it.
+  EXPECT_THAT(link("bee"), ElementsAre("publish 2 on way 1 in meeting 1", "follow 1 in meeting 1"));
+}
+
+TEST_F(RouteTest, P7WhatASessionNoLongerFollowsIsNotFollowedLater) {
+  meet("bee");
+  is_primary("bee");
+  // Not what has waited,
+  follow(1);
+  follow(2);
+  unfollow(1);
+  says("bee", PrimaryHereParcel{});
+  EXPECT_THAT(link("bee"), ElementsAre("follow 2 in meeting 1"));
+  // nor what the primary was not sure of.
+  unfollow(2);
+  says("bee", NotSureParcel{FollowParcel{{kSession, 2}, ada()}});
+  pass(50ms);
+  EXPECT_THAT(link("bee"), ElementsAre("unfollow 2 in meeting 1"));
+}
+
 TEST_F(RouteTest, ThePrimaryElsewhereHearsThatASessionHasClosed) {
   given_a_remote_primary();
   follow(1);
