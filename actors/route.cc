@@ -226,12 +226,19 @@ void forget_doubts(RouteState& state) {
   state.not_sure_at = {};
 }
 
+// A follow that is asked for and not answered costs next to nothing, and its session is limited.
+bool is_full(const RouteState& state, const RouteState::Asked& request) {
+  const auto most = state.options->settings.waiting_max;
+  return state.asks.size() >= most ||
+         (!std::holds_alternative<FollowEntity>(request) && state.questions_asked.size() >= most);
+}
+
 // The primary is not sure: not before a moment has passed.
 void ask_again(Self self, RouteState::Asked request) {
   auto& state = self->state;
   if (!state.not_sure_since || is_too_long(self, state.not_sure_at)) state.not_sure_since = now(self);
   state.not_sure_at = now(self);
-  if (is_too_long(self, *state.not_sure_since))
+  if (is_too_long(self, *state.not_sure_since) || is_full(state, request))
     return std::visit([&](const auto& message) { refuse(self, message, no_primary()); }, request);
   state.asks.push_back({std::move(request), now(self)});
   self->delayed_send(self, kAskAgainAfter, AskAgainDue{});
@@ -249,7 +256,7 @@ void take(Self self, RouteState::Sent request) {
 
 void take(Self self, RouteState::Asked request) {
   auto& state = self->state;
-  if (state.given_up || state.asks.size() >= state.options->settings.waiting_max)
+  if (state.given_up || is_full(state, request))
     return std::visit([&](const auto& message) { refuse(self, message, no_primary()); }, request);
   state.asks.push_back({std::move(request), now(self)});
   pass_on_waiting(self);

@@ -27,7 +27,9 @@ namespace carillon::actors {
 struct RouteSettings {
   // How long a primary may be out of reach, and something wait for it: a fail-over and a little.
   std::chrono::milliseconds patience{1'000};
-  std::size_t waiting_max = 65'536;  // Requests that wait; more are refused.
+  // Publish calls that wait, questions and follows that do, and questions that another node has not answered: so many of
+  // each. More are refused.
+  std::size_t waiting_max = 65'536;
 };
 
 struct RouteOptions {

@@ -712,6 +712,35 @@ TEST_F(RouteTest, P7NoMoreQuestionsWaitThanMay) {
   EXPECT_THAT(link("bee"), SizeIs(kWaitingMax));
 }
 
+TEST_F(RouteTest, P7NoMoreQuestionsAreUnderWayThanMayWait) {
+  // Given a primary that answers nothing,
+  given_a_remote_primary();
+  for (Offset from = 1; from <= kWaitingMax; ++from) read(from);
+  EXPECT_THAT(link("bee"), SizeIs(kWaitingMax));
+  read(9);
+  EXPECT_THAT(answered(), ElementsAre("read 9: unavailable"));
+  EXPECT_THAT(link("bee"), IsEmpty());
+  // With each answer there is room for another.
+  says("bee", page(1));
+  read(10);
+  EXPECT_THAT(answered(), ElementsAre("read 1: done"));
+  EXPECT_THAT(link("bee"), ElementsAre("question 9: read from 10 in meeting 1"));
+  // What follows is not a question that is remembered.
+  follow(1);
+  EXPECT_THAT(link("bee"), ElementsAre("follow 1 in meeting 1"));
+}
+
+TEST_F(RouteTest, P7NoMoreFollowsWaitThanMayWhenAPrimaryIsNotSureOfAny) {
+  given_a_remote_primary();
+  for (std::uint32_t number = 1; number <= kWaitingMax + 1; ++number) follow(number);
+  EXPECT_THAT(link("bee"), SizeIs(kWaitingMax + 1));
+  for (std::uint32_t number = 1; number <= kWaitingMax + 1; ++number)
+    says("bee", NotSureParcel{FollowParcel{{kSession, number}, ada()}});
+  EXPECT_THAT(session(), ElementsAre("follow 9: unavailable"));
+  pass(20ms);
+  EXPECT_THAT(link("bee"), SizeIs(kWaitingMax));
+}
+
 TEST_F(RouteTest, P7ASessionThatClosesWhileThingsWaitTakesNoSeatAtTheNextPrimary) {
   meet("bee");
   is_primary("bee");
