@@ -316,6 +316,11 @@ TEST_F(RouteTest, WhatOthersThanThePrimarySayOfTheirPartitionEndsNothing) {
   publish(2);
   EXPECT_EQ(refused(), 0);
   EXPECT_THAT(link("bee"), ElementsAre("publish 1 on way 1 in meeting 1", "publish 2 on way 1 in meeting 1"));
+  // Nor is bee asked again for it.
+  read(5);
+  says("cat", NotSureParcel{std::uint64_t{1}});
+  pass(50ms);
+  EXPECT_THAT(link("bee"), ElementsAre("question 1: read from 5 in meeting 1"));
 }
 
 TEST_F(RouteTest, APrimaryThatIsHeardBeforeItsLinkIsKnownIsAskedOnceItIs) {
@@ -555,6 +560,19 @@ TEST_F(RouteTest, APrimaryThatIsNotSureIsAskedAgainUntilPatienceIsOver) {
   EXPECT_EQ(refused(), 0) << "Publishing is another matter.";
 }
 
+TEST_F(RouteTest, WhileAPrimaryIsNotSureItIsAskedNothingElseForAMomentEither) {
+  given_a_remote_primary();
+  read(5);
+  says("bee", NotSureParcel{std::uint64_t{1}});
+  link("bee");
+  read(6);
+  EXPECT_THAT(link("bee"), IsEmpty());
+  publish(1);
+  EXPECT_THAT(link("bee"), ElementsAre("publish 1 on way 1 in meeting 1")) << "For this it need not be sure.";
+  pass(20ms);
+  EXPECT_THAT(link("bee"), ElementsAre("question 2: read from 5 in meeting 1", "question 3: read from 6 in meeting 1"));
+}
+
 TEST_F(RouteTest, AnAnswerOfAPrimaryThatWasNotSureMakesPatienceNew) {
   given_a_remote_primary();
   const auto not_sure_for_600ms = [&](std::uint64_t question) {
@@ -673,6 +691,24 @@ TEST_F(RouteTest, AnotherPrimaryIsGivenASecondOfItsOwn) {
   EXPECT_EQ(refused(), 0);
   says("cat", PrimaryHereParcel{});
   EXPECT_THAT(link("cat"), ElementsAre("publish 1 on way 1 in meeting 1"));
+}
+
+TEST_F(RouteTest, NothingWaitsForLongerThanASecondThoughPrimariesComeAndGo) {
+  meet("bee");
+  meet("cat");
+  is_primary("bee");
+  pass_slowly(100ms);
+  publish(1);
+  read(5);
+  for (const auto* primary : {"cat", "bee", "cat"}) {
+    pass_slowly(300ms);
+    is_primary(primary);
+  }
+  EXPECT_EQ(refused(), 0);
+  EXPECT_THAT(answered(), IsEmpty());
+  pass_slowly(150ms);
+  EXPECT_EQ(refused(), 1);
+  EXPECT_THAT(answered(), ElementsAre("read 5: unavailable"));
 }
 
 TEST_F(RouteTest, WithoutAnyRecordThingsWaitAndAreRefusedAsWell) {
