@@ -159,10 +159,10 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
 
   // --- What is asked.
 
-  void propose(PartitionId partition, cluster::Proposal proposal) {
+  void propose(PartitionId partition, const cluster::Proposal& proposal) {
     if (!replicas) return;  // The node ends.
     const auto number = proposal.number;
-    tasks.add(membership.swap(partition, proposal.based_on, std::move(proposal.record))
+    tasks.add(membership.swap(partition, proposal.based_on, proposal.record)
                   .then([this, partition, number](const cluster::SwapOutcome& outcome) {
                     if (!replicas) return;
                     caf::anon_send((*replicas)[partition.value],
@@ -171,14 +171,14 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
                   }));
   }
 
-  void set_draining(NodeName node, std::optional<cluster::Drain> drain, std::function<void(Result<void>)> answer) {
+  void set_draining(const NodeName& node, std::optional<cluster::Drain> drain,
+                    std::function<void(Result<void>)> answer) {
     // A mark would wait for a node that was never meant.
     if (drain && membership.view().find_member(node) == nullptr)
       return answer(Error{ErrorCode::NOT_FOUND, "no member of the cluster is called '" + node + "'"});
-    tasks.add(
-        membership.set_draining(std::move(node), drain).then([answer = std::move(answer)](const Result<void>& done) {
-          answer(done);
-        }));
+    tasks.add(membership.set_draining(node, drain).then([answer = std::move(answer)](const Result<void>& done) {
+      answer(done);
+    }));
   }
 
   ClusterDescription describe() const {

@@ -18,7 +18,7 @@ Edge::Edge(caf::actor_system& actor_system, Partitions all_partitions, Catalogue
       partitions(std::move(all_partitions)),
       catalogue(std::move(behaviours)),
       limits(runtime_limits),
-      edge_limits(own_limits),
+      edge_limits(std::move(own_limits)),
       inbox(std::move(jobs)),
       reading_turns(system.spawn(actors::reading_turns, partitions->size())),
       timer(clock),

@@ -64,8 +64,9 @@ kj::Promise<std::vector<runtime::ItemRefusal>> Feed::start(std::vector<std::pair
   start_.emplace(Start{kj::mv(answered.fulfiller), follows.size(), {}});
   BeginFollows order;
   order.follows.reserve(follows.size());
-  for (auto& [entity, from] : follows)
-    order.follows.push_back({static_cast<std::uint32_t>(order.follows.size()), std::move(entity), {.offset = from}});
+  for (auto& follow : follows)
+    order.follows.push_back(
+        {static_cast<std::uint32_t>(order.follows.size()), std::move(follow.first), {.offset = follow.second}});
   caf::anon_send(session_, std::move(order));
   return kj::mv(answered.promise);
 }

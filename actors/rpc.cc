@@ -255,7 +255,7 @@ class GatewayServer final : public wire::Gateway::Server {
     }
     const auto params = context.getParams();
     return edge_
-        .ask<bool>([&](std::function<void(Result<bool>)> answer) {
+        .ask<bool>([&](const std::function<void(Result<bool>)>& answer) {
           edge_.cluster->set_draining(
               std::string(view(params.getNode())), drain_of(params.getDrain()),
               [answer](const Result<void>& done) { answer(done ? Result<bool>(true) : Result<bool>(done.error())); });

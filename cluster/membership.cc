@@ -178,7 +178,7 @@ kj::Promise<void> Membership::leave() {
   return etcd_.revoke_lease(lease).ignoreResult();
 }
 
-kj::Promise<SwapOutcome> Membership::swap(PartitionId partition, Revision expected, PartitionRecord record) {
+kj::Promise<SwapOutcome> Membership::swap(PartitionId partition, Revision expected, const PartitionRecord& record) {
   const auto key = view_.keys().partition(partition);
   auto value = encode(record);
   if (!belongs_here())
@@ -196,11 +196,11 @@ kj::Promise<SwapOutcome> Membership::swap(PartitionId partition, Revision expect
   });
 }
 
-kj::Promise<Result<void>> Membership::set_draining(NodeName node, std::optional<Drain> drain) {
+kj::Promise<Result<void>> Membership::set_draining(const NodeName& node, std::optional<Drain> drain) {
   const auto key = view_.keys().draining(node);
   const std::string mark = !drain ? "" : *drain == Drain::kAll ? "all" : "primaries";
   auto written = drain ? etcd_.put(key, mark) : etcd_.erase(key);
-  return written.then([this, key, mark](WriteOutcome outcome) -> Result<void> {
+  return written.then([this, key, mark](const WriteOutcome& outcome) -> Result<void> {
     if (outcome.unanswered()) return outcome.error;
     // Known before the watch tells of it: who has it answered asks next how far the draining is.
     if (!mark.empty()) tell(view_.apply(EtcdEntry{key, mark, outcome.revision, 0}));
@@ -242,7 +242,8 @@ std::vector<std::string> Membership::problems() const {
     problems.push_back(registration_trouble_.empty() ? "this node is not registered" : registration_trouble_);
   if (view_.revision() > 0 && !belongs_here())
     problems.push_back("the cluster in etcd is not the one this node belongs to (" + options_.cluster_id + ")");
-  for (const auto& [key, why] : view_.unreadable()) problems.push_back("etcd's " + key + " cannot be read: " + why);
+  for (const auto& [key, why] : view_.unreadable())
+    problems.push_back(std::string("etcd's ").append(key).append(" cannot be read: ").append(why));
   return problems;
 }
 

@@ -67,10 +67,10 @@ class Membership {
 
   // Puts `record` in the place of the one whose revision is `expected` (0: there is none yet). The view knows the outcome
   // when this resolves; OnChange is not called for it.
-  kj::Promise<SwapOutcome> swap(PartitionId partition, Revision expected, PartitionRecord record);
+  kj::Promise<SwapOutcome> swap(PartitionId partition, Revision expected, const PartitionRecord& record);
 
   // Marks `node`, which may be another one, as draining, or no longer.
-  kj::Promise<Result<void>> set_draining(NodeName node, std::optional<Drain> drain);
+  kj::Promise<Result<void>> set_draining(const NodeName& node, std::optional<Drain> drain);
 
   // Takes the controller's key if nobody has it; as for swap(), OnChange is not called for it. True if this node has it, as far as is known, under its present lease.
   kj::Promise<bool> become_controller();

@@ -116,7 +116,7 @@ std::string_view encode_mailbox_record(std::span<const Event* const> events) {
     bytes_max += kEventBytesMax + event->producer.stored().size() + event->type.size() + event->payload.size();
   thread_local std::unique_ptr<char[]> buffer;
   thread_local std::size_t buffer_bytes = 0;
-  if (bytes_max > buffer_bytes || buffer_bytes > kBufferKept) {
+  if (buffer == nullptr || bytes_max > buffer_bytes || buffer_bytes > kBufferKept) {
     buffer_bytes = bytes_max;
     buffer.reset(new char[buffer_bytes]);
   }
