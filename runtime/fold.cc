@@ -144,7 +144,8 @@ Result<Fold::Outcome> Fold::step(std::size_t events_max) {
     }
     page_ = taken == page_.events.size() ? EventSlice{} : page_.from(page_.first + taken);
   }
-  if (folded_ - snapshot_offset_ >= options_.limits.events_per_snapshot && !pending_snapshot_ && outbox_.empty()) {
+  if (folded_ - snapshot_offset_ >= options_.limits.events_per_snapshot && folded_ >= counters_from_ &&
+      !pending_snapshot_ && outbox_.empty()) {
     pending_snapshot_ = snapshot_now();
     snapshot_offset_ = folded_;
   }

@@ -120,7 +120,8 @@ class Fold {
   std::vector<Target> targets_;  // By partition.
 
   Offset known_acknowledged_ = 0;  // From the stored cursor: emissions up to here are not sent again.
-  Offset counters_from_ = 0;       // A rebuild for a new behaviour version keeps the stored counters up to here.
+  // Up to here a rebuild for a new behaviour version keeps the stored counters, and saves nothing.
+  Offset counters_from_ = 0;
   Offset on_disk_ = 0;             // May be read up to here.
   Offset named_ = 0;               // The last event that is on disk or handed.
   std::deque<EventSlice> handed_;  // What follows, in memory.

@@ -473,5 +473,34 @@ TEST(Partition, P5ANewBehaviourVersionIsComputedFromHistoryWithoutRepeatingEmiss
   EXPECT_THAT(outcome->emissions, IsEmpty());
 }
 
+// Goal: a rebuild that is interrupted begins again, rather than at a state with the emission counters of a later one: what comes
+// after would have numbers that its targets wait for in vain.
+TEST(Partition, P5ARebuildSavesNothingBeforeItIsWhereTheOldSnapshotWas) {
+  // Given a hub that has emitted, with a snapshot at its end.
+  Limits limits;
+  limits.events_per_snapshot = 10;
+  OnePartition node(limits, 1);
+  for (Sequence s = 1; s <= 55; ++s) node.add("counter/a", s, s, "ada");
+  node.settle();
+  node.rest_idle_hubs();
+  node.pass_time(std::chrono::seconds(12));
+  // When a newer version computes it anew, in steps.
+  auto fold = Fold::open({EntityId::trusted("counter/a"), 1, limits}, testing::counter_behaviour(2), node.store());
+  ASSERT_TRUE(fold.ok());
+  fold->catch_up(55);
+  std::vector<Snapshot> saved;
+  for (bool more = true; more;) {
+    const auto outcome = fold->step(7);
+    ASSERT_TRUE(outcome.ok());
+    more = outcome->more;
+    if (outcome->snapshot) saved.push_back(*outcome->snapshot);
+  }
+  // Then it saves its state at the end.
+  if (const auto snapshot = fold->final_snapshot()) saved.push_back(*snapshot);
+  ASSERT_THAT(saved, SizeIs(1));
+  EXPECT_EQ(saved[0].offset, 55u);
+  EXPECT_EQ(saved[0].emissions.at(0).sequence, 55u);
+}
+
 }  // namespace
 }  // namespace carillon::runtime
