@@ -13,10 +13,15 @@ namespace {
 
 using Self = caf::stateful_actor<HubActorState>*;
 
+constexpr std::chrono::seconds kSaysWhyFor{2};
+
+// Whoever asks in the next moments is told why.
 void give_up(Self self, const Error& error) {
   spdlog::error("hub {} cannot go on and will be started anew: {}", self->state.options->fold.hub.text(),
                 to_string(error));
-  self->quit(caf::exit_reason::user_shutdown);
+  self->state.fold.reset();
+  self->state.problem = error;
+  self->delayed_send(self, kSaysWhyFor, Dismiss{});
 }
 
 void rest_if_idle(Self self) {
@@ -75,7 +80,8 @@ void rest_due(Self self) {
 void inspect(Self self, const InspectHub& request) {
   const auto& fold = self->state.fold;
   if (!fold)
-    return request.answer(Error{ErrorCode::UNAVAILABLE, "the hub is being started anew; try again in a moment"});
+    return request.answer(self->state.problem.value_or(
+        Error{ErrorCode::UNAVAILABLE, "the hub is being started anew; try again in a moment"}));
   request.answer(InspectHub::Answer{fold->cursor(), fold->state_json(), fold->behaviour_version()});
 }
 
@@ -88,12 +94,12 @@ caf::behavior hub(Self self, HubOptions options, std::shared_ptr<const runtime::
   state.storage = std::move(storage);
   state.partition = std::move(partition);
   auto opened = runtime::Fold::open(state.options->fold, state.options->behaviour, *state.storage);
-  if (!opened) {
+  if (opened) {
+    state.fold.emplace(std::move(*opened));
+    self->delayed_send(self, state.options->fold.limits.passivate_after, RestDue{});
+  } else {
     give_up(self, opened.error());
-    return {};
   }
-  state.fold.emplace(std::move(*opened));
-  self->delayed_send(self, state.options->fold.limits.passivate_after, RestDue{});
   return {
       [=](FeedHub& feed) {
         if (!self->state.fold) return;
@@ -117,6 +123,7 @@ caf::behavior hub(Self self, HubOptions options, std::shared_ptr<const runtime::
       },
       [=](RestDue) { rest_due(self); },
       [=](RestSoon) {
+        if (self->state.problem) return self->quit();
         self->state.rest_soon = true;
         rest_if_idle(self);
       },

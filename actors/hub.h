@@ -27,6 +27,7 @@ struct HubActorState {
   std::optional<HubOptions> options;
   std::shared_ptr<const runtime::Storage> storage;
   caf::actor partition;  // Spawned this hub; starts another one if it dies.
+  std::optional<Error> problem;  // Why there is no fold.
   std::optional<Offset> reported;
   std::size_t events_per_step = 16;  // By what the last step took.
   bool continuing = false;           // A ContinueDue is on its way.

@@ -243,7 +243,7 @@ void inspect_hub(Self self, const InspectHub& request) {
   // Not woken: it waits for a retry.
   std::erase_if(state.inspections, [&](const InspectHub& inspection) {
     if (!(inspection.hub == request.hub)) return false;
-    inspection.answer(Error{ErrorCode::UNAVAILABLE, "the hub waits to try a failed event again; try in a moment"});
+    inspection.answer(Error{ErrorCode::UNAVAILABLE, "the hub waits to be started anew; try again in a moment"});
     return true;
   });
 }
