@@ -121,7 +121,10 @@ Result<void> ClusterNode::join(const std::string& rpc, const std::string& http) 
     cluster::Replica::Options replica_options{
         {p}, {options_.node, format.store_id}, cluster_format.min_in_sync, options_.timeouts, options_.replica_limits};
     PartitionOptions partition_options{
-        {{p}, format.partitions, node_options_.catalogue, node_options_.limits, false}, store_, journal_, {}};
+        {{p}, format.partitions, node_options_.catalogue, node_options_.limits, node_options_.retention, false},
+        store_,
+        journal_,
+        {}};
     replicas->push_back(system_->spawn(replica, ReplicaOptions{std::move(replica_options), std::move(partition_options),
                                                                journal_, standings_, coordinator_->proposing()}));
   }

@@ -26,7 +26,7 @@ struct HubActorState {
   std::optional<runtime::Fold> fold;  // Every decision: state, cursor, emissions not yet acknowledged.
   std::optional<HubOptions> options;
   std::shared_ptr<const runtime::Storage> storage;
-  caf::actor partition;  // Spawned this hub; starts another one if it dies.
+  caf::actor partition;          // Spawned this hub; starts another one if it dies.
   std::optional<Error> problem;  // Why there is no fold.
   std::optional<Offset> reported;
   std::size_t events_per_step = 16;  // By what the last step took.

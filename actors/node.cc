@@ -24,7 +24,7 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
   auto actors = std::make_shared<std::vector<caf::actor>>();
   for (std::uint16_t p = 0; p < partitions; ++p) {
     PartitionOptions partition_options{
-        {{p}, partitions, options.catalogue, options.limits, true},
+        {{p}, partitions, options.catalogue, options.limits, options.retention, true},
         node->store_,
         node->journal_,
         [reloaded = node->reloaded_](PartitionId id, std::uint64_t life) { (*reloaded)(id, life); }};

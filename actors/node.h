@@ -9,6 +9,7 @@
 
 #include "actors/journal.h"
 #include "actors/messages.h"
+#include "runtime/retention.h"
 #include "runtime/store.h"
 
 namespace carillon::actors {
@@ -16,6 +17,7 @@ namespace carillon::actors {
 struct NodeOptions {
   runtime::StoreOptions store;
   runtime::Limits limits;
+  runtime::RetentionTable retention;
   Catalogue catalogue;
   JournalOptions journal;
   std::size_t threads = 2;  // Of CAF's scheduler; the journal and the gateway have their own.

@@ -165,6 +165,7 @@ int serve(const ServeOptions& given) {
   auto edge_limits = options.edge_limits;
   share_files(node_options.store, edge_limits);
   node_options.limits = options.limits;
+  node_options.retention = options.retention;
   node_options.catalogue = options.catalogue;
   if (options.cluster) return serve_in_cluster(options, std::move(node_options), edge_limits, signals);
   return serve_alone(options, std::move(node_options), edge_limits, signals);

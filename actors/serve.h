@@ -12,6 +12,7 @@
 #include "actors/edge.h"
 #include "runtime/behaviour.h"
 #include "runtime/limits.h"
+#include "runtime/retention.h"
 
 namespace carillon::actors {
 
@@ -23,6 +24,7 @@ struct ServeOptions {
   std::filesystem::path ready_file;          // Empty: none. Written when ready: {"rpc": HOST:PORT, "http": HOST:PORT}.
   std::uint16_t partitions = 8;
   runtime::Limits limits;
+  runtime::RetentionTable retention;
   EdgeLimits edge_limits;
   AccessOptions access;
   Catalogue catalogue;

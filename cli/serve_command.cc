@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string>
 
+#include "actors/built_in.h"
 #include "actors/origin.h"
 #include "actors/serve.h"
 #include "cli/config_file.h"
@@ -31,7 +32,6 @@ void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& 
   add("--payload-bytes-max", limits.payload_bytes_max, "largest payload that a client may publish");
   add("--batch-events-max", limits.batch_events_max, "most events in one publish call");
   add("--retries", limits.retries, "how often a failing event is tried again before it goes to the dead letters");
-  add("--notifications-kept", limits.notifications_kept, "how many notifications a player stream keeps");
   add("--active-hubs-max", limits.active_hubs_max, "hubs in memory per partition; more wait on disk");
   add("--mailboxes-cached", limits.mailboxes_cached, "mailboxes remembered per partition");
   add("--windows-cached", limits.windows_cached, "producer windows remembered per partition");
@@ -71,6 +71,28 @@ void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& 
   add_time("--websocket-idle-timeout", edge.socket_idle_timeout, "and closed, when it still says nothing");
   add_time("--request-within", edge.request_within, "how long the header or body of an HTTP request may take");
   add_time("--presence-grace", edge.presence_grace, "until a player whose connection is lost is told to have left");
+}
+
+// The kinds that the node will have.
+std::vector<std::string> kinds_of(const Catalogue& installed) {
+  const auto all = actors::with_built_in_behaviours(installed);
+  return all ? all->kinds() : installed.kinds();
+}
+
+void add_retention(CLI::App& command, runtime::RetentionTable& retention, const Catalogue& installed) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--retain",
+          [&retention, kinds = kinds_of(installed)](const std::vector<std::string>& given) {
+            for (const auto& settings : given)
+              if (auto taken = retention.take_in(settings, kinds); !taken)
+                throw CLI::ValidationError("--retain", taken.error().message);
+          },
+          "what the mailboxes of a kind keep; once for each kind, or several with spaces in between; others keep `all`")
+      ->allow_extra_args(false)
+      ->type_name("KIND=EVENTS[,DAYSd]")
+      ->default_str(retention.text())
+      ->group("Limits");
 }
 
 struct ServeCommand {
@@ -205,6 +227,7 @@ void add_serve_command(CLI::App& app, Action& action, Catalogue catalogue) {
   add_access_options(command, options->access);
   add_cluster_options(command, *serve_command);
   add_limits(command, options->limits, options->edge_limits);
+  add_retention(command, options->retention, options->catalogue);
   add_examples(command,
                "  carillon serve --data ./data\n"
                "  carillon serve --data /var/lib/carillon --listen 127.0.0.1:0 --http 127.0.0.1:0 --ready-file ready\n"

@@ -53,7 +53,7 @@ struct Snapshot {
   # The last event that is folded in.
 
   behaviourVersion @1 :UInt32;
-  # Whose state this is; another version rebuilds from history.
+  # Whose state this is; another version rebuilds from history, as long as all of it is there.
 
   state @2 :Text;
   # JSON.
@@ -70,7 +70,8 @@ struct Cursor {
 }
 
 struct DeadLetter {
-  # An event that its hub skips for ever. The key holds entity and offset; the event stands in the mailbox.
+  # An event that its hub skips for ever. The key holds entity and offset; the event stands in the mailbox. Goes when it is settled
+  # and retention has cut the mailbox behind it.
 
   reason @0 :Text;
   # What the handler said at the last attempt.
@@ -80,6 +81,9 @@ struct DeadLetter {
 
   settled @2 :Bool;
   # True once an operator has redriven or discarded it: no longer shown, still skipped by every replay (P5).
+
+  event @3 :Data;
+  # A mailbox record with this one event, since retention has cut the mailbox behind it. Empty as long as it stands there.
 }
 
 struct Reminder {

@@ -67,6 +67,10 @@ Result<void> Catalogue::add(Behaviour behaviour, Publishers publishers) {
   if (kind == kPlayerKind) return Error{ErrorCode::MALFORMED, "the kind player is built in; choose another name"};
   if (behaviour.version() == 0)
     return Error{ErrorCode::MALFORMED, "versions of behaviours count from 1; that of " + kind + " is 0"};
+  if (behaviour.snapshots_since() == 0 || behaviour.snapshots_since() > behaviour.version())
+    return Error{ErrorCode::MALFORMED, "kind " + kind + " reads snapshots since version " +
+                                           std::to_string(behaviour.snapshots_since()) +
+                                           "; that is one from 1 to its own, " + std::to_string(behaviour.version())};
   const auto& types = behaviour.types();
   for (auto type = types.begin(); type != types.end(); ++type)
     if (std::find(types.begin(), type, *type) != type)

@@ -157,6 +157,8 @@ class Behaviour {
 
   const std::string& kind() const { return definition_->kind; }
   std::uint32_t version() const { return definition_->version; }
+  // The oldest version whose snapshots it reads.
+  std::uint32_t snapshots_since() const { return definition_->snapshots_since; }
   // The handled event types, in the order of the `.on<…>()`.
   const std::vector<std::string_view>& types() const { return definition_->types; }
   bool handles(std::string_view type) const { return definition_->place_of(type) < definition_->types.size(); }
@@ -174,6 +176,7 @@ class Behaviour {
 
     std::string kind;
     std::uint32_t version = 0;
+    std::uint32_t snapshots_since = 0;
     std::vector<std::string_view> types;  // Views of kType constants.
   };
 
@@ -188,8 +191,8 @@ enum class Publishers { kClients, kNodes };
 // The behaviours that a program has installed, by kind.
 class Catalogue {
  public:
-  // MALFORMED when the kind's name is not `[a-z][a-z0-9_-]{0,31}`, is taken or is "player", when the version is 0 or
-  // two handlers share a type.
+  // MALFORMED when the kind's name is not `[a-z][a-z0-9_-]{0,31}`, is taken or is "player", when the version is 0,
+  // when it reads snapshots since 0 or a later version, or when two handlers share a type.
   Result<void> add(Behaviour behaviour, Publishers publishers = Publishers::kClients);
 
   // Null when no such kind is installed. Valid as long as the catalogue.
@@ -286,7 +289,14 @@ class BehaviourOf {
  public:
   BehaviourOf(std::string_view kind, std::uint32_t version) {
     definition_.kind = kind;
-    definition_.version = version;
+    definition_.version = definition_.snapshots_since = version;
+  }
+
+  // Snapshots of the versions from `oldest` on may be read as this State as well, as its fields say. Another version's state is
+  // computed anew from the hub's history instead, as long as all of it is there; where retention has cut it, this is the only way on.
+  BehaviourOf& reads_snapshots_since(std::uint32_t oldest) {
+    definition_.snapshots_since = oldest;
+    return *this;
   }
 
   template <class Event>

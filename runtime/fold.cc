@@ -25,21 +25,18 @@ Result<void> Fold::load() {
   const auto& hub = options_.hub;
   const auto stored = storage_->get(entity_key(home(), Tag::kSnapshot, hub));
   if (!stored) return stored.error();
+  std::optional<Snapshot> snapshot;
   if (*stored) {
-    const auto snapshot = decode_snapshot(**stored);
-    if (!snapshot) return snapshot.error();
+    auto decoded = decode_snapshot(**stored);
+    if (!decoded) return decoded.error();
+    snapshot = std::move(*decoded);
     for (const auto& counter : snapshot->emissions)
       if (counter.partition.value < targets_.size())
         targets_[counter.partition.value] = {counter.sequence, counter.sequence};
-    if (snapshot->behaviour_version == behaviour_.version()) {
-      if (auto decoded = state_->decode(snapshot->state); !decoded)
-        return Error{ErrorCode::UNAVAILABLE, "the snapshot of " + hub.text() + " does not fit its behaviour (" +
-                                                 decoded.error().message + "): raise the behaviour's version"};
-      folded_ = named_ = snapshot_offset_ = snapshot->offset;
-    }
     known_acknowledged_ = snapshot->offset;
     counters_from_ = snapshot->offset;
   }
+  if (auto begun = begin(snapshot); !begun) return begun;
   const auto cursor = storage_->get(entity_key(home(), Tag::kCursor, hub));
   if (!cursor) return cursor.error();
   if (*cursor) {
@@ -52,6 +49,34 @@ Result<void> Fold::load() {
                           if (const auto parsed = parse_entity_key(key)) dead_.insert(parsed->offset);
                           return true;
                         });
+}
+
+// With the snapshot's state, if it is of the behaviour's version. Otherwise the hub is computed anew from its first event; when that is
+// gone, with another version's state, if the behaviour reads it. Never from the middle.
+Result<void> Fold::begin(const std::optional<Snapshot>& snapshot) {
+  const auto fail = [this](const std::string& why) {
+    return Error{ErrorCode::UNAVAILABLE, options_.hub.text() + " cannot be computed: " + why};
+  };
+  const auto version_of = [](std::uint32_t version) { return "version " + std::to_string(version); };
+  const bool own = snapshot && snapshot->behaviour_version == behaviour_.version();
+  std::string advice = "raise the behaviour's version";
+  if (!own) {
+    const auto first = first_of_mailbox(*storage_, home(), options_.hub);
+    if (!first) return first.error();
+    if (*first <= 1) return {};
+    const auto gone = "its events before " + std::to_string(*first) + " are gone by retention";
+    if (!snapshot) return fail(gone + ", and it has no snapshot; run `carillon verify`");
+    const auto theirs = snapshot->behaviour_version;
+    advice = gone + "; install a behaviour that reads snapshots of " + version_of(theirs);
+    if (theirs < behaviour_.snapshots_since() || theirs > behaviour_.version())
+      return fail("its snapshot is of " + version_of(theirs) + " of its behaviour, which " +
+                  version_of(behaviour_.version()) + " does not read, and " + advice);
+  }
+  if (auto decoded = state_->decode(snapshot->state); !decoded)
+    return fail("its snapshot does not fit its behaviour (" + decoded.error().message + "): " + advice);
+  folded_ = named_ = snapshot->offset;
+  if (own) snapshot_offset_ = snapshot->offset;  // Another version's is replaced soon.
+  return {};
 }
 
 void Fold::catch_up(Offset until) {
@@ -111,6 +136,11 @@ Result<bool> Fold::refill() {
   if (folded_ < on_disk_) {
     auto run = read_mailbox(*storage_, home(), options_.hub, folded_ + 1,
                             {options_.limits.page_events_max, options_.limits.page_bytes_max});
+    if (!run && run.error().code == ErrorCode::TRUNCATED)
+      return Error{ErrorCode::UNAVAILABLE, "the mailbox of " + options_.hub.text() + " begins at " +
+                                               std::to_string(run.error().first_offset) +
+                                               ", and no snapshot of it reaches further than " +
+                                               std::to_string(folded_) + "; run `carillon verify`"};
     if (!run) return run.error();
     const auto allowed = on_disk_ - folded_;
     if (run->events.size() > allowed)

@@ -49,7 +49,8 @@ class Fold {
     Limits limits;
   };
 
-  // Reads snapshot, cursor and dead letters; the events themselves are read later, by steps.
+  // Reads snapshot, cursor and dead letters; the events themselves are read later, by steps. UNAVAILABLE when they cannot be read,
+  // or when the behaviour reads neither this snapshot nor, because retention has cut it, the history from its beginning.
   static Result<Fold> open(Options options, const Behaviour& behaviour, const Storage& storage);
 
   // Everything up to `until` is committed and can be read from disk. Before any `hand` beyond it.
@@ -101,6 +102,7 @@ class Fold {
 
   Fold(Options options, const Behaviour& behaviour, const Storage& storage);
   Result<void> load();
+  Result<void> begin(const std::optional<Snapshot>& snapshot);
   Result<bool> refill();
   std::optional<Failure> fold_one(const Event& event, Offset offset);
   void number(Effects effects, const Event& cause, Offset offset);

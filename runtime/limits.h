@@ -36,9 +36,7 @@ struct Limits {
   std::size_t page_events_max = 1'000;
   std::size_t page_bytes_max = 1024 * 1024;
 
-  // Retention of player streams, and how long a client's window is remembered (the deduplication horizon of P2).
-  std::uint64_t notifications_kept = 10'000;
-  std::chrono::hours notification_age_max{30 * 24};
+  // How long a client's window is remembered (the deduplication horizon of P2). What mailboxes keep: runtime/retention.h.
   std::chrono::hours deduplication_horizon{7 * 24};
 };
 

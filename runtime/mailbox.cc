@@ -52,17 +52,23 @@ Result<Offset> last_of_mailbox(const Storage& storage, PartitionId partition, co
   return last;
 }
 
-Result<Extent> extent_of_mailbox(const Storage& storage, PartitionId partition, const EntityId& entity) {
-  const auto last = last_of_mailbox(storage, partition, entity);
-  if (!last) return last.error();
-  Extent extent{*last + 1, *last};
+Result<Offset> first_of_mailbox(const Storage& storage, PartitionId partition, const EntityId& entity) {
+  Offset first = 0;
   const auto scanned = storage.scan(entity_key(partition, Tag::kMailbox, entity),
                                     entity_end(partition, Tag::kMailbox, entity), [&](auto key, auto) {
-                                      if (const auto parsed = parse_entity_key(key)) extent.first = parsed->offset;
+                                      if (const auto parsed = parse_entity_key(key)) first = parsed->offset;
                                       return false;
                                     });
   if (!scanned) return scanned.error();
-  return extent;
+  return first;
+}
+
+Result<Extent> extent_of_mailbox(const Storage& storage, PartitionId partition, const EntityId& entity) {
+  const auto last = last_of_mailbox(storage, partition, entity);
+  if (!last) return last.error();
+  const auto first = first_of_mailbox(storage, partition, entity);
+  if (!first) return first.error();
+  return Extent{*first == 0 ? *last + 1 : *first, *last};
 }
 
 Result<EventRun> read_mailbox(const Storage& storage, PartitionId partition, const EntityId& entity, Offset from,

@@ -26,9 +26,12 @@ EventSlice slice_of(EventRun run);
 struct Extent {
   Offset first = 1;
   Offset last = 0;
+
+  std::uint64_t size() const { return last < first ? 0 : last - first + 1; }
 };
 Result<Extent> extent_of_mailbox(const Storage& storage, PartitionId partition, const EntityId& entity);
-// The last offset only; one seek instead of two.
+// One of the two only, 0 when it is empty; one seek instead of two.
+Result<Offset> first_of_mailbox(const Storage& storage, PartitionId partition, const EntityId& entity);
 Result<Offset> last_of_mailbox(const Storage& storage, PartitionId partition, const EntityId& entity);
 
 struct PageLimits {

@@ -28,6 +28,9 @@ enum class Mutation {
   kPassOnAnything,         // A subscription passes on events that are not next.
   kLetOvertake,            // What follows a refused event is admitted.
   kTrimOneTooMany,         // Retention drops a record that is still wanted.
+  kCutBeyondSnapshot,      // Retention cuts a hub's mailbox behind what recovery begins at.
+  kSnapshotGoesBack,       // A snapshot takes the place of a later one, behind which the mailbox may be cut.
+  kForgetDeadEvent,        // Retention cuts a mailbox and leaves a dead letter without its event.
   kRemindEarly,            // A reminder comes before it is due.
   kRemindTwice,            // A reminder may come again while the end of it is not durable yet.
   kForgetReminder,         // Reminders that were set since the partition was opened are not looked for.

@@ -24,6 +24,14 @@ constexpr std::size_t kRemindersPerCommit = 256;
 constexpr UnixMs kSweepIntervalMs = 1'000;
 constexpr UnixMs kUnreadableRetryMs = 2'000;
 
+// All of a mailbox record.
+bool is_old(std::string_view record, const Retention& retention, UnixMs now) {
+  if (!retention.age) return false;
+  const auto events = decode_mailbox_record(record);
+  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(*retention.age);
+  return events && events->back().accepted_at_ms + age.count() < now;
+}
+
 }  // namespace
 
 // --- Opening.
@@ -102,6 +110,7 @@ Result<Partition::Mailbox*> Partition::mailbox(const EntityId& entity) {
   if (!last) return last.error();
   Mailbox loaded(entity);
   loaded.last = loaded.sealed = loaded.committed = *last;
+  loaded.retention = retention_of(entity);
   if (!entity.is_player() && *last > 0) {
     const auto marker = storage_->get(entity_key(id(), Tag::kUnfinished, entity));
     if (!marker) return marker.error();
@@ -360,15 +369,19 @@ void Partition::committed(UnixMs now) {
   for (auto& [mailbox, slice] : batch->appended) {
     mailbox->committed = slice.last();
     if (!mailbox->followers.empty() && !mutated(Mutation::kDeliverBeforeCommit)) deliver(*mailbox, slice);
-    if (is_hub(*mailbox)) {
-      feed(*mailbox);
-    } else if (mailbox->last > options_.limits.notifications_kept) {
-      trim(*mailbox);
-    }
+    if (is_hub(*mailbox)) feed(*mailbox);
+    if (mailbox->retention != nullptr && mailbox->committed > mailbox->retention->events && surplus(*mailbox) > 0)
+      trim(*mailbox, now);
     mailbox->in_flight = nullptr;
   }
   if (!mutated(Mutation::kForgetMarkerChange))  // With it, some of them are gone.
     for (auto* mailbox : batch->pinned) --mailbox->pins;
+  for (const auto& [hub, offset] : batch->snapshots) {
+    auto* mailbox = mailboxes_.find(hub);
+    if (mailbox == nullptr || !mailbox->hub.snapshot) continue;
+    mailbox->hub.snapshot_durable = offset;
+    trim(*mailbox, now);
+  }
   for (const auto& entity : batch->resume) {
     if (auto* mailbox = mailboxes_.find(entity)) {
       mailbox->hub.waits = false;
@@ -527,7 +540,7 @@ void Partition::report(HubReport report, UnixMs now) {
   hub.cursor = report.cursor;
   for (auto& [target, emissions] : report.emissions) outputs_.emissions[target.value].push_back(std::move(emissions));
   if (report.snapshot) {
-    save_snapshot(box->id, *report.snapshot);
+    save_snapshot(*box, *report.snapshot);
     hub.cursor_saved = std::max(hub.cursor_saved, report.snapshot->offset);
   }
   if (hub.cursor >= hub.cursor_saved + options_.limits.events_per_cursor) {
@@ -549,8 +562,38 @@ void Partition::report(HubReport report, UnixMs now) {
   if (!moves(*box)) feed(*box);
 }
 
-void Partition::save_snapshot(const EntityId& hub, const Snapshot& snapshot) {
-  open_->writes.put(entity_key(id(), Tag::kSnapshot, hub), encode(snapshot));
+// Never one before the last: a fold may have begun before that one was durable, and be behind it still.
+void Partition::save_snapshot(Mailbox& mailbox, const Snapshot& snapshot) {
+  if (mailbox.retention != nullptr) {
+    if (!know_snapshot(mailbox)) return;
+    if (snapshot.offset < *mailbox.hub.snapshot && !mutated(Mutation::kSnapshotGoesBack)) return;
+    mailbox.hub.snapshot = snapshot.offset;
+    open_->snapshots.emplace_back(mailbox.id, snapshot.offset);
+    pin(mailbox);
+  }
+  open_->writes.put(entity_key(id(), Tag::kSnapshot, mailbox.id), encode(snapshot));
+}
+
+// False when it cannot be read.
+bool Partition::know_snapshot(Mailbox& mailbox) {
+  auto& hub = mailbox.hub;
+  if (hub.snapshot) return true;
+  const auto stored = storage_->get(entity_key(id(), Tag::kSnapshot, mailbox.id));
+  if (!stored) return false;
+  if (!*stored) return hub.snapshot.emplace(0) == 0;
+  const auto snapshot = decode_snapshot(**stored);
+  if (!snapshot) return false;
+  hub.snapshot = snapshot->offset;
+  // Another version's may be of no use to this one, which then begins with the first event.
+  const auto* behaviour = options_.catalogue.find(mailbox.id.kind());
+  if (behaviour != nullptr && behaviour->version() == snapshot->behaviour_version)
+    hub.snapshot_durable = snapshot->offset;
+  return true;
+}
+
+void Partition::pin(Mailbox& mailbox) {
+  open_->pinned.push_back(&mailbox);
+  ++mailbox.pins;
 }
 
 void Partition::end_fold(Mailbox& mailbox) {
@@ -587,13 +630,12 @@ void Partition::rest(const EntityId& entity, std::uint64_t incarnation, Offset f
                      std::optional<Snapshot> snapshot) {
   auto* box = mailboxes_.find(entity);
   if (box == nullptr || !box->hub.active || box->hub.incarnation != incarnation || failed_) return;
-  if (snapshot) save_snapshot(entity, *snapshot);
+  if (snapshot) save_snapshot(*box, *snapshot);
   if (box->last != folded && !mutated(Mutation::kRemoveMarkerEarly)) return;  // New events are on their way to it.
   if (box->unfinished) {
     open_->writes.erase(entity_key(id(), Tag::kUnfinished, entity));
     open_->writes.put(entity_key(id(), Tag::kCursor, entity), encode_cursor(folded));
-    open_->pinned.push_back(box);
-    ++box->pins;
+    pin(*box);
     box->unfinished = false;
     box->hub.cursor_saved = folded;
   }
@@ -709,18 +751,32 @@ Result<std::vector<DeadLetterEntry>> Partition::dead_letters(const std::optional
       return false;
     }
     if (letter->settled) return true;
-    auto run = read_mailbox(*storage_, id(), parsed->entity, parsed->offset, {1, 1});
-    if (!run || run->events.empty()) {
-      failed =
-          run ? Error{ErrorCode::UNAVAILABLE, "a dead letter names an offset that does not exist", 0} : run.error();
+    auto event = event_of_dead_letter(parsed->entity, parsed->offset);
+    if (!event) {
+      failed = event.error();
       return false;
     }
-    entries.push_back({parsed->entity, parsed->offset, std::move(*letter), std::move(run->events.front())});
+    entries.push_back({parsed->entity, parsed->offset, std::move(*letter), std::move(*event)});
     return entries.size() < most;
   });
   if (!scanned) return scanned.error();
   if (failed) return *failed;
   return entries;
+}
+
+// In the mailbox, or in the letter once the mailbox is cut behind it: looked for in this order, for that may become durable meanwhile.
+Result<Event> Partition::event_of_dead_letter(const EntityId& entity, Offset offset) const {
+  auto run = read_mailbox(*storage_, id(), entity, offset, {1, 1});
+  if (run && !run->events.empty()) return std::move(run->events.front());
+  if (!run && run.error().code != ErrorCode::TRUNCATED) return run.error();
+  const auto stored = storage_->get(entity_key(id(), Tag::kDeadLetter, entity, offset));
+  if (!stored) return stored.error();
+  auto letter = *stored ? decode_dead_letter(**stored) : Result<DeadLetter>(DeadLetter());
+  if (!letter) return letter.error();
+  if (!letter->event)
+    return Error{ErrorCode::UNAVAILABLE, "the event of dead letter " + entity.text() + " " + std::to_string(offset) +
+                                             " is not there; run `carillon verify`"};
+  return std::move(*letter->event);
 }
 
 void Partition::redrive(const EntityId& entity, Offset offset, std::uint64_t call, UnixMs now) {
@@ -732,17 +788,17 @@ void Partition::redrive(const EntityId& entity, Offset offset, std::uint64_t cal
   if (!letter) return answer(letter.error());
   if (letter->settled || settling_.contains({entity, offset}))
     return answer({ErrorCode::NOT_FOUND, "no dead letter stands there; it may have been redriven or discarded"});
-  auto run = read_mailbox(*storage_, id(), entity, offset, {1, 1});
+  auto original = event_of_dead_letter(entity, offset);
   const auto box = mailbox(entity);
-  if (!run || run->events.empty() || !box)
-    return answer(!run ? run.error() : Error{ErrorCode::UNAVAILABLE, "the event cannot be read"});
+  if (!original || !box) return answer(original ? box.error() : original.error());
 
   // Once, without a window: the new event and the end of the dead letter are one commit.
-  auto& event = open_->own_events.emplace_back(std::move(run->events.front()));
+  auto& event = open_->own_events.emplace_back(std::move(*original));
   event.accepted_at_ms = now;
   event.redrive_of = offset;
   const auto new_offset = stage(**box, event);
   letter->settled = true;
+  letter->event.reset();
   open_->writes.put(entity_key(id(), Tag::kDeadLetter, entity, offset), encode(*letter));
   open_->settling.emplace_back(entity, offset);
   if (!mutated(Mutation::kRedriveTwice)) settling_.emplace(entity, offset);
@@ -760,6 +816,7 @@ void Partition::discard(const EntityId& entity, Offset offset, std::uint64_t cal
   if (letter->settled || settling_.contains({entity, offset}))
     return answer({ErrorCode::NOT_FOUND, "no dead letter stands there; it may have been redriven or discarded"});
   letter->settled = true;
+  letter->event.reset();
   open_->writes.put(key, encode(*letter));
   open_->worth_a_commit = true;
   open_->settling.emplace_back(entity, offset);
@@ -788,32 +845,110 @@ void Partition::tick(UnixMs now) {
   }
 }
 
-void Partition::trim(Mailbox& mailbox) {
-  const auto kept = options_.limits.notifications_kept;
+// --- Retention.
+
+const Retention* Partition::retention_of(const EntityId& entity) const {
+  if (!entity.is_player() && options_.catalogue.find(entity.kind()) == nullptr) return nullptr;
+  const auto& retention = options_.retention.of(entity.kind());
+  return retention.keeps_all() ? nullptr : &retention;
+}
+
+std::uint64_t Partition::surplus(Mailbox& mailbox) {
   if (mailbox.first == 0) {
     const auto extent = extent_of_mailbox(*storage_, id(), mailbox.id);
-    if (!extent) return;
+    if (!extent) return 0;
     mailbox.first = extent->first;
   }
-  // Not for every notification: an eighth more than what is kept may stand there.
-  if (mailbox.committed - mailbox.first < kept + kept / 8) return;
-  std::string previous;
+  return mailbox.retention->surplus(Extent{mailbox.first, mailbox.committed}.size());
+}
+
+// A hub's begins anew at its durable snapshot, all emissions up to which are acknowledged; a fold that began before that one was
+// durable reads on from where it is.
+Offset Partition::recovered_without(Mailbox& mailbox) {
+  const auto& hub = mailbox.hub;
+  if (!is_hub(mailbox) || mutated(Mutation::kCutBeyondSnapshot)) return mailbox.committed;
+  if (!know_snapshot(mailbox)) return 0;
+  return hub.active ? std::min(hub.snapshot_durable, hub.folded) : hub.snapshot_durable;
+}
+
+// Drops the records of which retention keeps nothing and recovery needs nothing, a bounded number in one batch. What cannot be read
+// is not trimmed; readers will say so.
+void Partition::trim(Mailbox& mailbox, UnixMs now) {
+  const auto& retention = *mailbox.retention;
+  // A record may go when the next one begins at or before these. The newest stays, so that the mailbox keeps its place.
+  const auto wanted = mailbox.first + surplus(mailbox) + (mutated(Mutation::kTrimOneTooMany) ? 1 : 0);
+  const auto until = std::min(recovered_without(mailbox) + 1, mailbox.committed);
+  if (mailbox.first == 0 || until <= mailbox.first) return;
+  std::vector<std::string> old;
+  Offset first = mailbox.first;
   const auto scanned = storage_->scan(entity_key(id(), Tag::kMailbox, mailbox.id, mailbox.first),
-                                      entity_end(id(), Tag::kMailbox, mailbox.id), [&](auto key, auto) {
+                                      entity_end(id(), Tag::kMailbox, mailbox.id), [&](auto key, auto value) {
                                         const auto parsed = parse_entity_key(key);
-                                        if (!parsed) return false;
-                                        // A record may go when the next one begins at or before the first to be kept.
-                                        if (!previous.empty()) {
-                                          const Offset extra = mutated(Mutation::kTrimOneTooMany) ? 1 : 0;
-                                          if (parsed->offset + kept > mailbox.committed + 1 + extra) return false;
-                                          open_->writes.erase(previous);
-                                          mailbox.first = parsed->offset;
-                                        }
-                                        previous = key;
+                                        const auto count = count_of_mailbox_record(value);
+                                        if (!parsed || !count || open_->is_cut_enough()) return false;
+                                        const auto next = parsed->offset + *count;
+                                        if (next > until || (next > wanted && !is_old(value, retention, now)))
+                                          return false;
+                                        old.emplace_back(key);
+                                        ++open_->cut;
+                                        open_->cut_bytes += value.size();
+                                        first = next;
                                         return true;
                                       });
-  (void)scanned;  // What cannot be read is not trimmed; readers will say so.
+  if (!scanned || old.empty() || !keep_dead_letters(mailbox, first)) return;
+  for (const auto& key : old) open_->writes.erase(key);
+  mailbox.first = first;
 }
+
+// Before the mailbox is cut there: open dead letters before `until` get their events, and those that are settled go, for no replay
+// comes by them again.
+Result<void> Partition::keep_dead_letters(const Mailbox& mailbox, Offset until) {
+  if (!is_hub(mailbox)) return {};
+  std::vector<std::pair<Offset, DeadLetter>> open;  // Without their events.
+  std::vector<std::string> settled;
+  Result<void> done;
+  const auto letter_key = [&](Offset offset) { return entity_key(id(), Tag::kDeadLetter, mailbox.id, offset); };
+  auto scanned = storage_->scan(letter_key(0), letter_key(until), [&](auto key, auto value) {
+    const auto parsed = parse_entity_key(key);
+    auto letter = decode_dead_letter(value);
+    if (!parsed || !letter) {
+      done = parsed ? letter.error() : parsed.error();
+      return false;
+    }
+    if (settling_.contains({mailbox.id, parsed->offset})) return true;  // The next cut finds it settled.
+    if (letter->settled)
+      settled.emplace_back(key);
+    else if (!letter->event && parsed->offset >= mailbox.first)  // Others got theirs by a cut that is under way.
+      open.emplace_back(parsed->offset, std::move(*letter));
+    return true;
+  });
+  if (!scanned || !done) return scanned ? done : scanned;
+
+  auto missing = open.begin();
+  const auto record_key = [&](Offset offset) { return entity_key(id(), Tag::kMailbox, mailbox.id, offset); };
+  scanned = storage_->scan(record_key(mailbox.first), record_key(until), [&](auto key, auto value) {
+    if (missing == open.end()) return false;
+    const auto parsed = parse_entity_key(key);
+    const auto count = count_of_mailbox_record(value);
+    if (!parsed || !count || missing->first < parsed->offset) return false;
+    const auto next = parsed->offset + *count;
+    if (missing->first >= next) return true;
+    auto events = decode_mailbox_record(value);
+    if (!events) return false;
+    for (; missing != open.end() && missing->first < next; ++missing)
+      missing->second.event = std::move((*events)[missing->first - parsed->offset]);
+    return true;
+  });
+  if (!scanned) return scanned;
+  if (missing != open.end())
+    return Error{ErrorCode::UNAVAILABLE, "the event of a dead letter of " + mailbox.id.text() + " cannot be read"};
+  if (!mutated(Mutation::kForgetDeadEvent))
+    for (const auto& [offset, letter] : open) open_->writes.put(letter_key(offset), encode(letter));
+  for (const auto& key : settled) open_->writes.erase(key);
+  return {};
+}
+
+// --- Sweeping.
 
 void Partition::sweep(UnixMs now) {
   if (now >= save_due_) {
@@ -851,40 +986,37 @@ void Partition::sweep_windows(UnixMs now) {
   }
 }
 
-// Forgets notifications that are older than retention allows; some streams at a time.
+// Applies retention to mailboxes that nothing comes to: some at a time, in turns.
 void Partition::sweep_mailboxes(UnixMs now) {
-  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(options_.limits.notification_age_max);
-  const auto players_begin = tag_prefix(id(), Tag::kMailbox).add(kPlayerKind).add_byte('/').text();
-  const auto players_end = tag_prefix(id(), Tag::kMailbox).add(kPlayerKind).add_byte('/' + 1).text();
-  auto at = sweep_mailboxes_at_.empty() ? players_begin : sweep_mailboxes_at_;
-  for (std::size_t streams = 0; streams < kSweepStep; ++streams) {
-    std::optional<EntityId> entity;
-    std::size_t erased = 0;
-    const auto scanned = storage_->scan(at, players_end, [&](auto key, auto value) {
-      const auto parsed = parse_entity_key(key);
-      if (!parsed || (entity && !(parsed->entity == *entity))) return false;
-      entity = parsed->entity;
-      const auto events = decode_mailbox_record(value);
-      // The newest record stays, so that the stream keeps its place.
-      const auto* box = mailboxes_.peek(parsed->entity);
-      if (!events || events->back().accepted_at_ms + age.count() >= now || erased == kSweepStep) return false;
-      const auto last = box != nullptr ? Result<Offset>(box->committed) : last_of_mailbox(*storage_, id(), *entity);
-      if (!last || parsed->offset + events->size() - 1 >= *last) return false;
-      open_->writes.erase(key);
-      ++erased;
-      return true;
+  auto at = sweep_mailboxes_at_.empty() ? tag_prefix(id(), Tag::kMailbox).text() : sweep_mailboxes_at_;
+  sweep_mailboxes_at_.clear();
+  for (std::size_t step = 0; step < kSweepStep; ++step) {
+    std::optional<EntityKey> found;
+    bool old = false;
+    const auto scanned = storage_->scan(at, tag_end(id(), Tag::kMailbox), [&](auto key, auto value) {
+      if (auto parsed = parse_entity_key(key)) found = std::move(*parsed);
+      const auto* retention = found ? retention_of(found->entity) : nullptr;
+      old = retention != nullptr && is_old(value, *retention, now);
+      return false;
     });
-    if (!scanned || !entity) {
-      sweep_mailboxes_at_.clear();
-      return;
+    if (!scanned || !found) return;
+    const auto& entity = found->entity;
+    const auto* retention = retention_of(entity);
+    if (retention == nullptr) {  // On to the next kind.
+      at = tag_prefix(id(), Tag::kMailbox).add(entity.kind()).add_byte('/' + 1).text();
+      continue;
     }
-    if (erased > 0)
-      if (auto* box = mailboxes_.find(*entity)) box->first = 0;
-    if (erased == kSweepStep) {
-      sweep_mailboxes_at_ = entity_key(id(), Tag::kMailbox, *entity).text();
-      return;
+    // It need not be in memory for that.
+    const auto* cached = mailboxes_.peek(entity);
+    const auto last = cached != nullptr ? Result<Offset>(cached->committed) : last_of_mailbox(*storage_, id(), entity);
+    if (last && (old || retention->surplus(Extent{found->offset, *last}.size()) > 0))
+      if (const auto box = mailbox(entity)) trim(**box, now);
+    if (open_->is_cut_enough()) {
+      open_->worth_a_commit = true;
+      at = entity_key(id(), Tag::kMailbox, entity).text();
+      break;
     }
-    at = entity_end(id(), Tag::kMailbox, *entity).text();
+    at = entity_end(id(), Tag::kMailbox, entity).text();
   }
   sweep_mailboxes_at_ = at;
 }

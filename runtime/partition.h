@@ -28,6 +28,7 @@
 #include "runtime/mailbox.h"
 #include "runtime/mutation.h"
 #include "runtime/record.h"
+#include "runtime/retention.h"
 #include "runtime/storage.h"
 
 namespace carillon::runtime {
@@ -142,6 +143,7 @@ class Partition {
     std::uint16_t partitions = 1;
     Catalogue catalogue;
     Limits limits;
+    RetentionTable retention;
     bool fold_before_commit = true;
     std::uint64_t life = 0;  // Higher with every reload in one process: reports of hubs of a former life are dropped.
   };
@@ -224,6 +226,8 @@ class Partition {
 
  private:
   static constexpr UnixMs kNever = std::numeric_limits<UnixMs>::max();
+  static constexpr std::size_t kCutsPerBatch = 1'024;
+  static constexpr std::size_t kCutBytesPerBatch = 4 * 1024 * 1024;
 
   struct Hub {
     std::uint64_t incarnation = 0;
@@ -235,9 +239,11 @@ class Partition {
     Offset reached = 0;    // The furthest that a fold of it has got.
     Offset cursor = 0;
     Offset cursor_saved = 0;
-    Offset failed_at = 0;        // The event that failed last.
-    std::uint32_t failures = 0;  // Attempts at it so far.
-    bool waits = false;          // For a retry, or for the commit of a dead letter.
+    std::optional<Offset> snapshot{};  // The last that was written, or will be; 0 for none, nothing while not known.
+    Offset snapshot_durable = 0;       // The last that is durable, and of the installed version.
+    Offset failed_at = 0;              // The event that failed last.
+    std::uint32_t failures = 0;        // Attempts at it so far.
+    bool waits = false;                // For a retry, or for the commit of a dead letter.
   };
 
   struct Mailbox {
@@ -255,7 +261,8 @@ class Partition {
     bool unfinished = false;                // The marker is on disk, or on its way there.
     std::vector<const Event*> staged;       // In the open batch; the last one is at `last`.
     const EventSlice* in_flight = nullptr;  // In the batch at the journal.
-    std::uint32_t pins = 0;                 // Batches with a change of its marker that is not durable yet.
+    std::uint32_t pins = 0;                 // Changes of its marker or snapshot in batches that are not durable yet.
+    const Retention* retention = nullptr;  // Of its kind; nothing when all is kept, or nobody could go on behind a cut.
     std::vector<Follower> followers;
     Hub hub;
   };
@@ -272,6 +279,8 @@ class Partition {
   // What is collected for one commit, and what is to be said once it is durable. Events stay where they arrived;
   // slices point into them and share the batch.
   struct Batch {
+    bool is_cut_enough() const { return cut >= kCutsPerBatch || cut_bytes >= kCutBytesPerBatch; }
+
     std::deque<std::vector<PublishItem>> publishes;
     std::deque<HubEmissions> emissions;
     std::deque<Event> own_events;  // Redriven ones, and reminders that came due.
@@ -288,11 +297,14 @@ class Partition {
     std::map<std::uint16_t, std::vector<EmissionAck>> acks;
     std::vector<Outputs::Redriven> redriven;
     std::vector<std::pair<EntityId, Offset>> settling;
-    UnixMs first_due = kNever;          // Of the reminders that it stores.
-    std::vector<std::string> reminded;  // Keys of those that it ends.
-    std::vector<Mailbox*> pinned;       // Their markers change.
-    std::vector<EntityId> resume;       // Hubs that wait for this commit.
-    bool worth_a_commit = false;        // Something in it cannot wait for a later one.
+    UnixMs first_due = kNever;                           // Of the reminders that it stores.
+    std::vector<std::string> reminded;                   // Keys of those that it ends.
+    std::vector<Mailbox*> pinned;                        // Their markers or snapshots change.
+    std::vector<std::pair<EntityId, Offset>> snapshots;  // That it writes, of kinds with retention.
+    std::size_t cut = 0;                                 // Mailbox records that retention erases, and their bytes.
+    std::size_t cut_bytes = 0;
+    std::vector<EntityId> resume;  // Hubs that wait for this commit.
+    bool worth_a_commit = false;   // Something in it cannot wait for a later one.
   };
 
   Partition(Options options, const Storage& storage);
@@ -318,14 +330,23 @@ class Partition {
   void retry_later(Mailbox& mailbox, UnixMs due);
   void to_dead_letters(Mailbox& mailbox, const Fold::Failure& failure);
   void deliver(const Mailbox& mailbox, const EventSlice& events);
-  void save_snapshot(const EntityId& hub, const Snapshot& snapshot);
+  void save_snapshot(Mailbox& mailbox, const Snapshot& snapshot);
+  bool know_snapshot(Mailbox& mailbox);
+  void pin(Mailbox& mailbox);
 
-  bool is_hub(const Mailbox& mailbox) const { return !mailbox.id.is_player(); }
+  static bool is_hub(const Mailbox& mailbox) { return !mailbox.id.is_player(); }
   Offset visible(const Mailbox& mailbox) const {
     return options_.fold_before_commit ? mailbox.sealed : mailbox.committed;
   }
   void seal();
-  void trim(Mailbox& mailbox);
+  const Retention* retention_of(const EntityId& entity) const;
+  // Up to where its events are needed no more by whoever recovers it.
+  Offset recovered_without(Mailbox& mailbox);
+  // How many more events it holds than are to be kept. Of one with retention.
+  std::uint64_t surplus(Mailbox& mailbox);
+  void trim(Mailbox& mailbox, UnixMs now);
+  Result<void> keep_dead_letters(const Mailbox& mailbox, Offset until);
+  Result<Event> event_of_dead_letter(const EntityId& entity, Offset offset) const;
   void sweep(UnixMs now);
   void sweep_windows(UnixMs now);
   void sweep_mailboxes(UnixMs now);

@@ -82,6 +82,19 @@ StoredWindow read(record::Window::Reader stored) {
           stored.getMovedAtMs()};
 }
 
+// The view is valid until the next call from this thread.
+capnp::Data::Reader data_of(const Event& event) {
+  const Event* const only = &event;
+  const auto bytes = encode_mailbox_record({&only, 1});
+  return {reinterpret_cast<const kj::byte*>(bytes.data()), bytes.size()};
+}
+Result<Event> event_of(capnp::Data::Reader record) {
+  const auto bytes = record.asChars();
+  auto events = decode_mailbox_record({bytes.begin(), bytes.size()});
+  if (!events) return events.error();
+  return std::move(events->front());
+}
+
 }  // namespace
 
 std::string_view encode(const StoredWindow& stored) {
@@ -157,22 +170,27 @@ std::string encode(const DeadLetter& letter) {
   stored.setReason(text(letter.reason));
   stored.setAttempts(letter.attempts);
   stored.setSettled(letter.settled);
+  if (letter.event) stored.setEvent(data_of(*letter.event));
   return std::string(flatten(message));
 }
 
 Result<DeadLetter> decode_dead_letter(std::string_view bytes) {
-  return decode<record::DeadLetter, DeadLetter>(bytes, "dead letter", [](record::DeadLetter::Reader stored) {
-    return Result<DeadLetter>({std::string(view(stored.getReason())), stored.getAttempts(), stored.getSettled()});
+  using Reader = record::DeadLetter::Reader;
+  return decode<record::DeadLetter, DeadLetter>(bytes, "dead letter", [](Reader stored) -> Result<DeadLetter> {
+    DeadLetter letter{std::string(view(stored.getReason())), stored.getAttempts(), stored.getSettled()};
+    if (stored.getEvent().size() == 0) return letter;
+    auto event = event_of(stored.getEvent());
+    if (!event) return event.error();
+    letter.event = std::move(*event);
+    return letter;
   });
 }
 
 std::string encode(const Reminder& reminder) {
-  const Event* const event = &reminder.event;
-  const auto bytes = encode_mailbox_record({&event, 1});
   capnp::MallocMessageBuilder message;
   auto stored = message.initRoot<record::Reminder>();
   stored.setEntity(text(reminder.entity.text()));
-  stored.setEvent({reinterpret_cast<const kj::byte*>(bytes.data()), bytes.size()});
+  stored.setEvent(data_of(reminder.event));
   return std::string(flatten(message));
 }
 
@@ -180,10 +198,9 @@ Result<Reminder> decode_reminder(std::string_view bytes) {
   return decode<record::Reminder, Reminder>(bytes, "reminder", [](record::Reminder::Reader stored) -> Result<Reminder> {
     auto entity = EntityId::parse(view(stored.getEntity()));
     if (!entity) return entity.error();
-    const auto record = stored.getEvent().asChars();
-    auto events = decode_mailbox_record({record.begin(), record.size()});
-    if (!events) return events.error();
-    return Reminder{std::move(*entity), std::move(events->front())};
+    auto event = event_of(stored.getEvent());
+    if (!event) return event.error();
+    return Reminder{std::move(*entity), std::move(*event)};
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,7 +50,8 @@ Result<Offset> decode_cursor(std::string_view bytes);
 struct DeadLetter {
   std::string reason;
   std::uint32_t attempts = 0;
-  bool settled = false;  // An operator has redriven or discarded it.
+  bool settled = false;          // An operator has redriven or discarded it.
+  std::optional<Event> event{};  // When it stands no longer in the mailbox.
 };
 std::string encode(const DeadLetter& letter);
 Result<DeadLetter> decode_dead_letter(std::string_view bytes);

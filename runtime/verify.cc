@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "runtime/key.h"
+#include "runtime/mailbox.h"
 #include "runtime/mailbox_record.h"
 #include "runtime/record.h"
 #include "runtime/store.h"
@@ -18,7 +20,8 @@ class Verifier {
 
   void check(PartitionId partition) {
     partition_ = partition;
-    lasts_.clear();
+    extents_.clear();
+    cut_.clear();
     check_mailboxes();
     check_progress();
     check_windows();
@@ -28,7 +31,13 @@ class Verifier {
       if (!snapshot) return report(entity.text() + ": the snapshot does not decode");
       ++counts_["snapshots"];
       within(entity, snapshot->offset, "the snapshot");
+      if (cut_.erase(entity.text()) > 0 && snapshot->offset + 1 < extents_[entity.text()].first)
+        report(entity.text() + ": the mailbox begins at " + std::to_string(extents_[entity.text()].first) +
+               ", and the snapshot reaches no further than " + std::to_string(snapshot->offset));
     });
+    for (const auto& hub : cut_)
+      report(hub + ": the mailbox of a hub begins at " + std::to_string(extents_[hub].first) +
+             ", and there is no snapshot to go on from");
     check_entities(Tag::kCursor, [this](const EntityId& entity, Offset, std::string_view value) {
       const auto cursor = decode_cursor(value);
       if (!cursor) return report(entity.text() + ": the cursor does not decode");
@@ -39,6 +48,9 @@ class Verifier {
       if (!letter) return report(entity.text() + ": a dead letter does not decode");
       counts_["dead letters"] += !letter->settled;
       within(entity, offset, "a dead letter");
+      const auto extent = extents_.find(entity.text());
+      if (extent != extents_.end() && offset < extent->second.first && !letter->settled && !letter->event)
+        report(entity.text() + ": the event of dead letter " + std::to_string(offset) + " is gone");
     });
     check_reminders();
     check_entities(Tag::kUnfinished, [this](const EntityId& entity, Offset, std::string_view) {
@@ -102,8 +114,8 @@ class Verifier {
         entity = of;
         next = 0;
         ++counts_["mailboxes"];
-        if (!of.is_player() && offset != 1)
-          report(of.text() + ": the mailbox of a hub begins at " + std::to_string(offset));
+        if (!of.is_player()) extents_[of.text()].first = offset;
+        if (!of.is_player() && offset != 1) cut_.insert(of.text());
         if (of.partition_of(store_.format().partitions) != partition_)
           report(of.text() + ": does not belong into this partition");
       }
@@ -118,7 +130,7 @@ class Verifier {
       }
       counts_["events"] += events->size();
       next = offset + events->size();
-      if (!of.is_player()) lasts_[of.text()] = next - 1;
+      if (!of.is_player()) extents_[of.text()].last = next - 1;
     });
   }
 
@@ -164,15 +176,16 @@ class Verifier {
   }
 
   void within(const EntityId& entity, Offset offset, const char* what) {
-    const auto last = lasts_.find(entity.text());
-    if (last == lasts_.end() || offset > last->second)
+    const auto extent = extents_.find(entity.text());
+    if (extent == extents_.end() || offset > extent->second.last)
       report(entity.text() + ": " + what + " names offset " + std::to_string(offset) +
              ", which the mailbox does not hold");
   }
 
   const Store& store_;
   PartitionId partition_;
-  std::map<std::string, Offset> lasts_;  // Of the mailboxes of hubs in this partition.
+  std::map<std::string, Extent> extents_;  // Of the mailboxes of hubs in this partition.
+  std::set<std::string> cut_;              // Those whose beginning is gone, until a snapshot is seen.
   std::map<std::string, std::uint64_t> counts_;
   std::map<std::uint16_t, std::size_t> reports_;
   std::vector<std::string> broken_;

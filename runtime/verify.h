@@ -18,7 +18,8 @@ struct Verification {
 
 // Opens the store in `directory`, which no process may be using, changes nothing of its contents, and checks per
 // partition: every block's checksum; that every record decodes; that offsets are contiguous; that the numbers of recent
-// batches are contiguous; that cursors, snapshots, dead letters and windows agree with the mailboxes. UNAVAILABLE when
+// batches are contiguous; that cursors, snapshots, dead letters and windows agree with the mailboxes; that each hub has its beginning, or the snapshot
+// behind which retention has cut it. UNAVAILABLE when
 // the store cannot be opened at all.
 Result<Verification> verify(const std::filesystem::path& directory);
 

@@ -106,7 +106,7 @@ class Flood {
 TEST(Overload, P7IsAnsweredWithARetryDelayAndWhatIsSentAgainIsThereOnce) {
   // Given a producer that publishes far more than may be under way, without waiting.
   RunningNode node(
-      {.arguments = {"--connection-events-max", "2000", "--notifications-kept", "1000000"}, .data_directory = {}});
+      {.arguments = {"--connection-events-max", "2000", "--retain", "player=1000000"}, .data_directory = {}});
   Flood flood(node);
   // When it sends what was refused again after the delay that it was told, as recklessly.
   ASSERT_TRUE(eventually(60s, [&] {
@@ -255,7 +255,7 @@ constexpr bool kKeepsFreedMemory = false;
 // Goal: what subscribers do not read is on disk, not in memory; others do not feel them; and they miss nothing.
 // Method: the same load twice, the second time to two subscribers that have stopped reading, one of each protocol.
 TEST(SlowSubscriber, P7CostsBoundedMemoryHoldsUpNobodyAndGetsEverythingLater) {
-  RunningNode node({.arguments = {"--notifications-kept", "1000000"}, .data_directory = {}});
+  RunningNode node({.arguments = {"--retain", "player=1000000"}, .data_directory = {}});
   Herald herald(node);
   const auto at_first = node.anonymous_bytes();
   const auto peak_without = herald.publish("player/unread", 1, kNotifications);
@@ -402,7 +402,7 @@ class StopUnderLoad : public ::testing::Test {
     EXPECT_EQ(notifications, finds.size());
   }
 
-  RunningNode node{{.arguments = {"--notifications-kept", "1000000"}, .data_directory = {}}};
+  RunningNode node{{.arguments = {"--retain", "player=1000000"}, .data_directory = {}}};
   std::vector<std::unique_ptr<TirelessProducer>> producers;
 };
 

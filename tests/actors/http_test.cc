@@ -252,7 +252,7 @@ TEST_F(Http, P9NobodyElsePublishesToKindsOfTheNodes) {
 
 TEST_F(Http, P4OffsetBehindRetentionIsGone) {
   node.stop();
-  node.process().set_arguments({"--notifications-kept", "8"});
+  node.process().set_arguments({"--retain", "player=8"});
   node.start();
   for (int i = 0; i < 40; ++i) ASSERT_EQ(post("/events/player/ada?type=note", "{}").status, 200);
   const auto gone = get("/streams/player/ada?from=1");

@@ -135,7 +135,7 @@ TEST_F(Refusal, P4OffsetsBeyondTheEnd) {
 
 // Goal: offsets that retention has taken are answered with the first one that is there, to readers and to followers.
 TEST(Retention, P4OffsetsBehindItAreTruncated) {
-  RunningNode node({.arguments = {"--notifications-kept", "8"}, .data_directory = {}});
+  RunningNode node({.arguments = {"--retain", "player=8"}, .data_directory = {}});
   for (int i = 0; i < 40; ++i) ASSERT_TRUE(node.publish("player/ada", "{}").ok());
   const auto page = node.session().read("player/ada", 1, 10);
   ASSERT_FALSE(page.ok());

@@ -97,6 +97,8 @@ TEST_F(ConfigFile, RefusesWhatIsNoSettingAndSaysWhich) {
       {"retries = 7\ndata = \"d\"\nretries = 8\n", "'retries' stands there twice"},
       {"data = \"d\"\nretries = \"many\"\n", "--retries"},
       {"data = \"d\"\npartitions = 5000\n", "--partitions"},
+      {"data = \"d\"\nretain = \"player=5 gild=5\"\n", "no kind is called 'gild'"},
+      {"data = \"d\"\nretain = \"player=many\"\n", "KIND=EVENTS"},
       {"data = \"d\"\netcd = \"http://10.0.0.1:2379\"\n", "--cluster"},
       {"retries = 7\n", "--data"},
   };

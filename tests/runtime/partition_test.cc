@@ -403,41 +403,6 @@ TEST(Partition, P4ForgetsOneFollowOfASession) {
   EXPECT_THAT(node.deliveries[9], SizeIs(2));
 }
 
-TEST(Partition, RetentionKeepsTheNewestNotifications) {
-  Limits limits;
-  limits.notifications_kept = 16;
-  OnePartition node(limits);
-  for (Sequence s = 1; s <= 100; ++s) {
-    node.add("player/ada", s, s);
-    node.settle();
-  }
-  node.pass_time(std::chrono::seconds(2));
-  const auto extent = *extent_of_mailbox(node.store(), {0}, EntityId::trusted("player/ada"));
-  EXPECT_EQ(extent.last, 100u);
-  EXPECT_LE(extent.first, 85u);
-  EXPECT_GE(extent.first, 82u);
-  const auto behind = read_mailbox(node.store(), {0}, EntityId::trusted("player/ada"), 1, {});
-  ASSERT_FALSE(behind.ok());
-  EXPECT_EQ(behind.error().code, ErrorCode::TRUNCATED);
-  EXPECT_EQ(behind.error().first_offset, extent.first);
-}
-
-TEST(Partition, RetentionForgetsOldNotificationsButNotTheStreamsPlace) {
-  Limits limits;
-  limits.notification_age_max = std::chrono::hours(1);
-  OnePartition node(limits);
-  for (Sequence s = 1; s <= 5; ++s) {
-    node.add("player/ada", s, s);
-    node.settle();
-  }
-  node.now += 2 * 3'600'000;
-  node.pass_time(std::chrono::seconds(3));
-  EXPECT_EQ(extent_of_mailbox(node.store(), {0}, EntityId::trusted("player/ada"))->first, 5u);
-  node.add("player/ada", 6, 6);
-  node.settle();
-  EXPECT_EQ(extent_of_mailbox(node.store(), {0}, EntityId::trusted("player/ada"))->last, 6u);
-}
-
 TEST(Partition, P2ForgetsAClientsWindowOnlyBeyondTheHorizon) {
   Limits limits;
   limits.deduplication_horizon = std::chrono::hours(1);

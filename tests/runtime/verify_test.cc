@@ -109,6 +109,18 @@ TEST_F(Verify, ASoundStoreIsSoundAndCounted) {
                                                 Pair("reminders", 1), Pair("unfinished hubs", 1)));
 }
 
+TEST_F(Verify, AHubThatRetentionHasCutIsSound) {
+  make_sound();
+  write([](auto& writes) {
+    const Event event{.type = "note", .payload = "{}", .producer = kProducer, .sequence = 2};
+    writes.erase(entity_key(kPartition, Tag::kMailbox, kHub, 1));
+    writes.put(entity_key(kPartition, Tag::kSnapshot, kHub), encode(Snapshot{3, 1, "{}", {}}));
+    writes.put(entity_key(kPartition, Tag::kDeadLetter, kHub, 1), encode(DeadLetter{"it failed", 3, true}));
+    writes.put(entity_key(kPartition, Tag::kDeadLetter, kHub, 2), encode(DeadLetter{"it failed", 3, false, event}));
+  });
+  EXPECT_THAT(broken(), IsEmpty());
+}
+
 TEST_F(Verify, DoesItAgainWithTheSameResult) {
   make_sound();
   EXPECT_THAT(broken(), IsEmpty());
@@ -142,8 +154,22 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"HoleInAPlayersStream", [](auto& writes) { put_mailbox(writes, kPlayer, 17, 1); },
                "player/ada: the mailbox has a hole from 16 to 16"},
         Damage{"HubWithoutItsBeginning",
+               [](auto& writes) {
+                 writes.erase(entity_key(kPartition, Tag::kMailbox, kHub, 1));
+                 writes.erase(entity_key(kPartition, Tag::kDeadLetter, kHub, 2));
+                 writes.erase(entity_key(kPartition, Tag::kSnapshot, kHub));
+               },
+               "guild/1: the mailbox of a hub begins at 4, and there is no snapshot to go on from"},
+        Damage{"HubThatBeginsBehindItsSnapshot",
+               [](auto& writes) {
+                 writes.erase(entity_key(kPartition, Tag::kMailbox, kHub, 1));
+                 writes.erase(entity_key(kPartition, Tag::kDeadLetter, kHub, 2));
+                 writes.put(entity_key(kPartition, Tag::kSnapshot, kHub), encode(Snapshot{2, 1, "{}", {}}));
+               },
+               "guild/1: the mailbox begins at 4, and the snapshot reaches no further than 2"},
+        Damage{"DeadLetterWhoseEventIsGone",
                [](auto& writes) { writes.erase(entity_key(kPartition, Tag::kMailbox, kHub, 1)); },
-               "guild/1: the mailbox of a hub begins at 4"},
+               "guild/1: the event of dead letter 2 is gone"},
         Damage{"RecordThatDoesNotDecode",
                [](auto& writes) { writes.put(entity_key(kPartition, Tag::kMailbox, kPlayer, 15), kGarbage); },
                "player/ada: the record at 15 does not decode"},

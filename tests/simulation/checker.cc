@@ -36,6 +36,7 @@ std::string text_of(const Line& line) {
 
 struct StoredMailbox {
   Offset first = 1;
+  Offset first_on_disk = 1;  // What stood before it in a hub's, retention has cut, and the simulation has remembered.
   std::vector<Event> events;
   Offset last() const { return first + events.size() - 1; }
 };
@@ -88,7 +89,11 @@ class Checker {
         auto& mailbox = mailboxes_[entity];
         const auto extent = runtime::extent_of_mailbox(storage_, {p}, entity);
         if (!extent) broken("P1: what is durable can be read", extent.error().message);
-        mailbox.first = extent->first;
+        mailbox.first = mailbox.first_on_disk = extent->first;
+        if (!entity.is_player()) {
+          mailbox.first = 1;
+          remembered(entity, mailbox);
+        }
         while (mailbox.last() < extent->last) {
           auto run = runtime::read_mailbox(storage_, {p}, entity, mailbox.last() + 1, {});
           if (!run) broken("P4: offsets are contiguous", run.error().message);
@@ -100,7 +105,17 @@ class Checker {
     }
   }
 
+  void remembered(const EntityId& hub, StoredMailbox& mailbox) const {
+    const auto found = world_.cut.find(hub);
+    for (Offset offset = 1; offset < mailbox.first_on_disk; ++offset) {
+      if (found == world_.cut.end() || !found->second.contains(offset))
+        broken("P5: hubs are deterministic folds", hub.text(), " has lost its event ", offset, ", not by retention");
+      mailbox.events.push_back(found->second.at(offset));
+    }
+  }
+
   void read_dead_letters() {
+    for (const auto& [hub, offset] : world_.settled) dead_[hub][offset] = true;
     for (std::uint16_t p = 0; p < world_.settings.partitions; ++p)
       must(storage_.scan(tag_prefix({p}, Tag::kDeadLetter), tag_end({p}, Tag::kDeadLetter), [&](auto key, auto value) {
         const auto parsed = runtime::parse_entity_key(key);
@@ -111,11 +126,14 @@ class Checker {
 
   // What the hub must be, and must have sent, is a function of its mailbox and its dead letters (P5).
   void refold(const EntityId& hub, const StoredMailbox& mailbox) {
-    if (mailbox.first != 1) broken("P5: hubs are deterministic folds", hub.text(), " has lost its history");
     const auto stored = storage_.get(runtime::entity_key(home(hub), Tag::kSnapshot, hub));
     if (!stored) broken("P1: what is durable can be read", stored.error().message);
     std::optional<runtime::Snapshot> snapshot;
     if (*stored) snapshot = runtime::decode_snapshot(**stored).value();
+
+    if (mailbox.first_on_disk > 1 && (!snapshot || snapshot->offset + 1 < mailbox.first_on_disk))
+      broken("P5: hubs are deterministic folds", hub.text(), " begins at ", mailbox.first_on_disk,
+             ", which no snapshot reaches");
 
     const auto behaviour = *catalogue_.find(hub.kind());
     auto state = behaviour.initial_state();
@@ -237,9 +255,11 @@ class Checker {
   }
 
   void check_retention(const EntityId& entity, const StoredMailbox& mailbox) const {
-    if (mailbox.first == 1 || world_.settings.limits.notification_age_max <= std::chrono::hours(1)) return;
-    if (mailbox.events.size() < world_.settings.limits.notifications_kept)
-      broken("P4: resumable", "of ", entity.text(), " only ", mailbox.events.size(), " notifications were kept");
+    const auto& retention = world_.settings.retention.of(entity.kind());
+    if (mailbox.first_on_disk == 1 || retention.age) return;
+    const runtime::Extent kept{mailbox.first_on_disk, mailbox.last()};
+    if (kept.size() < retention.events)
+      broken("P4: resumable", "of ", entity.text(), " only ", kept.size(), " events were kept");
   }
 
   // Who followed saw every offset once (Subscriber), and the same events as everybody else.

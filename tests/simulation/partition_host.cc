@@ -44,8 +44,9 @@ PartitionHost::~PartitionHost() = default;
 // --- Life (actors/partition.cc).
 
 bool PartitionHost::open() {
-  auto opened = runtime::Partition::open(
-      {id_, world_->settings.partitions, catalogue_, world_->settings.limits, fold_before_commit_, life_}, *storage_);
+  auto opened = runtime::Partition::open({id_, world_->settings.partitions, catalogue_, world_->settings.limits,
+                                          world_->settings.retention, fold_before_commit_, life_},
+                                         *storage_);
   if (!opened) {
     if (outside_.is_powered())
       world_->broken("P1: what is durable can be read",
@@ -123,6 +124,7 @@ void PartitionHost::perform() {
   auto outputs = partition_->take();
   if (outputs.commit) {
     commit_under_way_ = true;
+    world_->remember(*outputs.commit, *storage_);
     outside_.commit(std::move(*outputs.commit));
   }
   for (const auto& hub : outputs.dismissals) dismiss(hub);
@@ -219,7 +221,9 @@ void PartitionHost::read_page(const EntityId& entity, Offset from, std::function
 void PartitionHost::list_dead_letters(Entrance::ListAnswer answer) {
   if (!partition_) return;
   auto letters = partition_->dead_letters(std::nullopt, 10);
-  if (letters) answer(std::move(*letters));
+  if (letters) return answer(std::move(*letters));
+  if (outside_.is_powered())
+    world_->broken("P6: one bad event stops nobody", "dead letters cannot be listed: " + letters.error().message);
 }
 
 void PartitionHost::operate(const EntityId& entity, Offset offset, bool redrive, Entrance::OperationAnswer answer) {

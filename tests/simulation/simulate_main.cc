@@ -78,7 +78,7 @@ int run_seeds(const Options& options, const std::string& program) {
 }
 
 #ifdef CARILLON_MUTATIONS
-constexpr std::array<std::pair<std::string_view, Mutation>, 23> kMutations = {{
+constexpr std::array<std::pair<std::string_view, Mutation>, 26> kMutations = {{
     {"acknowledge-before-sync", Mutation::kAcknowledgeBeforeSync},
     {"forget-window", Mutation::kForgetWindow},
     {"skip-marker", Mutation::kSkipMarker},
@@ -99,6 +99,9 @@ constexpr std::array<std::pair<std::string_view, Mutation>, 23> kMutations = {{
     {"pass-on-anything", Mutation::kPassOnAnything},
     {"let-overtake", Mutation::kLetOvertake},
     {"trim-one-too-many", Mutation::kTrimOneTooMany},
+    {"cut-beyond-snapshot", Mutation::kCutBeyondSnapshot},
+    {"snapshot-goes-back", Mutation::kSnapshotGoesBack},
+    {"forget-dead-event", Mutation::kForgetDeadEvent},
     {"remind-early", Mutation::kRemindEarly},
     {"remind-twice", Mutation::kRemindTwice},
     {"forget-reminder", Mutation::kForgetReminder},

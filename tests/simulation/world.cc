@@ -1,7 +1,12 @@
 #include "tests/simulation/world.h"
 
 #include <cstdio>
+#include <functional>
 #include <utility>
+
+#include "runtime/key.h"
+#include "runtime/mailbox_record.h"
+#include "runtime/record.h"
 
 namespace carillon::simulation {
 namespace {
@@ -29,9 +34,15 @@ Settings settings_of(Dice& dice) {
   limits.passivate_after = std::chrono::milliseconds(dice.pick<int>({5, 50, 500, 2'000}));
   limits.page_events_max = dice.pick<std::size_t>({1, 3, 16, 1'000});
   limits.page_bytes_max = dice.pick<std::size_t>({1, 500, 1u << 20});
-  limits.notifications_kept = dice.pick<std::uint64_t>({3, 10, 50, 10'000, 10'000, 10'000});
+  settings.retention.set("player", {dice.pick<std::uint64_t>({3, 10, 50, 10'000, 10'000, 10'000}), {}});
   limits.batch_events_max = dice.pick<std::size_t>({1, 3, 8'192, 8'192});
-  if (dice.chance(0.15)) limits.notification_age_max = std::chrono::hours(1);
+  if (dice.chance(0.15)) settings.retention.set("player", {10'000, std::chrono::hours(1)});
+  for (const char* kind : {"town", "road"}) {
+    constexpr auto kAll = runtime::Retention::kAllEvents;
+    runtime::Retention retention{dice.pick<std::uint64_t>({1, 3, 10, kAll, kAll, kAll}), {}};
+    if (dice.chance(0.15)) retention.age = std::chrono::hours(1);
+    settings.retention.set(kind, retention);
+  }
   if (dice.chance(0.25)) limits.deduplication_horizon = std::chrono::hours(1);
 
   settings.connection_events_max = dice.pick<std::size_t>({3, 16, 64, 1'000});
@@ -70,6 +81,45 @@ World::World(std::uint64_t seed, bool verbose)
 Micros World::delay(Micros pace) {
   const auto usual = dice.between(0, 2 * pace);
   return dice.chance(settings.stall_chance) ? usual * 50 : usual;
+}
+
+namespace {
+
+// Calls back with what a WriteSet erases.
+class Erasures final : public leveldb::WriteBatch::Handler {
+ public:
+  explicit Erasures(std::function<void(std::string_view)> erased) : erased_(std::move(erased)) {}
+  void Put(const leveldb::Slice&, const leveldb::Slice&) override {}
+  void Delete(const leveldb::Slice& key) override { erased_({key.data(), key.size()}); }
+
+ private:
+  std::function<void(std::string_view)> erased_;
+};
+
+}  // namespace
+
+void World::remember(const runtime::WriteSet& writes, const runtime::Storage& storage) {
+  Erasures erasures([&](std::string_view key) {
+    const auto tag = static_cast<runtime::Tag>(key[2]);
+    if (tag != runtime::Tag::kMailbox && tag != runtime::Tag::kDeadLetter) return;
+    const auto parsed = runtime::parse_entity_key(key);
+    if (!parsed || parsed->entity.is_player()) return;
+    const auto stored = storage.get(key);
+    if (!stored || !*stored) return;  // Nothing will be written either, or it is gone already.
+    if (tag == runtime::Tag::kDeadLetter) {
+      if (!runtime::decode_dead_letter(**stored).value().settled)
+        broken("P6: one bad event stops nobody", "a dead letter of " + parsed->entity.text() + " is dropped unsettled");
+      count("settled dead letter dropped by retention");
+      settled.emplace(parsed->entity, parsed->offset);
+      return;
+    }
+    count("hub's mailbox cut by retention");
+    auto offset = parsed->offset;
+    auto events = runtime::decode_mailbox_record(**stored).value();
+    for (auto& event : events) cut[parsed->entity].insert_or_assign(offset++, std::move(event));
+  });
+  if (const auto status = writes.batch().Iterate(&erasures); !status.ok())
+    broken("no invariant breaks", "a WriteSet cannot be read: " + status.ToString());
 }
 
 void World::tell(std::string line) {

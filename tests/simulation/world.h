@@ -4,11 +4,15 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
+#include "messages/entity_id.h"
 #include "messages/event.h"
 #include "runtime/limits.h"
+#include "runtime/retention.h"
+#include "runtime/storage.h"
 #include "tests/simulation/schedule.h"
 #include "tests/support/faulty_env.h"
 
@@ -19,6 +23,7 @@ struct Settings {
   std::uint16_t partitions = 4;
   bool fold_before_commit = true;
   runtime::Limits limits;
+  runtime::RetentionTable retention;
   std::size_t connection_events_max = 64;  // Under way in the gateway, per connection.
   std::size_t credit_events = 16;          // Under way to one subscriber.
   std::size_t page_events = 8;             // In one page for a subscriber.
@@ -60,6 +65,8 @@ class World {
 
   // Something that went wrong on purpose, or a rare branch that was reached: counted by name.
   void count(const std::string& kind) { ++counts[kind]; }
+  // What `writes` erase of hubs' mailboxes and dead letters, as it still stands in `storage`, is remembered for the checker.
+  void remember(const runtime::WriteSet& writes, const runtime::Storage& storage);
   // A line of the story; the last ones are told when a promise breaks.
   void tell(std::string line);
   [[noreturn]] void broken(std::string promise, std::string what) const;
@@ -72,6 +79,8 @@ class World {
   bool calm = false;                    // No more faults: everything is to settle.
   std::map<std::string, std::uint64_t> counts;
   std::deque<std::string> story;
+  std::map<EntityId, std::map<Offset, Event>> cut;  // Behind which retention has cut the mailboxes of hubs.
+  std::set<std::pair<EntityId, Offset>> settled;    // Dead letters that went with them.
 
  private:
   bool verbose_;

@@ -9,8 +9,8 @@ using runtime::Fold;
 using runtime::Partition;
 using runtime::Store;
 
-OnePartition::OnePartition(runtime::Limits limits, std::uint32_t behaviour_version)
-    : limits_(limits), catalogue_(counter_catalogue(behaviour_version)) {
+OnePartition::OnePartition(runtime::Limits limits, std::uint32_t behaviour_version, runtime::RetentionTable given)
+    : retention(std::move(given)), limits_(limits), catalogue_(counter_catalogue(behaviour_version)) {
   open();
 }
 
@@ -22,7 +22,7 @@ void OnePartition::open() {
   auto store = Store::open(options);
   CHECK(store.ok());
   store_ = std::move(*store);
-  auto partition = Partition::open({{0}, 1, catalogue_, limits_, true}, *store_);
+  auto partition = Partition::open({{0}, 1, catalogue_, limits_, retention, true}, *store_);
   CHECK(partition.ok());
   partition_ = std::move(*partition);
 }

@@ -20,12 +20,14 @@ namespace carillon::testing {
 
 class OnePartition {
  public:
-  explicit OnePartition(runtime::Limits limits = {}, std::uint32_t behaviour_version = 1);
+  explicit OnePartition(runtime::Limits limits = {}, std::uint32_t behaviour_version = 1,
+                        runtime::RetentionTable given = {});
 
   runtime::Partition& partition() { return *partition_; }
   runtime::Store& store() { return *store_; }
   FaultyEnv& env() { return env_; }
   UnixMs now = 1'000'000;
+  runtime::RetentionTable retention;  // Changed: from the next restart on.
 
   // Publishes one event of a client; answers are in `answers`.
   void publish(const std::string& entity, const std::string& type, const std::string& payload, Sequence sequence,
