@@ -40,7 +40,7 @@ cluster::Replica::Swap swap_of(cluster::WriteOutcome::Kind kind) {
 
 // Everything that lives on the thread.
 struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
-  Loop(CoordinatorOptions given, std::shared_ptr<Inbox> jobs)
+  Loop(CoordinatorOptions given, const std::shared_ptr<Inbox>& jobs)
       : options(std::move(given)),
         io(kj::setupAsyncIo()),
         timer(io.provider->getTimer()),
@@ -285,9 +285,9 @@ Coordinator::~Coordinator() {
 
 void Coordinator::attach(caf::actor_system& system, Partitions routes, Partitions replicas, caf::actor reception,
                          Standings standings, LinkSetting links) {
-  inbox_->push([loop = loop_, &system, routes, replicas, reception, standings, links] {
-    loop->attach(system, routes, replicas, reception, standings, links);
-  });
+  inbox_->push([loop = loop_, &system, routes = std::move(routes), replicas = std::move(replicas),
+                reception = std::move(reception), standings = std::move(standings),
+                links = std::move(links)] { loop->attach(system, routes, replicas, reception, standings, links); });
 }
 
 void Coordinator::stop_links() {

@@ -14,7 +14,6 @@ using actors::accepts_nothing;
 using actors::add;
 using actors::ClusterViews;
 using actors::complaints;
-using actors::contains;
 using actors::holding_of;
 using actors::is_under_replicated;
 using actors::name_of;

@@ -59,7 +59,7 @@ std::size_t Behaviour::Definition::place_of(std::string_view type) const {
 }
 
 Result<void> Catalogue::add(Behaviour behaviour, Publishers publishers) {
-  const std::string& kind = behaviour.kind();
+  std::string kind = behaviour.kind();
   if (!is_name(kind, EntityId::kKindBytesMax))
     return Error{
         ErrorCode::MALFORMED,
@@ -77,7 +77,7 @@ Result<void> Catalogue::add(Behaviour behaviour, Publishers publishers) {
       return Error{ErrorCode::MALFORMED, "kind " + kind + " has two handlers for events of type " + std::string(*type)};
   if (behaviours_.contains(kind))
     return Error{ErrorCode::MALFORMED, "there is a behaviour of kind " + kind + " already"};
-  behaviours_.emplace(kind, Installed{behaviour, publishers});
+  behaviours_.emplace(std::move(kind), Installed{std::move(behaviour), publishers});
   return {};
 }
 
