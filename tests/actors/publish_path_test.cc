@@ -57,7 +57,7 @@ std::vector<Sequence> sequences_of(const runtime::PublishRequest& request) {
 
 class PublishPathTest : public ::testing::Test {
  protected:
-  explicit PublishPathTest(EdgeLimits limits = {}) {
+  explicit PublishPathTest(const EdgeLimits& limits = {}) {
     auto actors = std::make_shared<std::vector<caf::actor>>();
     for (auto& partition : partitions_) {
       partition.actor = actors_.listener<SessionOpened, SessionClosed, Publish>(

@@ -11,13 +11,10 @@ namespace carillon::actors {
 namespace {
 
 using namespace std::chrono_literals;
-using ::testing::AllOf;
 using ::testing::Contains;
-using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::IsSupersetOf;
 using ::testing::Not;
 using ::testing::SizeIs;
 
@@ -60,7 +57,7 @@ std::string words(const FollowParcel& parcel) { return "follow " + std::to_strin
 std::string words(const UnfollowParcel& parcel) { return "unfollow " + std::to_string(parcel.follower.follow); }
 std::string words(const SessionClosedParcel& parcel) { return "session " + std::to_string(parcel.session) + " closes"; }
 std::string words(const QuestionParcel& parcel) {
-  const auto number = "question " + std::to_string(parcel.number);
+  auto number = "question " + std::to_string(parcel.number);
   if (const auto* page = std::get_if<QuestionParcel::ReadPage>(&parcel.what))
     return number + ": read from " + std::to_string(page->from);
   if (const auto* operate = std::get_if<QuestionParcel::Operate>(&parcel.what))
