@@ -255,7 +255,8 @@ void Partition::keep(const Emission& reminder) {
   const auto due = std::max(*reminder.due, UnixMs{0});
   Event event = reminder.event;
   event.producer = ProducerId::reminder(hub);
-  open_->writes.put(reminder_key(id(), due, hub, event.sequence), encode(Reminder{reminder.target, std::move(event)}));
+  const auto key = reminder_key(id(), due, hub, event.sequence);
+  open_->writes.put(key, encode(Reminder{reminder.target, std::move(event)}));
   open_->first_due = std::min(open_->first_due, due);
   open_->worth_a_commit = true;
 }
