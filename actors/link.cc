@@ -120,7 +120,7 @@ void meet(Self self) {
   state.options->changed(true);
   tell_everybody(self, LinkUp{state.options->peer, state.number});
   for (const auto& serving : state.serving)
-    if (serving.actor) enqueue(self, {serving.partition, PrimaryHereParcel{}});
+    if (serving.actor) enqueue(self, {serving.partition, PrimaryHereParcel{serving.epoch}});
 }
 
 void knock_at(Self self, std::string bytes) {
@@ -484,7 +484,7 @@ void serving_changed(Self self, const Serving& news) {
     else
       enqueue(self, {news.partition, NotPrimaryParcel{news.epoch}});
   }
-  if (begins) enqueue(self, {news.partition, PrimaryHereParcel{}});
+  if (begins) enqueue(self, {news.partition, PrimaryHereParcel{news.epoch}});
 }
 
 void tick(Self self) {

@@ -196,7 +196,7 @@ DeliveriesParcel read(lw::Deliveries::Reader in) {
 void write(lw::Parcel::Builder out, const ReloadedParcel&) { out.setReloaded(); }
 void write(lw::Parcel::Builder out, const PublishRefusedParcel& parcel) { out.setPublishRefused(parcel.way); }
 void write(lw::Parcel::Builder out, const NotPrimaryParcel& parcel) { out.setNotPrimary(parcel.epoch); }
-void write(lw::Parcel::Builder out, const PrimaryHereParcel&) { out.setPrimaryHere(); }
+void write(lw::Parcel::Builder out, const PrimaryHereParcel& parcel) { out.setPrimaryHere(parcel.epoch); }
 void write(lw::Parcel::Builder out, const NotSureParcel& parcel) {
   if (const auto* question = std::get_if<std::uint64_t>(&parcel.what))
     out.setNotSureOfQuestion(*question);
@@ -412,7 +412,7 @@ Parcel read(lw::Parcel::Reader in) {
     case lw::Parcel::NOT_PRIMARY:
       return {partition, NotPrimaryParcel{in.getNotPrimary()}};
     case lw::Parcel::PRIMARY_HERE:
-      return {partition, PrimaryHereParcel{}};
+      return {partition, PrimaryHereParcel{in.getPrimaryHere()}};
     case lw::Parcel::NOT_SURE_OF_QUESTION:
       return {partition, NotSureParcel{in.getNotSureOfQuestion()}};
     case lw::Parcel::NOT_SURE_OF_FOLLOW:

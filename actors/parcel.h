@@ -54,7 +54,9 @@ struct PublishRefusedParcel {
 struct NotPrimaryParcel {
   std::uint64_t epoch = 0;  // That the sender knows.
 };
-struct PrimaryHereParcel {};
+struct PrimaryHereParcel {
+  std::uint64_t epoch = 0;  // In which the sender serves.
+};
 struct NotSureParcel {                             // Ask again in a moment.
   std::variant<std::uint64_t, FollowParcel> what;  // A question's number, or what was asked.
 };

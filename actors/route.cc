@@ -367,8 +367,15 @@ struct FromPeer {
     way_is_lost(self);
     look_at_reach(self);
   }
-  void operator()(const PrimaryHereParcel&) const {
+  void operator()(const PrimaryHereParcel& parcel) const {
     state().serving.insert(from);
+    // It is heard sooner than etcd's watch tells, and also when there is no etcd any more.
+    if (state().record && parcel.epoch > state().record->epoch) {
+      auto record = *state().record;
+      record.epoch = parcel.epoch;
+      record.primary = {from, {}};
+      return record_changed(self, {std::move(record), 0});
+    }
     if (!is_from_primary() || state().local.actor) return;
     forget_doubts(state());
     look_at_reach(self);

@@ -101,8 +101,8 @@ struct Parcel {
     publishRefused @14 :UInt64;
     # The primary takes nothing of this way (see Publish) any more. Nothing else is lost.
 
-    primaryHere @15 :Void;
-    # The sender serves the partition from now on. Said when it begins to, and of all that it serves when a link is made.
+    primaryHere @15 :UInt64;
+    # The sender serves the partition from now on, in this epoch. Said when it begins to, and of all that it serves when a link is made.
 
     notSureOfQuestion @16 :UInt64;
     notSureOfFollow @17 :Follow;

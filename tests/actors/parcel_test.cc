@@ -8,15 +8,17 @@ namespace {
 
 TEST(Frame, ArrivesAsItWasSent) {
   const std::vector<Parcel> parcels = {{{3}, FollowParcel{{7, 1}, EntityId::parse("player/ada").value()}},
-                                       {{4}, NotPrimaryParcel{9}}};
+                                       {{4}, NotPrimaryParcel{9}},
+                                       {{5}, PrimaryHereParcel{10}}};
   const auto frame = decode_frame(encode_frame("meeting", 5, 60, parcels));
   ASSERT_TRUE(frame.ok());
   EXPECT_EQ(frame->meeting, "meeting");
   EXPECT_EQ(frame->number, 5u);
   EXPECT_EQ(frame->taken_bytes, 60u);
-  ASSERT_EQ(frame->parcels.size(), 2u);
+  ASSERT_EQ(frame->parcels.size(), 3u);
   EXPECT_EQ(std::get<FollowParcel>(frame->parcels[0].content).entity.text(), "player/ada");
   EXPECT_EQ(std::get<NotPrimaryParcel>(frame->parcels[1].content).epoch, 9u);
+  EXPECT_EQ(std::get<PrimaryHereParcel>(frame->parcels[2].content).epoch, 10u);
 }
 
 TEST(Frame, CarriesTheTracesOfEvents) {

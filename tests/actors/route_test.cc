@@ -281,6 +281,38 @@ TEST_F(RouteTest, ANodeThatIsToBeThePrimaryIsAskedOnlyOnceItSaysThatItServes) {
   EXPECT_EQ(refused(), 0);
 }
 
+TEST_F(RouteTest, APrimaryOfAHigherEpochIsAskedAlthoughTheViewDoesNotKnowOfIt) {
+  // Given a fail-over just before etcd went away, of which this node's watch has not told.
+  meet("cat");
+  given_a_remote_primary();
+  read(5);
+  operate(6);
+  link("bee");
+  lose("bee");
+  EXPECT_THAT(answered(), ElementsAre("operate 6: unavailable"));
+  // When the new primary says that it serves,
+  says("cat", PrimaryHereParcel{2});
+  // then it is asked.
+  EXPECT_THAT(link("cat"), ElementsAre("question 3: read from 5 in meeting 1"));
+  publish(1);
+  EXPECT_THAT(link("cat"), ElementsAre("publish 1 on way 2 in meeting 1"));
+  // The view's own news, once they come, end nothing that is on its way.
+  is_primary("cat");
+  EXPECT_EQ(refused(), 1);
+  says("cat", page(3));
+  EXPECT_THAT(answered(), ElementsAre("read 5: done"));
+}
+
+TEST_F(RouteTest, P8APrimaryOfALowerEpochIsNotAskedWhateverItSays) {
+  meet("cat");
+  given_a_remote_primary();
+  is_primary("bee");
+  says("cat", PrimaryHereParcel{1});
+  read(5);
+  EXPECT_THAT(link("bee"), ElementsAre("question 1: read from 5 in meeting 1"));
+  EXPECT_THAT(link("cat"), IsEmpty());
+}
+
 TEST_F(RouteTest, AWrongGuessIsRedirectedOnceTheViewSaysSo) {
   meet("cat");
   given_a_remote_primary();
