@@ -281,6 +281,7 @@ Result<std::unique_ptr<Coordinator>> Coordinator::join(CoordinatorOptions option
 Coordinator::~Coordinator() {
   if (loop_ != nullptr) inbox_->push([loop = loop_] { loop->stop_now->fulfill(); });
   if (thread_.joinable()) thread_.join();
+  if (inbox_) inbox_->close();
 }
 
 void Coordinator::attach(caf::actor_system& system, Partitions routes, Partitions replicas, caf::actor reception,

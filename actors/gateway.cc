@@ -250,6 +250,7 @@ Result<std::unique_ptr<Gateway>> Gateway::start(caf::actor_system& system, Gatew
 Gateway::~Gateway() {
   if (loop_ != nullptr) inbox_->push([loop = loop_] { loop->stop_now->fulfill(); });
   if (thread_.joinable()) thread_.join();
+  if (inbox_) inbox_->close();
 }
 
 void Gateway::stop_accepting() {
@@ -261,7 +262,7 @@ void Gateway::stop_accepting() {
 }
 
 std::function<void(PartitionId partition, std::uint64_t life)> Gateway::reload_notice() const {
-  // Jobs are run by the loop, so that they find it; without it they wait in the inbox for ever.
+  // Jobs are run by the loop, so that they find it; without it there are none.
   return [inbox = inbox_, loop = loop_](PartitionId partition, std::uint64_t life) {
     inbox->push([loop, partition, life] { loop->edge.reloaded(partition, life); });
   };

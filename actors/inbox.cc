@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "messages/result.h"
 
@@ -19,17 +20,28 @@ constexpr int kJobsAtOnce = 8;
 Inbox::Inbox() : event_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) { CHECK(event_fd_ >= 0); }
 
 Inbox::~Inbox() {
-  for (auto* list : {newest_.load(), oldest_taken_})
-    for (auto* job = list; job != nullptr;) delete std::exchange(job, job->next);
-  close(event_fd_);
+  close();
+  ::close(event_fd_);
+}
+
+void Inbox::close() {
+  closed_ = true;
+  drop_waiting();
+  for (auto* job = std::exchange(oldest_taken_, nullptr); job != nullptr;) delete std::exchange(job, job->next);
+}
+
+void Inbox::drop_waiting() {
+  for (auto* job = newest_.exchange(nullptr); job != nullptr;) delete std::exchange(job, job->next);
 }
 
 void Inbox::push(std::function<void()> run) {
   auto* job = new Job{std::move(run), newest_.load(std::memory_order_relaxed)};
   // `job` belongs to the taker as soon as the exchange succeeds, so what it followed is read before.
   auto* next = job->next;
-  while (!newest_.compare_exchange_weak(next, job, std::memory_order_acq_rel, std::memory_order_relaxed))
+  while (!newest_.compare_exchange_weak(next, job, std::memory_order_seq_cst, std::memory_order_relaxed))
     job->next = next;
+  // Either this is seen here, or close() sees the job.
+  if (closed_) return drop_waiting();
   if (next != nullptr) return;  // Whoever pushed the first one wakes the loop.
   const std::uint64_t one = 1;
   while (write(event_fd_, &one, sizeof one) < 0 && errno == EINTR) {

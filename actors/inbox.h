@@ -21,6 +21,9 @@ class Inbox {
   Inbox& operator=(const Inbox&) = delete;
 
   void push(std::function<void()> job);
+  // Lets go of the jobs that wait, and of those that still come: they may refer to actors, which end only when nobody does. Once the
+  // event loop has ended; any thread.
+  void close();
 
   // Runs jobs in the order of their pushes, for as long as the promise lives. Called once, by the event loop's thread.
   kj::Promise<void> run(kj::LowLevelAsyncIoProvider& provider);
@@ -31,10 +34,12 @@ class Inbox {
     Job* next = nullptr;
   };
   kj::Promise<void> wait(kj::AsyncInputStream& wakes);
+  void drop_waiting();
   void take_all();
   kj::Promise<void> run_taken();
 
   std::atomic<Job*> newest_{nullptr};
+  std::atomic<bool> closed_{false};
   Job* oldest_taken_ = nullptr;  // Of those that wait for their turn; the event loop's.
   int event_fd_;
   std::uint64_t wake_count_ = 0;

@@ -1,0 +1,47 @@
+// The queue between actors and a thread with an event loop, at its end.
+#include "actors/inbox.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace carillon::actors {
+namespace {
+
+TEST(Inbox, WhatWaitsWhenItIsClosedIsLetGo) {
+  // Given a job that nobody runs, and that refers to something, as a page for a follower does to whose turn it is to read.
+  Inbox inbox;
+  const auto referred = std::make_shared<int>();
+  inbox.push([referred] {});
+  ASSERT_EQ(referred.use_count(), 2);
+  inbox.close();
+  EXPECT_EQ(referred.use_count(), 1);
+}
+
+TEST(Inbox, WhatComesAfterItWasClosedIsLetGo) {
+  Inbox inbox;
+  const auto referred = std::make_shared<int>();
+  inbox.close();
+  inbox.push([referred] {});
+  EXPECT_EQ(referred.use_count(), 1);
+}
+
+TEST(Inbox, WhateverComesWhileItIsClosedIsLetGo) {
+  for (int round = 0; round < 200; ++round) {
+    Inbox inbox;
+    const auto referred = std::make_shared<int>();
+    std::vector<std::thread> actors;
+    for (int actor = 0; actor < 3; ++actor)
+      actors.emplace_back([&] {
+        for (int job = 0; job < 20; ++job) inbox.push([referred] {});
+      });
+    inbox.close();
+    for (auto& actor : actors) actor.join();
+    ASSERT_EQ(referred.use_count(), 1);
+  }
+}
+
+}  // namespace
+}  // namespace carillon::actors
