@@ -62,6 +62,8 @@ void Replica::State::proposal_answered(std::uint64_t number, Swap outcome, Revis
       return;
     case Swap::kUnknown:
       asked_ = Asked::kUnknown;
+      // One that was asked for before is not another; so a long outage does not make them many.
+      if (std::ranges::count(unresolved_, unresolved_.back()) > 1) unresolved_.pop_back();
       end_hand_over();  // Nobody knows how long it takes until it is known, and players wait.
       asked_again_at_ = now + options.timeouts.repeat_after;
       return;

@@ -196,7 +196,7 @@ void Replica::State::announce() {
 // Once it has named a successor it reads nothing, and says so, that nobody waits for its leases to run out; until it
 // knows that nothing came of it, or waits for that no longer. Then it asks for new ones.
 void Replica::State::release_or_claim_reads() {
-  if (reads_released() == released_) return;
+  if (awaits_successor() == released_) return;
   released_ = !released_;
   claims_after_ = now;
   for (auto& [node, backup] : backups_) {

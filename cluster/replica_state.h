@@ -104,7 +104,7 @@ class Replica::State {
   bool may_propose() const;
   bool nominates_itself() const;  // Perhaps already done.
   bool gives_itself_up() const;   // Likewise.
-  bool reads_released() const { return gives_itself_up() && (hand_over_ || failed); }
+  bool awaits_successor() const { return gives_itself_up() && (hand_over_ || failed); }
   std::optional<PartitionRecord> next_as_primary();
   std::optional<PartitionRecord> next_as_backup();
   std::optional<PartitionRecord> without_silent();
