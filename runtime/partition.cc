@@ -370,8 +370,10 @@ void Partition::committed(UnixMs now) {
   for (auto& [mailbox, slice] : batch->appended) {
     mailbox->committed = slice.last();
     if (!mailbox->followers.empty() && !mutated(Mutation::kDeliverBeforeCommit)) deliver(*mailbox, slice);
-    if (is_hub(*mailbox)) feed(*mailbox);
-    if (mailbox->retention != nullptr && mailbox->committed > mailbox->retention->events && surplus(*mailbox) > 0)
+    const auto* retention = mailbox->retention;
+    if (is_hub(*mailbox))
+      feed(*mailbox);  // It is trimmed when a snapshot is durable: nothing more may go before.
+    else if (retention != nullptr && mailbox->committed > retention->events && surplus(*mailbox) > 0)
       trim(*mailbox, now);
     mailbox->in_flight = nullptr;
   }
