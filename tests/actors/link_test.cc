@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <caf/io/all.hpp>
 
+#include <map>
+
 #include "actors/system_config.h"
 #include "tests/support/eventually.h"
 
@@ -269,6 +271,30 @@ TEST_F(LinkTest, P9FramesOfNobodyAndNonsenseOfThePeerAreNotTaken) {
   ant.arrived_bytes = 1u << 30;
   ant.say(link_, {}, true);
   EXPECT_TRUE(eventually(5s, [&] { return told_->lost == 4 * kPartitions; }));
+}
+
+TEST_F(LinkTest, P8APeerIsToldOfWhatIsServedHereAndInWhichEpoch) {
+  // Given a partition that is served in epoch 7,
+  caf::scoped_actor partition(system_);
+  const auto actor = caf::actor_cast<caf::actor>(partition);
+  PlayedPeer ant(system_);
+  link_to_ant(small());
+  caf::anon_send(link_, Serving{.partition = {1}, .actor = actor, .life = 1, .epoch = 7});
+  // a peer that is met hears of that, and of another from when it is served.
+  ASSERT_TRUE(ant.meet(link_));
+  caf::anon_send(link_, Serving{.partition = {0}, .actor = actor, .life = 1, .epoch = 9});
+  const auto told = [&] {
+    std::map<std::uint16_t, std::uint64_t> epochs;
+    for (const auto& parcel : ant.parcels)
+      if (const auto* here = std::get_if<PrimaryHereParcel>(&parcel.content))
+        epochs[parcel.partition.value] = here->epoch;
+    return epochs;
+  };
+  ASSERT_TRUE(eventually(5s, [&] {
+    ant.listen(20ms);
+    return told().size() == 2;
+  }));
+  EXPECT_EQ(told(), (std::map<std::uint16_t, std::uint64_t>{{0, 9}, {1, 7}}));
 }
 
 TEST_F(LinkTest, WhatAPeersSessionNoLongerFollowsIsTakenFromThePartitionAndWithTheSessionItsSeat) {

@@ -173,6 +173,14 @@ class RouteTest : public ::testing::Test {
   void operate(Offset at) {
     tell(StartOperation{ada(), at, true, [this, at](const Result<Offset>& done) { note("operate", at, done); }});
   }
+  void ask_everything() {
+    publish(1);
+    follow(1);
+    read(5);
+    unfollow(1);
+    emit();
+    operate(6);
+  }
   PartitionStats stats() {
     PartitionStats stats;
     tell(AskStats{[&](const PartitionStats& answer) { stats = answer; }});
@@ -218,12 +226,7 @@ TEST_F(RouteTest, APrimaryOnThisNodeIsAskedDirectly) {
   is_primary("ant");
   serve_here(3);
   EXPECT_THAT(here(), ElementsAre("session 7 opens"));
-  publish(1);
-  follow(1);
-  read(5);
-  unfollow(1);
-  emit();
-  operate(6);
+  ask_everything();
   EXPECT_THAT(here(),
               ElementsAre("publish 1 in life 3", "follow 1", "read from 5", "unfollow 1", "emissions", "operate at 6"));
 }
@@ -233,12 +236,7 @@ TEST_F(RouteTest, APrimaryElsewhereIsAskedThroughTheLinkToItsNodeInTheirMeeting)
   meet("bee", 5);
   is_primary("bee");
   says("bee", PrimaryHereParcel{});
-  publish(1);
-  follow(1);
-  read(5);
-  unfollow(1);
-  emit();
-  operate(6);
+  ask_everything();
   EXPECT_THAT(link("bee"), ElementsAre("publish 1 on way 1 in meeting 5", "follow 1 in meeting 5",
                                        "question 1: read from 5 in meeting 5", "unfollow 1 in meeting 5",
                                        "emissions in meeting 5", "question 2: operate at 6 in meeting 5"));

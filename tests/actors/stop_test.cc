@@ -1,8 +1,14 @@
-// A node that is stopped leaves nothing to be done again.
+// A node that is stopped ends, whatever is under way, and leaves nothing to be done again.
 #include <gmock/gmock.h>
+
+#include <atomic>
+#include <list>
+#include <thread>
 
 #include "examples/hunt/hunt.h"
 #include "runtime/verify.h"
+#include "tests/support/eventually.h"
+#include "tests/support/raw_socket.h"
 #include "tests/support/running_node.h"
 
 namespace carillon::testing {
@@ -24,6 +30,38 @@ TEST(Stop, P5LeavesEveryHubSavedAndNoneUnfinished) {
   EXPECT_TRUE(verification->broken.empty());
   EXPECT_THAT(verification->counts, Contains(Pair("snapshots", 3)));
   EXPECT_THAT(verification->counts, Contains(Pair("unfinished hubs", 0)));
+}
+
+TEST(Stop, P7EndsWhileManyReadHistory) {
+  // Given a long stream, and many who read it from its beginning, so that pages are on their way to them.
+  constexpr int kBatches = 30, kBatch = 1'000;
+  RunningNode node({.arguments = {"--retain", "player=all"}, .data_directory = {}});
+  const auto payload = R"({"text":")" + std::string(400, 'x') + R"("})";
+  Sequence sequence = 0;
+  for (int batch = 0; batch < kBatches; ++batch) {
+    std::vector<client::Publication> events;
+    for (int event = 0; event < kBatch; ++event) events.push_back({"player/reader", "note", payload, ++sequence});
+    ASSERT_TRUE(node.session().publish("writer", events).ok());
+  }
+  std::list<RawSocket> sockets;
+  for (int reader = 0; reader < 8; ++reader)
+    ASSERT_TRUE(
+        sockets.emplace_back(node.http())
+            .send(
+                "GET /streams/player/reader?from=1 HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"));
+  std::atomic<std::size_t> read = 0;
+  std::vector<std::jthread> readers;
+  for (auto& socket : sockets)
+    readers.emplace_back([&] {
+      for (std::string bytes; socket.receive_more(bytes); bytes.clear()) read += bytes.size();
+    });
+  ASSERT_TRUE(eventually(std::chrono::seconds(20), [&] { return read > 8u << 20; }));
+  // When it is stopped, then it ends in time,
+  node.stop();
+  readers.clear();
+  // and has lost nothing.
+  node.start();
+  EXPECT_EQ(node.payloads("player/reader").size(), kBatches * kBatch);
 }
 
 }  // namespace
