@@ -34,9 +34,11 @@
 
 #include <concepts>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -97,6 +99,9 @@ class Effects {
   // of UTF-8 without control characters, std::length_error beyond the limits above: left uncaught, a failed handler.
   template <class T>
   void notify(std::string_view player, const T& notification);
+  // The same for each of `players`, a range of names: written down once, however many they are. Throws as notify() does.
+  template <std::ranges::input_range Players, class T>
+  void notify_all(Players&& players, const T& notification);
   // Sends `event` to `target`, of whatever kind. Throws std::length_error beyond the limits.
   template <class T>
   void emit(const EntityId& target, const T& event);
@@ -108,8 +113,8 @@ class Effects {
 
   bool empty() const { return list_.empty(); }
   std::size_t size() const { return list_.size(); }
-  const std::vector<Effect>& list() const& { return list_; }
-  std::vector<Effect> list() && { return std::move(list_); }
+  const std::deque<Effect>& list() const& { return list_; }
+  std::deque<Effect> list() && { return std::move(list_); }
 
   // For tests: which players were notified, once for each notification, in order.
   std::vector<std::string> notified() const;
@@ -124,7 +129,7 @@ class Effects {
   void add(EntityId target, std::string_view type, std::string payload, std::optional<UnixMs> due = {});
   static EntityId player_of(std::string_view key);
 
-  std::vector<Effect> list_;
+  std::deque<Effect> list_;  // Thousands of them grow in no vector: the fresh memory cost more than all else.
   std::size_t payload_bytes_ = 0;
 };
 
@@ -250,6 +255,12 @@ Error failure_of_handler();
 template <class T>
 void Effects::notify(std::string_view player, const T& notification) {
   add(player_of(player), detail::type_of<T>(), to_json(notification));
+}
+
+template <std::ranges::input_range Players, class T>
+void Effects::notify_all(Players&& players, const T& notification) {
+  const auto payload = to_json(notification);
+  for (const auto& player : players) add(player_of(player), detail::type_of<T>(), payload);
 }
 
 template <class T>

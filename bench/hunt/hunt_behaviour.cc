@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <ranges>
 #include <string>
 
 namespace carillon::bench {
@@ -48,13 +49,9 @@ std::size_t filler_bytes_of(const Find& find) {
          digits_of(find.player);
 }
 
-// `find` gets its filler here.
-void notify(Effects& effects, Find& find) {
-  find.filler = filler_of(find.id, filler_bytes_of(find));
-  std::array<char, 12> name{'p'};
-  const char* const end = std::to_chars(name.data() + 1, name.data() + name.size(), find.player).ptr;
-  effects.notify({name.data(), static_cast<std::size_t>(end - name.data())}, find);
-}
+void fill(Find& find) { find.filler = filler_of(find.id, filler_bytes_of(find)); }
+
+std::string name_of(std::uint32_t player) { return "p" + std::to_string(player); }
 
 // Writes a payload from left to right.
 struct Pen {
@@ -106,7 +103,8 @@ Result<Effects> on(Hunt& hunt, const Dig& dig, const Context&) {
   for (std::uint32_t k = 0; k < dig.k; ++k) {
     find.index = k;
     find.player = player_of(dig.id, dig.hub, k, dig.audience);
-    notify(effects, find);
+    fill(find);
+    effects.notify(name_of(find.player), find);
   }
   return effects;
 }
@@ -117,7 +115,8 @@ Result<Effects> on(Hunt& hunt, const Muster& muster, const Context&) {
   hunt.finds += muster.players;
   Effects effects;
   Find find{.id = muster.id, .at = muster.at, .filler = {}};
-  for (; find.player < muster.players; ++find.player) notify(effects, find);
+  fill(find);
+  effects.notify_all(std::views::iota(0u, muster.players) | std::views::transform(name_of), find);
   return effects;
 }
 

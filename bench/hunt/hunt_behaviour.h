@@ -68,7 +68,7 @@ void inspect(Fields& fields, Burden& burden) {
   fields("spin_us", burden.spin_us);
 }
 
-// Tells everybody at once: players 0 … players-1 hear a find each, whatever hub they belong to.
+// Tells everybody at once: players 0 … players-1 hear the same find, that of player 0, whatever hub they belong to.
 struct Muster {
   static constexpr std::string_view kType = "muster";
   std::uint64_t id = 0;       // Of the finds.

@@ -19,12 +19,15 @@ const welcome = JSON.stringify({
     message_bytes_max: 1048576, follows_max: 100000 },
 });
 
-// What a player hears: `find`, with a filler that makes the payload as long as Carillon's.
-function notify(player, from, find, acceptedAt) {
+// The payload of a find, with a filler that makes it as long as Carillon's.
+function payloadOf({ id, at, index, player }) {
+  const start = `{"id":${id},"at":${at},"index":${index},"player":${player},"filler":"`;
+  return `${start}${NOISE.slice(0, PAYLOAD_BYTES - start.length - 2)}"}`;
+}
+
+function notify(player, from, payload, acceptedAt) {
   const follower = players.get(`player/p${player}`);
   if (!follower) return;
-  const start = `{"id":${find.id},"at":${find.at},"index":${find.index},"player":${player},"filler":"`;
-  const payload = `${start}${NOISE.slice(0, PAYLOAD_BYTES - start.length - 2)}"}`;
   const head = `{"events":{"id":${follower.id},"first":${++follower.heard},"events":[{"type":"find","payload":${payload}`;
   follower.socket.send(`${head},"accepted_at":"${acceptedAt}","producer":"hub ${from}","sequence":${++emitted}}]}}`);
 }
@@ -32,12 +35,14 @@ function notify(player, from, find, acceptedAt) {
 // The hub, as bench/hunt/hunt_behaviour.cc has it. Which players of a hub's audience a dig is for, any dice may say.
 const hub = {
   muster({ entity, payload: { id, at, players: count } }, acceptedAt) {
-    for (let player = 0; player < count; ++player) notify(player, entity, { id, at, index: 0 }, acceptedAt);
+    const payload = payloadOf({ id, at, index: 0, player: 0 }); // The same for all.
+    for (let player = 0; player < count; ++player) notify(player, entity, payload, acceptedAt);
   },
   dig({ entity, payload: { id, at, hub: number, k, audience } }, acceptedAt) {
     for (let index = 0; index < k; ++index) {
       const dice = Math.imul((id % 0x100000000) * 31 + index + 1, 0x9e3779b1) >>> 8;
-      notify(number * audience + (dice % audience), entity, { id, at, index }, acceptedAt);
+      const player = number * audience + (dice % audience);
+      notify(player, entity, payloadOf({ id, at, index, player }), acceptedAt);
     }
   },
 };

@@ -1,6 +1,7 @@
 #include "examples/arena/arena.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace carillon::arena {
 namespace {
@@ -68,7 +69,7 @@ Result<Effects> on(Match& match, const MatchEnded&, const Context& context) {
   if (match.over) return effects;
   match.over = true;
   const MatchOver over{.match = context.self().text(), .map = match.map, .scoreboard = scoreboard_of(match)};
-  for (const auto& [player, score] : match.scores) effects.notify(player, over);
+  effects.notify_all(std::views::keys(match.scores), over);
   return effects;
 }
 

@@ -1,6 +1,7 @@
 #include "examples/hunt/hunt.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace carillon::hunt {
 namespace {
@@ -69,8 +70,8 @@ Result<Effects> on(Island& island, const Dug& dug, const Context& context) {
                                              .leaders = leaders});
     const TreasureSeen seen{
         .player = dug.player, .x = dug.x, .y = dug.y, .tide = island.tide, .treasure = name, .leaders = leaders};
-    for (const auto& [player, other] : island.diggers)
-      if (player != dug.player) effects.notify(player, seen);
+    const auto is_other = [&dug](const std::string& player) { return player != dug.player; };
+    effects.notify_all(std::views::keys(island.diggers) | std::views::filter(is_other), seen);
   } else {
     if (!again) square = kHole;
     effects.notify(dug.player, HoleDug{.dig = dug.dig, .x = dug.x, .y = dug.y, .again = again});
@@ -87,7 +88,7 @@ Effects on(Island& island, const TideDue& due, const Context&) {
   if (due.tide != island.tide || !is_dug_up(island)) return effects;  // Anybody may publish one.
   island.ground = Island().ground;
   const TideCame came{.tide = ++island.tide, .leaders = leaders_of(island)};
-  for (const auto& [player, other] : island.diggers) effects.notify(player, came);
+  effects.notify_all(std::views::keys(island.diggers), came);
   return effects;
 }
 

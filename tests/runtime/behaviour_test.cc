@@ -4,9 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <map>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 namespace door {
 
@@ -230,6 +234,17 @@ TEST(Effects, RefuseNamesThatNoPlayerCanHave) {
   effects.emit(EntityId::trusted("door/8"), Opened{.at = 3});
   EXPECT_THAT(effects.notified(), ElementsAre("Bo the Bold!"));
   EXPECT_EQ(effects.sent_to<Opened>("door/8").at(0).at, 3);
+}
+
+TEST(Effects, TellManyTheSame) {
+  Effects effects;
+  const std::map<std::string, int> scores = {{"ana", 1}, {"bo", 2}};
+  effects.notify_all(std::views::keys(scores), Opened{.at = 3});
+  effects.notify_all(std::vector<std::string>(), Opened{.at = 4});
+  EXPECT_THAT(effects.notified(), ElementsAre("ana", "bo"));
+  EXPECT_EQ(effects.sent_to<Opened>("player/ana").at(0).at, 3);
+  EXPECT_EQ(effects.sent_to<Opened>("player/bo").at(0).at, 3);
+  EXPECT_THROW(effects.notify_all(std::vector<std::string>{""}, Opened{}), std::invalid_argument);
 }
 
 TEST(Effects, RemindersAreToldApartFromWhatIsSentAtOnce) {
