@@ -1,11 +1,12 @@
 // What everybody of a kind may use of a node at a time: each address, or each subject of tokens (P7, P9).
 //
-// Pure: the time is given. Remembers who has a connection, and of the others those who had one last, up to a limit; who is
-// forgotten begins anew. All Places must be gone before their Quotas.
+// Pure: the time is given. Any thread. Remembers who has a connection, and of the others those who had one last, up to a limit;
+// who is forgotten begins anew. All Places must be gone before their Quotas.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -39,19 +40,30 @@ class Quotas {
   // A connection, as long as it lives.
   class Place {
    public:
-    explicit Place(Usage& usage) : usage_(&usage) { ++usage.connections; }
-    Place(Place&& other) noexcept : usage_(std::exchange(other.usage_, nullptr)) {}
+    Place(Place&& other) noexcept : quotas_(other.quotas_), usage_(std::exchange(other.usage_, nullptr)) {}
     Place& operator=(Place&& other) noexcept {
+      std::swap(quotas_, other.quotas_);
       std::swap(usage_, other.usage_);
       return *this;
     }
     ~Place() {
-      if (usage_ != nullptr) --usage_->connections;
+      if (usage_ == nullptr) return;
+      const std::lock_guard lock(quotas_->mutex_);
+      --usage_->connections;
     }
 
-    Usage& usage() const { return *usage_; }
+    // What `look` makes of what is used; nobody else looks meanwhile.
+    template <class Look>
+    auto with_usage(Look&& look) const {
+      const std::lock_guard lock(quotas_->mutex_);
+      return look(*usage_);
+    }
 
    private:
+    friend class Quotas;
+    Place(Quotas& quotas, Usage& usage) : quotas_(&quotas), usage_(&usage) { ++usage.connections; }
+
+    Quotas* quotas_;
     Usage* usage_;  // Null once it was moved from.
   };
 
@@ -61,15 +73,20 @@ class Quotas {
   const QuotaLimits& limits() const { return limits_; }
   // Nothing when `who` has as many connections as they may.
   std::optional<Place> enter(const std::string& who) {
+    const std::lock_guard lock(mutex_);
     auto* usage = usages_.find(who);
     if (usage == nullptr) usage = &usages_.insert(who, Usage(limits_));
     if (limits_.connections_max > 0 && usage->connections >= limits_.connections_max) return std::nullopt;
-    return Place(*usage);
+    return Place(*this, *usage);
   }
-  std::size_t remembered() const { return usages_.size(); }
+  std::size_t remembered() const {
+    const std::lock_guard lock(mutex_);
+    return usages_.size();
+  }
 
  private:
-  QuotaLimits limits_;
+  const QuotaLimits limits_;
+  mutable std::mutex mutex_;  // Of all that follows, and of what it holds.
   runtime::LruCache<std::string, Usage> usages_;
 };
 

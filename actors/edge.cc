@@ -2,7 +2,6 @@
 
 #include "actors/entitlement.h"
 #include "actors/publish_path.h"
-#include "actors/reading_turns.h"
 #include "messages/rfc3339.h"
 
 namespace carillon::actors {
@@ -12,19 +11,38 @@ std::int64_t wall_clock_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
+void EdgeCounters::add(const EdgeCounters& other) {
+  const auto add_limited = [](Limited& mine, const Limited& others) {
+    mine.connections += others.connections;
+    mine.requests += others.requests;
+    mine.reads += others.reads;
+  };
+  publish_calls += other.publish_calls;
+  overloaded += other.overloaded;
+  delivered += other.delivered;
+  connections += other.connections;
+  connections_refused += other.connections_refused;
+  handshakes_failed += other.handshakes_failed;
+  tokens_refused += other.tokens_refused;
+  tokens_ended += other.tokens_ended;
+  add_limited(limited_by_address, other.limited_by_address);
+  add_limited(limited_by_subject, other.limited_by_subject);
+  publish.merge(other.publish);
+  deliver.merge(other.deliver);
+}
+
 Edge::Edge(caf::actor_system& actor_system, Partitions all_partitions, Catalogue behaviours,
-           runtime::Limits runtime_limits, EdgeLimits own_limits, std::shared_ptr<Inbox> jobs, kj::Timer& clock)
+           runtime::Limits runtime_limits, EdgeLimits own_limits, NodeEdge& shared, std::shared_ptr<Inbox> jobs,
+           kj::Timer& clock)
     : system(actor_system),
       partitions(std::move(all_partitions)),
       catalogue(std::move(behaviours)),
       limits(runtime_limits),
       edge_limits(std::move(own_limits)),
+      node(shared),
       inbox(std::move(jobs)),
-      reading_turns(system.spawn(actors::reading_turns, partitions->size())),
       timer(clock),
-      lives(partitions->size(), 0),
-      addresses(edge_limits.per_address),
-      subjects(edge_limits.per_subject) {}
+      lives(partitions->size(), 0) {}
 
 Result<access::Rights> Edge::admit(std::string_view token) {
   auto rights = gatekeeper.admit(token, wall_clock_ms());

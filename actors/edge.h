@@ -1,4 +1,4 @@
-// What the connections of one gateway thread share. Everything here belongs to that thread.
+// What the connections of one gateway thread share. Everything here belongs to that thread, but for `node`.
 #pragma once
 
 #include <kj/async.h>
@@ -15,10 +15,10 @@
 
 #include "access/gatekeeper.h"
 #include "access/ip_address.h"
-#include "access/quotas.h"
 #include "actors/inbox.h"
 #include "actors/latency.h"
 #include "actors/messages.h"
+#include "actors/node_edge.h"
 #include "actors/origin.h"
 #include "runtime/behaviour.h"
 #include "runtime/limits.h"
@@ -35,9 +35,10 @@ struct EdgeLimits {
   std::size_t connection_bytes_max = 8u << 20;
   std::size_t node_events_max = 65'536;  // On all connections together.
   std::size_t node_bytes_max = 64u << 20;
-  std::size_t message_bytes_max = 16u << 20;    // One RPC message.
-  std::size_t follows_max = 100'000;            // In one subscription.
-  std::size_t session_credit_bytes = 1u << 20;  // Sent to a subscriber and not yet taken in.
+  std::size_t node_receiving_bytes_max = 64u << 20;  // Of messages of WebSockets that are begun and not complete.
+  std::size_t message_bytes_max = 16u << 20;         // One RPC message.
+  std::size_t follows_max = 100'000;                 // In one subscription.
+  std::size_t session_credit_bytes = 1u << 20;       // Sent to a subscriber and not yet taken in.
   std::chrono::milliseconds first_call_within{
       10'000};  // A native connection that asks for nothing, or shows no token, is closed.
   std::chrono::milliseconds request_within{10'000};    // The header of an HTTP request, and its body.
@@ -88,35 +89,35 @@ struct EdgeCounters {
   Limited limited_by_address, limited_by_subject;
   LatencyHistogram publish;  // From the call's arrival to its answer.
   LatencyHistogram deliver;  // From commit to the subscriber's connection, of live notifications.
+
+  // Those of another thread.
+  void add(const EdgeCounters& other);
 };
 
 class Edge {
  public:
   Edge(caf::actor_system& system, Partitions partitions, Catalogue catalogue, runtime::Limits limits,
-       EdgeLimits edge_limits, std::shared_ptr<Inbox> inbox, kj::Timer& timer);
+       EdgeLimits edge_limits, NodeEdge& node, std::shared_ptr<Inbox> inbox, kj::Timer& timer);
 
   caf::actor_system& system;
   const Partitions partitions;
   const Catalogue catalogue;
   const runtime::Limits limits;
   const EdgeLimits edge_limits;
+  NodeEdge& node;  // Shared with the other threads.
   const std::shared_ptr<Inbox> inbox;
-  const caf::actor reading_turns;  // Of all sessions.
   kj::Timer& timer;
   EdgeCounters counters;
-  bool stopping = false;             // Nothing new is accepted.
-  std::size_t events_under_way = 0;  // Of all connections.
-  std::size_t bytes_under_way = 0;
+  bool stopping = false;                            // Nothing new is accepted.
   std::vector<std::uint64_t> lives;                 // Of the partitions.
   std::shared_ptr<const ClusterQuestions> cluster;  // Null on a node that is alone, or has not joined yet.
 
   NodePublisher* own_events = nullptr;   // What the node itself publishes; set before the first connection.
-  PresenceReporter* presence = nullptr;  // As well.
+  PresenceReporter* presence = nullptr;  // As well; one for all threads.
 
   // Who may do what (P9).
   access::Gatekeeper gatekeeper;
-  access::Quotas addresses, subjects;  // What each uses of the node.
-  bool figures_are_open = true;        // /metrics and the sentences of health are for everybody.
+  bool figures_are_open = true;  // /metrics and the sentences of health are for everybody.
   struct Complaints {
     std::string keys, certificate;  // Why the newest file is not used; empty: it is.
   } complaints;
@@ -128,7 +129,7 @@ class Edge {
   void replace_gatekeeper(access::Gatekeeper other);
   std::unordered_set<Entitlement*> entitlements;
 
-  runtime::SessionId new_session() { return ++last_session_; }
+  runtime::SessionId new_session() { return ++node.last_session; }
   std::uint16_t partition_count() const { return static_cast<std::uint16_t>(partitions->size()); }
   const caf::actor& partition_of(const EntityId& entity) const {
     return (*partitions)[entity.partition_of(partition_count()).value];
@@ -149,7 +150,6 @@ class Edge {
   void reloaded(PartitionId partition, std::uint64_t life);
 
  private:
-  runtime::SessionId last_session_ = 0;
   std::uint64_t last_question_ = 0;
   std::unordered_map<std::uint64_t, std::shared_ptr<void>> questions_;  // Fulfillers, by number.
 };

@@ -1,6 +1,6 @@
 // What one connection may do, as long as it may (P9): ends when its token expires, or when the key that signed it is gone.
 //
-// Belongs to the gateway's thread, and to one connection or one long answer, which must end when this does.
+// Belongs to its gateway thread, and to one connection or one long answer, which must end when this does.
 #pragma once
 
 #include <kj/async.h>

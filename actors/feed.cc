@@ -36,7 +36,7 @@ Feed::Feed(Edge& edge, Client client, std::size_t credit_bytes)
   SessionOptions options;
   options.id = session_id_;
   options.partitions = edge_.partitions;
-  options.reading_turns = edge_.reading_turns;
+  options.reading_turns = edge_.node.reading_turns;
   options.credit_bytes = credit_bytes;
   options.answer = [](const runtime::Published&) {};
   options.deliver = [to_feed](SessionBatch batch) {

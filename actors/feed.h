@@ -1,5 +1,5 @@
 // The connection's side of a session: takes what the session delivers, passes it on one batch at a time, and tells the
-// session when the client has taken it in. Belongs to the gateway's thread.
+// session when the client has taken it in. Belongs to its gateway thread.
 #pragma once
 
 #include <functional>

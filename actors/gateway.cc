@@ -1,33 +1,17 @@
 #include "actors/gateway.h"
 
-#include <arpa/inet.h>
-#include <kj/async-io.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <spdlog/spdlog.h>
+#include <kj/exception.h>
 
 #include <future>
+#include <thread>
 
-#include "actors/cluster_report.h"
-#include "actors/http.h"
+#include "actors/doors.h"
+#include "actors/gateway_loop.h"
 #include "actors/key_watch.h"
-#include "actors/metered_stream.h"
-#include "actors/node_publisher.h"
-#include "actors/node_stats.h"
 #include "actors/presence.h"
-#include "actors/random_name.h"
-#include "actors/rpc.h"
-#include "actors/version.h"
-#include "actors/visit.h"
-#include "actors/websocket.h"
+#include "actors/reading_turns.h"
 
 namespace carillon::actors {
-
-namespace {
-
-constexpr std::chrono::milliseconds kCloseWithin{300};  // Clients of WebSockets, when the node stops.
-
-}  // namespace
 
 bool is_loopback(const std::string& address) {
   const auto host = address.substr(0, address.rfind(':'));
@@ -60,218 +44,134 @@ Result<void> check_access(const GatewayOptions& options) {
 
 }  // namespace
 
-// Everything that lives on the thread.
-struct Gateway::Loop final : private kj::TaskSet::ErrorHandler {
-  Loop(caf::actor_system& system, const GatewayOptions& options, const std::shared_ptr<Inbox>& jobs)
-      : io(kj::setupAsyncIo()),
-        edge(system, options.partitions, options.catalogue, options.limits, options.edge_limits, jobs,
-             io.provider->getTimer()),
-        journal(options.journal),
-        store_id(options.store_id),
-        own_events(edge, options.store_id + " " + random_name()),
-        stats([this] { return collect(); }),
-        http(edge, stats),
-        tasks(*this) {
-    edge.own_events = &own_events;
-    presence.emplace(edge, options.store_id);
-    edge.presence = &*presence;
-    edge.origins = {options.allowed_origins, is_loopback(options.http)};
-    edge.figures_are_open = is_loopback(options.http) || options.access.open_metrics;
-    auto stop = kj::newPromiseAndFulfiller<void>();
-    stopped = kj::mv(stop.promise);
-    stop_now = kj::mv(stop.fulfiller);
-    tasks.add(jobs->run(*io.lowLevelProvider));
-  }
+struct Gateway::Thread {
+  std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
+  GatewayLoop* loop = nullptr;      // Lives on the thread, from its start until it has been told to stop.
+  std::unique_ptr<FrontDesk> desk;  // Of the one at the front; likewise.
+  std::thread thread;
 
-  // How the connections of a port are served.
-  using Serve = kj::Promise<void> (Loop::*)(kj::Own<kj::AsyncIoStream>, Visit& visit);
-
-  std::string listen(const std::string& address, Serve serve) {
-    auto parsed = io.provider->getNetwork().parseAddress(address.c_str()).wait(io.waitScope);
-    auto receiver = parsed->listen();
-    const auto port = receiver->getPort();
-    auto& listening = *receiver;
-    listeners.add(accept(listening, serve).attach(kj::mv(receiver)).eagerlyEvaluate([](kj::Exception&& failed) {
-      spdlog::error("a listener ended: {}", failed.getDescription().cStr());
-    }));
-    return address.substr(0, address.rfind(':')) + ":" + std::to_string(port);
+  // What finds no loop any more is not done.
+  void post(std::function<void(GatewayLoop&)> job) const {
+    inbox->push([loop = loop, job = std::move(job)] { job(*loop); });
   }
-
-  kj::Promise<void> accept(kj::ConnectionReceiver& receiver, Serve serve) {
-    return receiver.accept().then(
-        [this, &receiver, serve](kj::Own<kj::AsyncIoStream> stream) {
-          if (edge.counters.connections >= edge.edge_limits.connections_max) {
-            ++edge.counters.connections_refused;  // Closed at once.
-          } else {
-            // What goes wrong with one connection must not end the listener.
-            tasks.add(kj::evalNow([&] { return welcome(kj::mv(stream), serve); }));
-          }
-          return accept(receiver, serve);
-        },
-        [this, &receiver, serve](kj::Exception&& failed) {
-          // Out of file descriptors, most likely: others may end meanwhile.
-          spdlog::warn("cannot accept a connection: {}", failed.getDescription().cStr());
-          return io.provider->getTimer().afterDelay(100 * kj::MILLISECONDS).then([this, &receiver, serve] {
-            return accept(receiver, serve);
-          });
-        });
-  }
-
-  // Serves a connection until it ends.
-  kj::Promise<void> welcome(kj::Own<kj::AsyncIoStream> stream, Serve serve) {
-    const int on = 1;
-    stream->setsockopt(IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    auto visit = kj::heap<Visit>(edge);
-    auto& guest = *visit;
-    if (!guest.begin(*stream)) return kj::READY_NOW;  // Closed at once.
-    if (guest.counts_bytes()) stream = kj::heap<MeteredStream>(kj::mv(stream), guest, edge.timer);
-    auto served = !keys->has_tls() ? (this->*serve)(kj::mv(stream), guest)
-                                   : keys->wrap(kj::mv(stream))
-                                         .then(
-                                             [this, serve, &guest](kj::Own<kj::AsyncIoStream> private_stream) {
-                                               return (this->*serve)(kj::mv(private_stream), guest);
-                                             },
-                                             // Port scanners, and clients without TLS: every day's business.
-                                             [this](kj::Exception&&) { ++edge.counters.handshakes_failed; });
-    return served.attach(kj::mv(visit));
-  }
-
-  kj::Promise<void> native(kj::Own<kj::AsyncIoStream> stream, Visit& visit) {
-    return serve_rpc(edge, stats, kj::mv(stream), visit);
-  }
-  kj::Promise<void> hypertext(kj::Own<kj::AsyncIoStream> stream, Visit& visit) {
-    return http.serve(kj::mv(stream), visit);
-  }
-
-  // All clients of WebSockets know that the node stops, or it is `until`.
-  kj::Promise<void> sockets_closed(Clock::time_point until) {
-    if (edge.sockets.empty() || Clock::now() >= until) return kj::READY_NOW;
-    return io.provider->getTimer().afterDelay(5 * kj::MILLISECONDS).then([this, until] {
-      return sockets_closed(until);
-    });
-  }
-
-  kj::Promise<NodeStats> collect() {
-    auto asked = kj::heapArrayBuilder<kj::Promise<Result<PartitionStats>>>(edge.partitions->size());
-    for (const auto& partition : *edge.partitions)
-      asked.add(edge.ask<PartitionStats>([&](auto answer) { caf::anon_send(partition, AskStats{std::move(answer)}); }));
-    auto written = edge.ask<JournalStats>([&](auto answer) { caf::anon_send(journal, AskJournal{std::move(answer)}); });
-    kj::Promise<std::optional<ClusterReport>> reported = std::optional<ClusterReport>();
-    if (edge.cluster)
-      reported = edge.ask<ClusterReport>([&](auto answer) { edge.cluster->report(std::move(answer)); })
-                     .then([](Result<ClusterReport> report) {
-                       return report ? std::optional(std::move(*report)) : std::nullopt;
-                     });
-    return kj::joinPromises(asked.finish())
-        .then([this, written = kj::mv(written),
-               reported = kj::mv(reported)](kj::Array<Result<PartitionStats>> answers) mutable {
-          return written.then([this, answers = kj::mv(answers),
-                               reported = kj::mv(reported)](Result<JournalStats> journal_stats) mutable {
-            NodeStats node;
-            node.version = kVersion;
-            node.store_id = store_id;
-            node.uptime = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
-            for (std::size_t p = 0; p < answers.size(); ++p) {
-              if (answers[p]) {
-                node.partitions.push_back(std::move(*answers[p]));
-              } else {
-                node.partitions.emplace_back();
-                node.partitions.back().partition = {static_cast<std::uint16_t>(p)};
-                node.partitions.back().available = false;
-                node.partitions.back().problem = answers[p].error().message;
-              }
-            }
-            if (journal_stats) node.journal = *journal_stats;
-            node.edge = edge.counters;
-            node.complaints = edge.complaints;
-            node.in_cluster = edge.cluster != nullptr;
-            return reported.then([node = std::move(node)](std::optional<ClusterReport> report) mutable {
-              node.cluster = std::move(report);
-              return std::move(node);
-            });
-          });
-        });
-  }
-
-  void taskFailed(kj::Exception&& failed) override {
-    spdlog::warn("a connection ended: {}", failed.getDescription().cStr());
-  }
-
-  kj::AsyncIoContext io;
-  Edge edge;
-  caf::actor journal;
-  std::string store_id;
-  NodePublisher own_events;
-  std::optional<PresenceReporter> presence;  // Needs own_events.
-  const Clock::time_point started = Clock::now();
-  NodeStatsSource stats;
-  HttpFront http;
-  std::unique_ptr<KeyWatch> keys;  // From the start on.
-  kj::Promise<void> stopped = kj::READY_NOW;
-  kj::Own<kj::PromiseFulfiller<void>> stop_now;
-  kj::Vector<kj::Promise<void>> listeners;
-  kj::TaskSet tasks;  // Connections; ended first.
 };
+
+// What one thread does for all.
+struct Gateway::FrontDesk {
+  FrontDesk(GatewayLoop& here, const std::string& store_id, std::shared_ptr<const GatewayLoop::Team> team)
+      : presence(here.edge(), store_id), doors(here, std::move(team)) {}
+
+  PresenceReporter presence;
+  std::unique_ptr<KeyWatch> keys;
+  Doors doors;
+};
+
+Gateway::Gateway(const EdgeLimits& limits, caf::actor reading_turns)
+    : node_(limits.per_address, limits.per_subject, std::move(reading_turns)) {}
 
 Result<std::unique_ptr<Gateway>> Gateway::start(caf::actor_system& system, GatewayOptions options) {
   if (auto checked = check_access(options); !checked) return checked.error();
-  std::unique_ptr<Gateway> gateway(new Gateway());
-  gateway->inbox_ = std::make_shared<Inbox>();
-  std::promise<Result<Loop*>> started;
-  auto listening = started.get_future();
-  gateway->thread_ = std::thread([&system, started = std::move(started), &gateway = *gateway,
-                                  options = std::move(options)]() mutable {
-    std::unique_ptr<Loop> loop;
-    try {
-      loop = std::make_unique<Loop>(system, options, gateway.inbox_);
-      auto keys = KeyWatch::start(loop->edge, options.access);
-      if (!keys) return started.set_value(keys.error());
-      loop->keys = std::move(*keys);
-      loop->tasks.add(loop->keys->run());
-      gateway.rpc_address_ = loop->listen(options.listen, &Loop::native);
-      gateway.http_address_ = loop->listen(options.http, &Loop::hypertext);
-    } catch (const kj::Exception& failed) {
-      started.set_value(Error{
-          ErrorCode::UNAVAILABLE,
-          "cannot listen on " + options.listen + " and " + options.http + ": " + failed.getDescription().cStr(), 0});
-      return;
-    }
-    started.set_value(loop.get());
-    loop->stopped.wait(loop->io.waitScope);
-    close_websockets(loop->edge);
-    loop->sockets_closed(Clock::now() + kCloseWithin).wait(loop->io.waitScope);
-  });
-  const auto outcome = listening.get();
-  if (!outcome) return outcome.error();
-  gateway->loop_ = *outcome;
+  std::unique_ptr<Gateway> gateway(
+      new Gateway(options.edge_limits, system.spawn(reading_turns, options.partitions->size())));
+  for (std::size_t others = 1; others < options.threads; ++others)
+    if (auto begun = gateway->begin_thread(system, options, [](GatewayLoop&) { return Result<void>(); }); !begun)
+      return begun.error();
+  if (auto begun =
+          gateway->begin_thread(system, options, [&](GatewayLoop& front) { return gateway->open(options, front); });
+      !begun)
+    return begun.error();
   return gateway;
 }
 
+Result<void> Gateway::begin_thread(caf::actor_system& system, const GatewayOptions& options,
+                                   const std::function<Result<void>(GatewayLoop&)>& prepare) {
+  auto& mine = *threads_.emplace_back(std::make_unique<Thread>());
+  std::promise<Result<void>> begun;
+  auto outcome = begun.get_future();
+  mine.thread = std::thread([&, begun = std::move(begun)]() mutable {
+    std::unique_ptr<GatewayLoop> loop;
+    auto prepared = Result<void>();
+    try {
+      loop = std::make_unique<GatewayLoop>(system, options, node_, mine.inbox);
+      mine.loop = loop.get();
+      prepared = prepare(*loop);
+    } catch (const kj::Exception& failed) {
+      prepared = Error{
+          ErrorCode::UNAVAILABLE,
+          "cannot listen on " + options.listen + " and " + options.http + ": " + failed.getDescription().cStr(), 0};
+    }
+    if (prepared) {
+      begun.set_value({});
+      loop->run();
+      mine.desk.reset();
+      return;
+    }
+    mine.desk.reset();
+    loop.reset();
+    mine.loop = nullptr;
+    begun.set_value(std::move(prepared));
+  });
+  return outcome.get();
+}
+
+// On the front's thread, before it runs.
+Result<void> Gateway::open(const GatewayOptions& options, GatewayLoop& front) {
+  auto team = std::make_shared<GatewayLoop::Team>();
+  team->push_back(&front);
+  for (const auto& thread : threads_)
+    if (thread->loop != &front) team->push_back(thread->loop);
+  front.join(team);
+  auto& desk = *(threads_.back()->desk = std::make_unique<FrontDesk>(front, options.store_id, team));
+  front.tell_all([team, presence = &desk.presence](GatewayLoop& loop) {
+    loop.join(team);
+    loop.edge().presence = presence;
+  });
+  auto keys = KeyWatch::start(front, options.access);
+  if (!keys) return keys.error();
+  desk.keys = std::move(*keys);
+  rpc_address_ = desk.doors.open(options.listen, GatewayLoop::Port::kNative);
+  http_address_ = desk.doors.open(options.http, GatewayLoop::Port::kHttp);
+  return {};
+}
+
 Gateway::~Gateway() {
-  if (loop_ != nullptr) inbox_->push([loop = loop_] { loop->stop_now->fulfill(); });
-  if (thread_.joinable()) thread_.join();
-  if (inbox_) inbox_->close();
+  const auto end = [](Thread& thread) {
+    if (thread.thread.joinable()) thread.thread.join();
+    thread.inbox->close();
+  };
+  const auto tell = [](const Thread& thread) {
+    if (thread.loop != nullptr) thread.post([](GatewayLoop& loop) { loop.stop(); });
+  };
+  if (threads_.empty()) return;
+  // The one at the front last: the others use what it does for all.
+  const auto front = std::move(threads_.back());
+  threads_.pop_back();
+  for (const auto& thread : threads_) tell(*thread);
+  for (const auto& thread : threads_) end(*thread);
+  tell(*front);
+  end(*front);
 }
 
 void Gateway::stop_accepting() {
-  inbox_->push([loop = loop_] {
-    loop->edge.stopping = true;
-    close_websockets(loop->edge);
-    loop->listeners.clear();
-  });
+  threads_.back()->post([desk = threads_.back()->desk.get()](GatewayLoop&) { desk->doors.close(); });
+  for (const auto& thread : threads_) thread->post([](GatewayLoop& loop) { loop.wind_down(); });
 }
 
 std::function<void(PartitionId partition, std::uint64_t life)> Gateway::reload_notice() const {
-  // Jobs are run by the loop, so that they find it; without it there are none.
-  return [inbox = inbox_, loop = loop_](PartitionId partition, std::uint64_t life) {
-    inbox->push([loop, partition, life] { loop->edge.reloaded(partition, life); });
+  std::vector<std::function<void(PartitionId, std::uint64_t)>> notices;
+  for (const auto& thread : threads_)
+    notices.emplace_back([inbox = thread->inbox, loop = thread->loop](PartitionId partition, std::uint64_t life) {
+      // Jobs are run by the loop, so that they find it; without it there are none.
+      inbox->push([loop, partition, life] { loop->edge().reloaded(partition, life); });
+    });
+  return [notices = std::move(notices)](PartitionId partition, std::uint64_t life) {
+    for (const auto& notice : notices) notice(partition, life);
   };
 }
 
 void Gateway::belong_to_cluster(ClusterQuestions questions) {
-  inbox_->push([loop = loop_, questions = std::make_shared<const ClusterQuestions>(std::move(questions))] {
-    loop->edge.cluster = questions;
-  });
+  const auto shared = std::make_shared<const ClusterQuestions>(std::move(questions));
+  for (const auto& thread : threads_) thread->post([shared](GatewayLoop& loop) { loop.edge().cluster = shared; });
 }
 
 }  // namespace carillon::actors

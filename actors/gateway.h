@@ -1,4 +1,4 @@
-// Where clients connect: one thread with a KJ event loop that owns all sockets, native and HTTP.
+// Where clients connect: some threads, each with a KJ event loop and connections of its own, native and HTTP.
 #pragma once
 
 #include <caf/actor_system.hpp>
@@ -6,16 +6,19 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
+#include <vector>
 
 #include "actors/access_options.h"
 #include "actors/edge.h"
 
 namespace carillon::actors {
 
+class GatewayLoop;
+
 struct GatewayOptions {
   std::string listen = "127.0.0.1:7411";  // HOST:PORT; port 0 picks a free one.
   std::string http = "127.0.0.1:7480";
+  std::size_t threads = 1;
   std::vector<std::string> allowed_origins;  // Of pages, as parse_origin gives them.
   Partitions partitions;
   caf::actor journal;
@@ -32,7 +35,7 @@ class Gateway {
   // loopback without keys for tokens, or without TLS where plaintext was not asked for (P9), or when a file that it was
   // given is of no use.
   static Result<std::unique_ptr<Gateway>> start(caf::actor_system& system, GatewayOptions options);
-  // Closes all connections and ends the thread.
+  // Closes all connections and ends the threads.
   ~Gateway();
 
   // HOST:PORT, as they are reached.
@@ -48,13 +51,18 @@ class Gateway {
   void belong_to_cluster(ClusterQuestions questions);
 
  private:
-  struct Loop;
-  Gateway() = default;
+  struct Thread;
+  struct FrontDesk;
 
+  explicit Gateway(const EdgeLimits& limits, caf::actor reading_turns);
+  // Starts a thread, which does `prepare` before it serves anything.
+  Result<void> begin_thread(caf::actor_system& system, const GatewayOptions& options,
+                            const std::function<Result<void>(GatewayLoop&)>& prepare);
+  Result<void> open(const GatewayOptions& options, GatewayLoop& front);
+
+  NodeEdge node_;
   std::string rpc_address_, http_address_;
-  std::shared_ptr<Inbox> inbox_;
-  Loop* loop_ = nullptr;  // Lives on the thread.
-  std::thread thread_;
+  std::vector<std::unique_ptr<Thread>> threads_;  // The last one is at the front: it accepts connections.
 };
 
 // Whether HOST:PORT names an address of this machine's loopback.

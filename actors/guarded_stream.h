@@ -1,7 +1,8 @@
 // A connection of the HTTP port that watches over what comes: requests, and frames once it has become a WebSocket.
-// Belongs to the gateway's thread.
+// Belongs to its gateway thread.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,15 +16,15 @@ namespace carillon::actors {
 
 class GuardedStream final : public PassingStream {
  public:
-  // What all connections receive together: messages that are begun and not complete.
+  // What all connections of the node receive together: messages that are begun and not complete.
   struct Room {
-    std::uint64_t bytes = 0;
-    std::uint64_t bytes_max = 0;
+    std::atomic<std::uint64_t>& bytes;
+    std::uint64_t bytes_max;
   };
   enum class Trouble { kNone, kNoFrames, kTooBig, kNoRoom };
 
-  // `room` outlives the stream.
-  GuardedStream(kj::Own<kj::AsyncIoStream> inner, Room& room) : PassingStream(kj::mv(inner)), room_(room) {}
+  // What `room` refers to outlives the stream.
+  GuardedStream(kj::Own<kj::AsyncIoStream> inner, Room room) : PassingStream(kj::mv(inner)), room_(room) {}
   ~GuardedStream() noexcept(false);
 
   // From here on frames are expected; a read that brings something else fails, and `trouble` says why.
@@ -41,7 +42,7 @@ class GuardedStream final : public PassingStream {
  private:
   void came(std::string_view bytes);
 
-  Room& room_;
+  Room room_;
   RequestGuard requests_;
   std::string tail_;  // The last bytes that came before the guard.
   std::optional<FrameGuard> guard_;

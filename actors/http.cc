@@ -23,9 +23,6 @@ namespace {
 
 using Method = kj::HttpMethod;
 
-// Of messages that clients of WebSockets have begun and not completed, all together (P7).
-constexpr std::uint64_t kReceivingBytesMax = 64u << 20;
-
 enum class Of { kNode, kEntity };
 
 // What whoever asks must show. Rights to an entity are asked for where the entity is known; a WebSocket looks at its token itself,
@@ -153,18 +150,14 @@ class Complaints final : public kj::HttpServerErrorHandler {
 
 class Service final : public kj::HttpService {
  public:
-  Service(Edge& edge, const NodeStatsSource& stats, const HttpNames& names, GuardedStream::Room& room, Visit& visit,
+  Service(Edge& edge, const NodeStatsSource& stats, const HttpNames& names, Visit& visit,
           kj::HttpServerSettings settings)
-      : edge_(edge),
-        stats_(stats),
-        names_(names),
-        room_(room),
-        visit_(visit),
-        server_(edge.timer, *names.table, *this, settings) {}
+      : edge_(edge), stats_(stats), names_(names), visit_(visit), server_(edge.timer, *names.table, *this, settings) {}
 
   // The requests of one connection, until it ends.
   kj::Promise<void> serve(kj::Own<kj::AsyncIoStream> stream) {
-    auto guarded = kj::heap<GuardedStream>(kj::mv(stream), room_);
+    auto guarded = kj::heap<GuardedStream>(
+        kj::mv(stream), GuardedStream::Room{edge_.node.receiving_bytes, edge_.edge_limits.node_receiving_bytes_max});
     stream_ = guarded.get();
     return server_.listenHttp(kj::mv(guarded));
   }
@@ -201,7 +194,6 @@ class Service final : public kj::HttpService {
   Edge& edge_;
   const NodeStatsSource& stats_;
   const HttpNames& names_;
-  GuardedStream::Room& room_;
   Visit& visit_;
   GuardedStream* stream_ = nullptr;
   bool last_ = false;  // The client wants no more answers.
@@ -221,7 +213,6 @@ struct HttpFront::Parts {
   const NodeStatsSource& stats;
   HttpNames names;
   Complaints complaints{*names.table};
-  GuardedStream::Room room{0, kReceivingBytesMax};
   kj::HttpServerSettings settings;
 };
 
@@ -229,7 +220,7 @@ HttpFront::HttpFront(Edge& edge, const NodeStatsSource& stats) : parts_(std::mak
 HttpFront::~HttpFront() = default;
 
 kj::Promise<void> HttpFront::serve(kj::Own<kj::AsyncIoStream> stream, Visit& visit) {
-  auto service = kj::heap<Service>(parts_->edge, parts_->stats, parts_->names, parts_->room, visit, parts_->settings);
+  auto service = kj::heap<Service>(parts_->edge, parts_->stats, parts_->names, visit, parts_->settings);
   auto served = service->serve(kj::mv(stream));
   return served.attach(kj::mv(service)).catch_([](kj::Exception&&) {});
 }

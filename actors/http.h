@@ -1,5 +1,5 @@
 // The HTTP side of a gateway (KJ's HTTP library): which request is answered by whom. docs/protocol.md has the requests.
-// Belongs to the gateway's thread.
+// Belongs to its gateway thread.
 #pragma once
 
 #include <kj/async-io.h>

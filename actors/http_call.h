@@ -1,4 +1,4 @@
-// One HTTP request on its way to its answer: what was asked, and how answers are written. Belongs to the gateway's thread.
+// One HTTP request on its way to its answer: what was asked, and how answers are written. Belongs to its gateway thread.
 #pragma once
 
 #include <kj/compat/http.h>

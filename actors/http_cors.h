@@ -1,5 +1,5 @@
-// Requests that web pages send: who may, and what browsers are told about it (Fetch Standard, section 3.2). Belongs to the
-// gateway's thread.
+// Requests that web pages send: who may, and what browsers are told about it (Fetch Standard, section 3.2). Belongs to its
+// gateway thread.
 #pragma once
 
 #include "actors/http_call.h"

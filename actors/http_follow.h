@@ -1,5 +1,5 @@
 // GET /streams/KIND/KEY?from=N: follows an entity as server-sent events (WHATWG HTML, section 9.2). `Last-Event-ID`
-// resumes after the event it names. Belongs to the gateway's thread.
+// resumes after the event it names. Belongs to its gateway thread.
 #pragma once
 
 #include "actors/http_call.h"

@@ -1,5 +1,5 @@
 // What an operator asks a node over HTTP: health, metrics, figures, the cluster, entities from inside, dead letters.
-// Belongs to the gateway's thread.
+// Belongs to its gateway thread.
 #pragma once
 
 #include "actors/http_call.h"

@@ -1,4 +1,4 @@
-// GET and PUT /positions/KIND/KEY: how far each device has read (docs/protocol.md). Belongs to the gateway's thread.
+// GET and PUT /positions/KIND/KEY: how far each device has read (docs/protocol.md). Belongs to its gateway thread.
 #pragma once
 
 #include "actors/http_call.h"

@@ -1,5 +1,5 @@
 // Publishing over HTTP: POST /events/KIND/KEY?type=T with a payload as its body, POST /events with a batch
-// (docs/protocol.md). Belongs to the gateway's thread.
+// (docs/protocol.md). Belongs to its gateway thread.
 //
 // Each request has a publish path of its own: nothing is known of whom a connection's requests come from, so none of them
 // waits for another.

@@ -36,16 +36,17 @@ bool belong_together(const std::string& certificate_pem, const std::string& key_
 
 }  // namespace
 
-KeyWatch::KeyWatch(Edge& edge, const AccessOptions& options) : edge_(edge), expectations_(options.expectations) {
+KeyWatch::KeyWatch(GatewayLoop& here, const AccessOptions& options) : here_(here), expectations_(options.expectations) {
   if (!options.keys.empty()) keys_.emplace(options.keys);
   if (!options.tls_certificate.empty()) certificate_.emplace(options.tls_certificate);
   if (!options.tls_key.empty()) private_key_.emplace(options.tls_key);
 }
 
-Result<std::unique_ptr<KeyWatch>> KeyWatch::start(Edge& edge, const AccessOptions& options) {
-  std::unique_ptr<KeyWatch> watch(new KeyWatch(edge, options));
+Result<std::unique_ptr<KeyWatch>> KeyWatch::start(GatewayLoop& here, const AccessOptions& options) {
+  std::unique_ptr<KeyWatch> watch(new KeyWatch(here, options));
   if (auto loaded = watch->load_keys(); !loaded) return loaded.error();
   if (auto loaded = watch->load_certificate(); !loaded) return loaded.error();
+  watch->looking_ = watch->look_again_and_again().eagerlyEvaluate(nullptr);
   return watch;
 }
 
@@ -57,7 +58,9 @@ Result<void> KeyWatch::load_keys() {
   if (!keys) return in_file(*keys_, keys.error().message);
   for (const auto& reason : keys->passed_over) spdlog::warn("{}: passed over {}", keys_->path().string(), reason);
   spdlog::info("{} keys for tokens from {}", keys->keys.size(), keys_->path().string());
-  edge_.replace_gatekeeper({std::move(*keys), expectations_});
+  here_.tell_all([gatekeeper = access::Gatekeeper(std::move(*keys), expectations_)](GatewayLoop& loop) {
+    loop.edge().replace_gatekeeper(gatekeeper);
+  });
   return {};
 }
 
@@ -78,16 +81,13 @@ Result<void> KeyWatch::load_certificate() {
                  options.useSystemTrustStore = false;  // Clients show tokens, not certificates.
                  options.minVersion = kj::TlsVersion::TLS_1_2;
                  options.defaultKeypair = pair;
-                 tls_ = kj::heap<kj::TlsContext>(kj::mv(options));
+                 here_.tell_all([context = std::make_shared<kj::TlsContext>(kj::mv(options))](GatewayLoop& loop) {
+                   loop.use(context);
+                 });
                }))
     wrong = failed->getDescription().cStr();
   if (!wrong.empty()) return in_file(*certificate_, "it cannot be used: " + wrong);
   return {};
-}
-
-kj::Promise<kj::Own<kj::AsyncIoStream>> KeyWatch::wrap(kj::Own<kj::AsyncIoStream> stream) {
-  return edge_.timer.timeoutAfter(edge_.edge_limits.handshake_within.count() * kj::MILLISECONDS,
-                                  tls_->wrapServer(kj::mv(stream)));
 }
 
 void KeyWatch::look() {
@@ -95,17 +95,21 @@ void KeyWatch::look() {
     complaint = loaded ? std::string() : loaded.error().message + "; " + before;
     if (!loaded) spdlog::error("{}", complaint);
   };
-  if (keys_ && keys_->has_changed()) note(edge_.complaints.keys, load_keys(), "the keys of before hold on");
-  if (certificate_ && (certificate_->has_changed() || private_key_->has_changed())) {
-    note(edge_.complaints.certificate, load_certificate(), "the certificate of before is shown on");
-    if (edge_.complaints.certificate.empty()) spdlog::info("new connections get the new certificate");
+  const bool new_keys = keys_ && keys_->has_changed();
+  const bool new_certificate = certificate_ && (certificate_->has_changed() || private_key_->has_changed());
+  if (!new_keys && !new_certificate) return;
+  if (new_keys) note(complaints_.keys, load_keys(), "the keys of before hold on");
+  if (new_certificate) {
+    note(complaints_.certificate, load_certificate(), "the certificate of before is shown on");
+    if (complaints_.certificate.empty()) spdlog::info("new connections get the new certificate");
   }
+  here_.tell_all([complaints = complaints_](GatewayLoop& loop) { loop.edge().complaints = complaints; });
 }
 
-kj::Promise<void> KeyWatch::run() {
-  return edge_.timer.afterDelay(kLookEvery).then([this] {
+kj::Promise<void> KeyWatch::look_again_and_again() {
+  return here_.edge().timer.afterDelay(kLookEvery).then([this] {
     look();
-    return run();
+    return look_again_and_again();
   });
 }
 

@@ -1,4 +1,4 @@
-// A connection from which no more is read than its address and its subject may send (P7). Belongs to the gateway's thread.
+// A connection from which no more is read than its address and its subject may send (P7). Belongs to its gateway thread.
 #pragma once
 
 #include <kj/timer.h>

@@ -47,7 +47,7 @@ struct NodeStats {
   std::vector<Problem> problems() const;
 };
 
-// Asks the actors. Called on the gateway's thread.
+// Asks the actors. Called on its gateway thread.
 using NodeStatsSource = std::function<kj::Promise<NodeStats>()>;
 
 }  // namespace carillon::actors

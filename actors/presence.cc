@@ -48,9 +48,15 @@ void PresenceReporter::begin_anew() {
 
 std::unique_ptr<PresenceReporter::Stay> PresenceReporter::arrived(const std::string& player) {
   const auto connection = ++last_connection_;
-  players_.emplace(connection, player);
-  tell_arrival(connection, player);
+  post([connection, player](PresenceReporter& reporter) {
+    reporter.players_.emplace(connection, player);
+    reporter.tell_arrival(connection, player);
+  });
   return std::make_unique<Stay>(*this, connection);
+}
+
+void PresenceReporter::post(std::function<void(PresenceReporter&)> job) {
+  edge_.inbox->push([this, job = std::move(job)] { job(*this); });
 }
 
 void PresenceReporter::tell_arrival(std::uint64_t connection, const std::string& player) {

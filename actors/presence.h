@@ -1,4 +1,5 @@
-// Who is connected here, told to the hubs of presence (actors/presence_behaviour.h). Belongs to the gateway's thread.
+// Who is connected here, told to the hubs of presence (actors/presence_behaviour.h). Belongs to one of the gateway's threads, but for
+// what says otherwise.
 //
 // A player is here while somebody holds a Stay of his, and for the grace time after the last one is gone. In a cluster one node, that
 // which controls placement, also tells for nodes that have vanished; and a node that was taken for vanished tells everything
@@ -6,7 +7,9 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,7 +30,9 @@ class PresenceReporter final : private kj::TaskSet::ErrorHandler {
   class Stay {
    public:
     Stay(PresenceReporter& reporter, std::uint64_t connection) : reporter_(reporter), connection_(connection) {}
-    ~Stay() { reporter_.gone(connection_); }
+    ~Stay() {
+      reporter_.post([connection = connection_](PresenceReporter& reporter) { reporter.gone(connection); });
+    }
     Stay(const Stay&) = delete;
     Stay& operator=(const Stay&) = delete;
 
@@ -35,10 +40,11 @@ class PresenceReporter final : private kj::TaskSet::ErrorHandler {
     PresenceReporter& reporter_;
     std::uint64_t connection_;
   };
-  // The reporter must outlive it.
+  // Any thread. The reporter must outlive it.
   std::unique_ptr<Stay> arrived(const std::string& player);
 
  private:
+  void post(std::function<void(PresenceReporter&)> job);
   void begin(std::size_t shard);
   void begin_anew();
   void gone(std::uint64_t connection);
@@ -52,7 +58,7 @@ class PresenceReporter final : private kj::TaskSet::ErrorHandler {
   Edge& edge_;
   std::string store_id_, boot_;
   std::array<bool, kShards> begun_{};  // Which hubs have been told of this life.
-  std::uint64_t last_connection_ = 0;
+  std::atomic<std::uint64_t> last_connection_ = 0;
   std::map<std::uint64_t, std::string> players_;  // By connection, those in their grace time included.
   bool is_member_ = true;
   std::map<std::string, Clock::time_point> members_;  // By store id: when this node last saw it in the cluster.

@@ -11,8 +11,8 @@ using runtime::PublishCalls;
 using runtime::PublishOutcome;
 
 PublishPath::~PublishPath() {
-  edge_.events_under_way -= events_accounted_;
-  edge_.bytes_under_way -= bytes_accounted_;
+  edge_.node.events_under_way -= events_accounted_;
+  edge_.node.bytes_under_way -= bytes_accounted_;
   if (!session_) return;
   edge_.publish_paths.erase(session_id_);
   caf::anon_send(session_, SessionClosed{session_id_});
@@ -42,8 +42,8 @@ std::optional<Error> PublishPath::refusal_now(std::size_t events, std::size_t by
   if (edge_.stopping) return Error{ErrorCode::UNAVAILABLE, "the node is stopping; connect again in a moment", 0};
   const auto& limits = edge_.edge_limits;
   if (events <= limits.connection_events_max && bytes <= limits.connection_bytes_max &&
-      edge_.events_under_way - events_accounted_ + events <= limits.node_events_max &&
-      edge_.bytes_under_way - bytes_accounted_ + bytes <= limits.node_bytes_max)
+      edge_.node.events_under_way - events_accounted_ + events <= limits.node_events_max &&
+      edge_.node.bytes_under_way - bytes_accounted_ + bytes <= limits.node_bytes_max)
     return std::nullopt;
   ++edge_.counters.overloaded;
   return Error{ErrorCode::OVERLOADED, "too much is under way already; wait, then begin again at this event", 0};
@@ -92,8 +92,8 @@ void PublishPath::finish(PublishCalls::Finished finished) {
 }
 
 void PublishPath::account() {
-  edge_.events_under_way += calls_->events_under_way() - events_accounted_;
-  edge_.bytes_under_way += calls_->bytes_under_way() - bytes_accounted_;
+  edge_.node.events_under_way += calls_->events_under_way() - events_accounted_;
+  edge_.node.bytes_under_way += calls_->bytes_under_way() - bytes_accounted_;
   events_accounted_ = calls_->events_under_way();
   bytes_accounted_ = calls_->bytes_under_way();
 }

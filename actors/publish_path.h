@@ -1,6 +1,6 @@
 // How what one connection publishes reaches the partitions, and how the answers come back together.
 //
-// Belongs to the gateway's thread. The rules are runtime::PublishCalls; here are the actors and the room that the node has.
+// Belongs to its gateway thread. The rules are runtime::PublishCalls; here are the actors and the room that the node has.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,5 @@
 // What clients may ask about entities beside publishing and following: pages, inspections, dead letters. Each asks the
-// actors and brings their answers together, unless whoever asks may not know (P9). Belongs to the gateway's thread; shared by the native and the HTTP side.
+// actors and brings their answers together, unless whoever asks may not know (P9). Belongs to its gateway thread; shared by the native and the HTTP side.
 #pragma once
 
 #include <string>

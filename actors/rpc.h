@@ -1,4 +1,4 @@
-// The native interface: serves wire::Gateway to one connection. Belongs to the gateway's thread.
+// The native interface: serves wire::Gateway to one connection. Belongs to its gateway thread.
 #pragma once
 
 #include <kj/async-io.h>

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 #include <fstream>
+#include <thread>
 
 #include "actors/built_in.h"
 #include "actors/cluster_report.h"
@@ -72,11 +73,16 @@ struct Running {
   std::string store_id;
 };
 
+std::size_t gateway_threads(const ServeOptions& options) {
+  if (options.gateway_threads > 0) return options.gateway_threads;
+  return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kGatewayThreadsMax);
+}
+
 Result<std::unique_ptr<Gateway>> start_gateway(const ServeOptions& options, const EdgeLimits& edge_limits,
                                                const Running& node) {
-  return Gateway::start(node.system,
-                        {options.listen, options.http, options.allowed_origins, node.partitions, node.journal,
-                         options.catalogue, options.limits, edge_limits, node.store_id, options.access});
+  return Gateway::start(
+      node.system, {options.listen, options.http, gateway_threads(options), options.allowed_origins, node.partitions,
+                    node.journal, options.catalogue, options.limits, edge_limits, node.store_id, options.access});
 }
 
 int fail(const Error& error) {

@@ -11,20 +11,23 @@ constexpr std::chrono::milliseconds kConnectAgainAfter{1'000};
 
 template <class Use>
 void Visit::for_each(Use&& use) {
+  const auto use_of = [&](const access::Quotas::Place& place, EdgeCounters::Limited& limited) {
+    place.with_usage([&](access::Quotas::Usage& usage) { use(usage, limited); });
+  };
   if (unlimited_) return;
-  if (address_) use(address_->usage(), edge_.counters.limited_by_address);
-  if (subject_) use(subject_->usage(), edge_.counters.limited_by_subject);
+  if (address_) use_of(*address_, edge_.counters.limited_by_address);
+  if (subject_) use_of(*subject_, edge_.counters.limited_by_subject);
 }
 
 bool Visit::begin(kj::AsyncIoStream& stream) {
-  if (!edge_.addresses.limits().any()) return true;
+  if (!edge_.node.addresses.limits().any()) return true;
   sockaddr_storage from{};
   kj::uint size = sizeof from;
   const auto gone = kj::runCatchingExceptions([&] { stream.getpeername(reinterpret_cast<sockaddr*>(&from), &size); });
   if (gone != nullptr) return false;
   const auto address = access::IpAddress::of(from);
   if (!address || edge_.edge_limits.unlimited_addresses.contain(*address)) return true;
-  address_ = edge_.addresses.enter(address->counted_as());
+  address_ = edge_.node.addresses.enter(address->counted_as());
   if (!address_) ++edge_.counters.limited_by_address.connections;
   return address_.has_value();
 }
@@ -36,17 +39,17 @@ bool Visit::counts_bytes() const {
 
 Result<void> Visit::enter(const access::Rights& rights) {
   unlimited_ = rights.unlimited();
-  if (unlimited_ || rights.subject().empty() || !edge_.subjects.limits().any()) {
+  if (unlimited_ || rights.subject().empty() || !edge_.node.subjects.limits().any()) {
     subject_.reset();
     return {};
   }
   if (subject_ && subject_name_ == rights.subject()) return {};
-  subject_ = edge_.subjects.enter(rights.subject());
+  subject_ = edge_.node.subjects.enter(rights.subject());
   subject_name_ = rights.subject();
   if (subject_) return {};
   ++edge_.counters.limited_by_subject.connections;
   return Error{.code = ErrorCode::LIMIT_EXCEEDED,
-               .message = subject_name_ + " has " + std::to_string(edge_.subjects.limits().connections_max) +
+               .message = subject_name_ + " has " + std::to_string(edge_.node.subjects.limits().connections_max) +
                           " connections to this node already; close one",
                .retry_after = kConnectAgainAfter};
 }

@@ -1,7 +1,7 @@
 // One connection, as far as it is counted: how much its address, and the subject of the token that it shows, use of the node
 // on all their connections together (P7, P9; docs/security.md, Limits).
 //
-// Belongs to the gateway's thread, and lives as long as the connection. Looked up once for a connection and once for a token
+// Belongs to its gateway thread, and lives as long as the connection. Looked up once for a connection and once for a token
 // that is shown; after that a call costs a comparison or two, an event nothing.
 #pragma once
 

@@ -1,4 +1,4 @@
-// WebSockets (docs/protocol.md): one connection follows many entities and publishes, in JSON. Belongs to the gateway's thread.
+// WebSockets (docs/protocol.md): one connection follows many entities and publishes, in JSON. Belongs to its gateway thread.
 //
 // KJ's WebSocket does the framing. What a client does not take waits within limits (P7): what it follows is fed from disk within a
 // feed's credit, and while its answers are not taken nothing more is read from it.

@@ -224,6 +224,11 @@ void add_serve_command(CLI::App& app, Action& action, Catalogue catalogue) {
   command.add_option("--partitions", options->partitions, "slices of a new store; an existing store keeps its own")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  command
+      .add_option("--gateway-threads", options->gateway_threads,
+                  "threads that serve connections; 0: one for each processor, at most 8")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
   add_access_options(command, options->access);
   add_cluster_options(command, *serve_command);
   add_limits(command, options->limits, options->edge_limits);

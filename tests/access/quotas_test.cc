@@ -12,6 +12,13 @@ using namespace std::chrono_literals;
 
 constexpr Allowance::Clock::time_point kStart{std::chrono::hours(1)};
 
+void take(const Quotas::Place& place, std::uint64_t events) {
+  place.with_usage([&](Quotas::Usage& usage) { usage.events.take(events, kStart); });
+}
+Allowance::Clock::duration wait_for(const Quotas::Place& place, std::uint64_t events) {
+  return place.with_usage([&](const Quotas::Usage& usage) { return usage.events.wait_for(events, kStart); });
+}
+
 TEST(Quotas, P7WhoHasAllTheirConnectionsGetsNoMoreUntilOneIsClosed) {
   Quotas quotas({.connections_max = 2});
   auto first = quotas.enter("ana"), second = quotas.enter("ana");
@@ -25,15 +32,15 @@ TEST(Quotas, P7WhoHasAllTheirConnectionsGetsNoMoreUntilOneIsClosed) {
 TEST(Quotas, P7AllConnectionsOfOneShareItsAllowance) {
   Quotas quotas({.events_per_second = 100});
   const auto first = quotas.enter("ana"), second = quotas.enter("ana"), other = quotas.enter("bo");
-  first->usage().events.take(400, kStart);
-  EXPECT_EQ(second->usage().events.wait_for(100, kStart), 1s);
-  EXPECT_EQ(other->usage().events.wait_for(100, kStart), 0s);
+  take(*first, 400);
+  EXPECT_EQ(wait_for(*second, 100), 1s);
+  EXPECT_EQ(wait_for(*other, 100), 0s);
 }
 
 TEST(Quotas, P7WhoComesAgainIsNotANewOne) {
   Quotas quotas({.events_per_second = 100});
-  quotas.enter("ana")->usage().events.take(400, kStart);
-  EXPECT_EQ(quotas.enter("ana")->usage().events.wait_for(100, kStart), 1s);
+  take(*quotas.enter("ana"), 400);
+  EXPECT_EQ(wait_for(*quotas.enter("ana"), 100), 1s);
 }
 
 TEST(Quotas, P7RemembersNoMoreThanItMayAndNobodyWhoIsConnectedIsForgotten) {
@@ -52,7 +59,7 @@ TEST(Quotas, OfZeroAreWithoutLimit) {
   std::vector<Quotas::Place> places;
   places.reserve(1'000);
   for (int i = 0; i < 1'000; ++i) places.push_back(*quotas.enter("ana"));
-  EXPECT_EQ(places.back().usage().connections, 1'000u);
+  EXPECT_EQ(places.back().with_usage([](const auto& usage) { return usage.connections; }), 1'000u);
 }
 
 }  // namespace

@@ -67,11 +67,10 @@ class PublishPathTest : public ::testing::Test {
     begin(actors, limits);
   }
   ~PublishPathTest() noexcept override {
-    actors_.end(edge_->reading_turns);
     for (const auto& partition : partitions_) actors_.end(partition.actor);
   }
   void begin(const Partitions& partitions, const EdgeLimits& limits) {
-    edge_.emplace(actors_.system(), partitions, Catalogue(), runtime::Limits(), limits, inbox_,
+    edge_.emplace(actors_.system(), partitions, Catalogue(), runtime::Limits(), limits, node_, inbox_,
                   io_.provider->getTimer());
   }
 
@@ -119,6 +118,7 @@ class PublishPathTest : public ::testing::Test {
   kj::Promise<void> jobs_ = inbox_->run(*io_.lowLevelProvider).eagerlyEvaluate(nullptr);
   testing::SteppedActors actors_;
   std::array<PlayedPartition, kPartitions> partitions_;
+  NodeEdge node_{{}, {}, nullptr};
   std::optional<Edge> edge_;
 };
 
@@ -184,14 +184,14 @@ TEST_F(PublishPathTest, P2AnAnswerThatComesAfterItsCallWasRefusedChangesNothing)
 TEST_F(PublishPathTest, AConnectionThatIsGoneGivesItsRoomBackAndItsAnswersAreNobodys) {
   std::optional<PublishPath> path(std::in_place, *edge_);
   auto outcome = publish(*path, 1);
-  EXPECT_EQ(edge_->events_under_way, 1u);
-  EXPECT_GT(edge_->bytes_under_way, 0u);
+  EXPECT_EQ(node_.events_under_way, 1u);
+  EXPECT_GT(node_.bytes_under_way, 0u);
   const auto session = partitions_[0].sessions.begin()->second;
   const auto call = partitions_[0].calls.at(0).request;
   path.reset();
   actors_.run();
-  EXPECT_EQ(edge_->events_under_way, 0u);
-  EXPECT_EQ(edge_->bytes_under_way, 0u);
+  EXPECT_EQ(node_.events_under_way, 0u);
+  EXPECT_EQ(node_.bytes_under_way, 0u);
   // The partitions forget it,
   for (const auto& partition : partitions_) EXPECT_THAT(partition.sessions, IsEmpty());
   // and whatever one of them had to say yet finds nobody.
@@ -247,7 +247,7 @@ TEST_F(FullPublishPath, P7NoMoreIsUnderWayOnAConnectionThanMayAndTheRestBeginsAg
   EXPECT_EQ(outcome_of(fourth), "0 accepted; 0: overloaded");
   accept(0);
   EXPECT_EQ(outcome_of(first), "2 accepted; 2: overloaded");
-  EXPECT_EQ(edge_->events_under_way, 0u);
+  EXPECT_EQ(node_.events_under_way, 0u);
   // There is room now, for the third, and for the fourth behind it.
   fourth = publish(path, 4);
   EXPECT_EQ(outcome_of(fourth), "0 accepted; 0: overloaded");
@@ -260,15 +260,15 @@ TEST_F(FullPublishPath, P7NoMoreIsUnderWayOnTheNodeThanMay) {
   PublishPath one(*edge_), other(*edge_);
   auto first = publish(one, 1, {player_of(0), player_of(0)});
   auto second = publish(other, 1, {player_of(0), player_of(0)});
-  EXPECT_EQ(edge_->events_under_way, 4u) << "With the one that is refused, which is answered with its call.";
+  EXPECT_EQ(node_.events_under_way, 4u) << "With the one that is refused, which is answered with its call.";
   auto third = publish(other, 3);
   EXPECT_EQ(outcome_of(third), "0 accepted; 0: overloaded");
   accept(0);
   accept(0);
   EXPECT_EQ(outcome_of(first), "2 accepted");
   EXPECT_EQ(outcome_of(second), "1 accepted; 1: overloaded");
-  EXPECT_EQ(edge_->events_under_way, 0u);
-  EXPECT_EQ(edge_->bytes_under_way, 0u);
+  EXPECT_EQ(node_.events_under_way, 0u);
+  EXPECT_EQ(node_.bytes_under_way, 0u);
 }
 
 // --- With routes in between, to a primary on the node "bee".
@@ -285,7 +285,6 @@ class RoutedPublishPath : public PublishPathTest {
                                 reloaded(id.value, life);
                               }}));
     routes_ = routes;
-    actors_.end(edge_->reading_turns);
     begin(routes_, {});
     bee_ = actors_.listener<SendParcel>([this](const SendParcel& message) {
       if (const auto* publish = std::get_if<PublishParcel>(&message.parcel.content)) heard_.push_back(*publish);
