@@ -43,8 +43,13 @@ void Doors::let_in(kj::Own<kj::AsyncIoStream> stream, GatewayLoop::Port port) {
     ++edge.counters.connections_refused;  // Closed at once.
   } else if (idlest == &here_) {
     here_.serve(kj::mv(stream), port);
-  } else {
-    idlest->give(kj::mv(stream), port);
+  } else if (!idlest->give(kj::mv(stream), port)) {
+    ++edge.counters.connections_refused;
+    if (const auto unlogged = refusals_named_.next(Clock::now()))
+      spdlog::warn(
+          "a connection was closed at once: the process may open no more files (see ulimit -n); {} more before "
+          "it, not logged",
+          *unlogged);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "actors/gateway_loop.h"
+#include "actors/log_pause.h"
 
 namespace carillon::actors {
 
@@ -25,6 +26,7 @@ class Doors {
 
   GatewayLoop& here_;
   std::shared_ptr<const GatewayLoop::Team> team_;
+  LogPause refusals_named_;  // In the log.
   kj::Vector<kj::Promise<void>> listeners_;
 };
 

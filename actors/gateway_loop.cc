@@ -5,9 +5,6 @@
 #include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
 
-#include <cerrno>
-#include <system_error>
-
 #include "actors/cluster_report.h"
 #include "actors/metered_stream.h"
 #include "actors/random_name.h"
@@ -74,21 +71,19 @@ void GatewayLoop::tell_all(const std::function<void(GatewayLoop&)>& news) {
 
 // --- Connections.
 
-void GatewayLoop::give(kj::Own<kj::AsyncIoStream> stream, Port port) {
+bool GatewayLoop::give(kj::Own<kj::AsyncIoStream> stream, Port port) {
   int own = -1;
   KJ_IF_MAYBE (file, stream->getFd()) {
     own = fcntl(*file, F_DUPFD_CLOEXEC, 0);
   }
-  if (own < 0) {
-    const std::error_code failed(errno, std::generic_category());
-    return spdlog::warn("cannot accept a connection: {}", failed.message());
-  }
+  if (own < 0) return false;
   ++load_;
   post([port, file = std::make_shared<kj::AutoCloseFd>(own)](GatewayLoop& loop) {
     using Io = kj::LowLevelAsyncIoProvider;
     loop.begin(loop.io_.lowLevelProvider->wrapSocketFd(kj::mv(*file), Io::ALREADY_CLOEXEC | Io::ALREADY_NONBLOCK),
                port);
   });
+  return true;
 }
 
 void GatewayLoop::serve(kj::Own<kj::AsyncIoStream> stream, Port port) {

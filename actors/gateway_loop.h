@@ -39,8 +39,9 @@ class GatewayLoop final : private kj::TaskSet::ErrorHandler {
   void serve(kj::Own<kj::AsyncIoStream> stream, Port port);
   // The connections that were given to it and have not ended. Any thread.
   std::size_t load() const { return load_; }
-  // The same for a stream of another thread's loop. Called there: it counts from now on.
-  void give(kj::Own<kj::AsyncIoStream> stream, Port port);
+  // The same for a stream of another thread's loop. Called there: it counts from now on. False when the process may open no more
+  // files.
+  [[nodiscard]] bool give(kj::Own<kj::AsyncIoStream> stream, Port port);
 
   void join(std::shared_ptr<const Team> team) { team_ = std::move(team); }
   // Here at once; on the other threads of the team before any connection that they are given from here on.
