@@ -73,9 +73,10 @@ struct Running {
   std::string store_id;
 };
 
+std::size_t processors() { return std::max<std::size_t>(std::thread::hardware_concurrency(), 1); }
+
 std::size_t gateway_threads(const ServeOptions& options) {
-  if (options.gateway_threads > 0) return options.gateway_threads;
-  return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kGatewayThreadsMax);
+  return options.gateway_threads > 0 ? options.gateway_threads : std::min(processors(), kGatewayThreadsMax);
 }
 
 Result<std::unique_ptr<Gateway>> start_gateway(const ServeOptions& options, const EdgeLimits& edge_limits,
@@ -173,6 +174,7 @@ int serve(const ServeOptions& given) {
   node_options.limits = options.limits;
   node_options.retention = options.retention;
   node_options.catalogue = options.catalogue;
+  node_options.threads = options.worker_threads > 0 ? options.worker_threads : processors();
   if (options.cluster) return serve_in_cluster(options, std::move(node_options), edge_limits, signals);
   return serve_alone(options, std::move(node_options), edge_limits, signals);
 }

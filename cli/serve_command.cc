@@ -225,9 +225,14 @@ void add_serve_command(CLI::App& app, Action& action, Catalogue catalogue) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command
+      .add_option("--worker-threads", options->worker_threads,
+                  "threads that partitions, hubs and sessions share; 0: one for each processor")
+      ->check(CLI::Range(0, 256))
+      ->capture_default_str();
+  command
       .add_option("--gateway-threads", options->gateway_threads,
                   "threads that serve connections; 0: one for each processor, at most 8")
-      ->check(CLI::Range(0, 64))
+      ->check(CLI::Range(0, 256))
       ->capture_default_str();
   add_access_options(command, options->access);
   add_cluster_options(command, *serve_command);

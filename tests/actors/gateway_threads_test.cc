@@ -26,7 +26,8 @@ class GatewayThreads : public ::testing::Test {
   void TearDown() override { node.stop(); }
 
   std::vector<std::string> arguments(Keys with, std::vector<std::string> more) const {
-    more.insert(more.end(), {"--gateway-threads", std::to_string(kThreads), "--presence-grace", "0"});
+    const auto threads = std::to_string(kThreads);
+    more.insert(more.end(), {"--gateway-threads", threads, "--worker-threads", threads, "--presence-grace", "0"});
     if (with == Keys::kOwn) more.insert(more.end(), {"--keys", keys.path()});
     return more;
   }
