@@ -46,14 +46,10 @@ Result<void> check_access(const GatewayOptions& options) {
 
 struct Gateway::Thread {
   std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
-  GatewayLoop* loop = nullptr;      // Lives on the thread, from its start until it has been told to stop.
+  GatewayLoop* loop = nullptr;      // Lives on the thread, until that may end.
   std::unique_ptr<FrontDesk> desk;  // Of the one at the front; likewise.
+  std::promise<void> has_run, may_end;
   std::thread thread;
-
-  // What finds no loop any more is not done.
-  void post(std::function<void(GatewayLoop&)> job) const {
-    inbox->push([loop = loop, job = std::move(job)] { job(*loop); });
-  }
 };
 
 // What one thread does for all.
@@ -103,6 +99,8 @@ Result<void> Gateway::begin_thread(caf::actor_system& system, const GatewayOptio
     if (prepared) {
       begun.set_value({});
       loop->run();
+      mine.has_run.set_value();
+      mine.may_end.get_future().wait();
       mine.desk.reset();
       return;
     }
@@ -134,27 +132,22 @@ Result<void> Gateway::open(const GatewayOptions& options, GatewayLoop& front) {
   return {};
 }
 
+// They know one another, so all have run before the first one ends; and the one at the front, which has what all use, ends last.
 Gateway::~Gateway() {
-  const auto end = [](Thread& thread) {
-    if (thread.thread.joinable()) thread.thread.join();
-    thread.inbox->close();
-  };
-  const auto tell = [](const Thread& thread) {
-    if (thread.loop != nullptr) thread.post([](GatewayLoop& loop) { loop.stop(); });
-  };
-  if (threads_.empty()) return;
-  // The one at the front last: the others use what it does for all.
-  const auto front = std::move(threads_.back());
-  threads_.pop_back();
-  for (const auto& thread : threads_) tell(*thread);
-  for (const auto& thread : threads_) end(*thread);
-  tell(*front);
-  end(*front);
+  for (const auto& thread : threads_)
+    if (thread->loop != nullptr) thread->loop->post([](GatewayLoop& loop) { loop.stop(); });
+  for (const auto& thread : threads_)
+    if (thread->loop != nullptr) thread->has_run.get_future().wait();
+  for (const auto& thread : threads_) {
+    thread->may_end.set_value();
+    thread->thread.join();
+    thread->inbox->close();
+  }
 }
 
 void Gateway::stop_accepting() {
-  threads_.back()->post([desk = threads_.back()->desk.get()](GatewayLoop&) { desk->doors.close(); });
-  for (const auto& thread : threads_) thread->post([](GatewayLoop& loop) { loop.wind_down(); });
+  threads_.back()->loop->post([desk = threads_.back()->desk.get()](GatewayLoop&) { desk->doors.close(); });
+  for (const auto& thread : threads_) thread->loop->post([](GatewayLoop& loop) { loop.wind_down(); });
 }
 
 std::function<void(PartitionId partition, std::uint64_t life)> Gateway::reload_notice() const {
@@ -171,7 +164,7 @@ std::function<void(PartitionId partition, std::uint64_t life)> Gateway::reload_n
 
 void Gateway::belong_to_cluster(ClusterQuestions questions) {
   const auto shared = std::make_shared<const ClusterQuestions>(std::move(questions));
-  for (const auto& thread : threads_) thread->post([shared](GatewayLoop& loop) { loop.edge().cluster = shared; });
+  for (const auto& thread : threads_) thread->loop->post([shared](GatewayLoop& loop) { loop.edge().cluster = shared; });
 }
 
 }  // namespace carillon::actors

@@ -23,7 +23,7 @@ class GatewayLoop final : private kj::TaskSet::ErrorHandler {
   // Which port a connection came to.
   enum class Port { kNative, kHttp };
 
-  // All threads of a gateway, this one too; set before the first connection.
+  // All of a gateway, this one too; set before the first connection. They live until none of them runs any more.
   using Team = std::vector<GatewayLoop*>;
 
   // On the thread. `node` and the system outlive it.
@@ -37,11 +37,10 @@ class GatewayLoop final : private kj::TaskSet::ErrorHandler {
 
   // Serves a connection until it ends. TLS first, once there is a certificate.
   void serve(kj::Own<kj::AsyncIoStream> stream, Port port);
+  // The same for a stream of another thread's loop, called there. False when the process may open no more files.
+  [[nodiscard]] bool give(kj::Own<kj::AsyncIoStream> stream, Port port);
   // The connections that were given to it and have not ended. Any thread.
   std::size_t load() const { return load_; }
-  // The same for a stream of another thread's loop. Called there: it counts from now on. False when the process may open no more
-  // files.
-  [[nodiscard]] bool give(kj::Own<kj::AsyncIoStream> stream, Port port);
 
   void join(std::shared_ptr<const Team> team) { team_ = std::move(team); }
   // Here at once; on the other threads of the team before any connection that they are given from here on.
@@ -50,7 +49,7 @@ class GatewayLoop final : private kj::TaskSet::ErrorHandler {
 
   Edge& edge() { return edge_; }
   kj::AsyncIoContext& io() { return io_; }
-  // What is to be done on this thread. Any thread; after the loop's end nothing is.
+  // What is to be done on this thread. Any thread.
   void post(std::function<void(GatewayLoop&)> job);
 
  private:

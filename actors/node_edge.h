@@ -20,9 +20,10 @@ struct NodeEdge {
   std::atomic<runtime::SessionId> last_session{0};
   std::atomic<std::size_t> events_under_way{0};  // Published on all connections, and not yet answered.
   std::atomic<std::size_t> bytes_under_way{0};
-  std::atomic<std::uint64_t> receiving_bytes{
-      0};                              // Of messages that clients of WebSockets have begun and not completed.
-  access::Quotas addresses, subjects;  // What each uses of the node (P9).
+  // Of messages that clients of WebSockets have begun and not completed.
+  std::atomic<std::uint64_t> receiving_bytes{0};
+  // What each uses of the node (P9).
+  access::Quotas addresses, subjects;
 };
 
 }  // namespace carillon::actors

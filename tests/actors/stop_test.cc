@@ -32,6 +32,22 @@ TEST(Stop, P5LeavesEveryHubSavedAndNoneUnfinished) {
   EXPECT_THAT(verification->counts, Contains(Pair("unfinished hubs", 0)));
 }
 
+TEST(Stop, P7EndsWhileManyAskForFigures) {
+  // Given clients of every thread of the gateway that ask what all of them have counted, again and again,
+  RunningNode node({.arguments = {"--gateway-threads", "4"}, .data_directory = {}});
+  std::atomic<int> answers = 0;
+  std::vector<std::jthread> clients;
+  for (int client = 0; client < 8; ++client)
+    clients.emplace_back([&] {
+      const std::string request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+      std::string bytes;
+      for (RawSocket socket(node.http()); socket.send(request) && socket.receive_more(bytes); bytes.clear()) ++answers;
+    });
+  ASSERT_TRUE(eventually(std::chrono::seconds(20), [&] { return answers > 200; }));
+  // when it is stopped, then it ends in time, and well.
+  node.stop();
+}
+
 TEST(Stop, P7EndsWhileManyReadHistory) {
   // Given a long stream, and many who read it from its beginning, so that pages are on their way to them.
   constexpr int kBatches = 30, kBatch = 1'000;
