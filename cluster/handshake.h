@@ -14,7 +14,7 @@
 
 namespace carillon::cluster {
 
-inline constexpr std::uint32_t kLinkVersion = 5;
+inline constexpr std::uint32_t kLinkVersion = 6;
 
 struct Identity {
   std::string cluster_id;

@@ -93,6 +93,11 @@ void write(peer::Message::Builder out, const CopyChunk& chunk) {
 
 void write(peer::Message::Builder out, const Refusal&) { out.setRefusal(); }
 void write(peer::Message::Builder out, const DiskFailure&) { out.setFailure(); }
+void write(peer::Message::Builder out, const Nomination& nomination) {
+  auto to = out.initNomination();
+  to.setRecord(text(encode(nomination.record)));
+  to.setRevision(nomination.revision);
+}
 
 // --- Reading.
 
@@ -123,6 +128,12 @@ CopyCredit read(peer::CopyCredit::Reader from) { return {from.getCopy(), from.ge
 
 CopyChunk read(peer::CopyChunk::Reader from) {
   return {from.getCopy(), from.getNumber(), std::string(view(from.getRecords())), from.getLast(), from.getThrough()};
+}
+
+Result<Nomination> read(peer::Nomination::Reader from) {
+  auto record = decode_partition_record(view(from.getRecord()));
+  if (!record) return record.error();
+  return Nomination{std::move(*record), static_cast<Revision>(from.getRevision())};
 }
 
 Result<PeerMessage> read(peer::Message::Reader from) {
@@ -161,6 +172,12 @@ Result<PeerMessage> read(peer::Message::Reader from) {
     case peer::Message::FAILURE:
       message.body = DiskFailure{};
       return message;
+    case peer::Message::NOMINATION: {
+      auto nomination = read(from.getNomination());
+      if (!nomination) return nomination.error();
+      message.body = std::move(*nomination);
+      return message;
+    }
   }
   return malformed("a peer's message is of an unknown kind");
 }

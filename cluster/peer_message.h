@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cluster/entry.h"
+#include "cluster/etcd_values.h"
 #include "cluster/partition_record.h"
 #include "messages/entity_id.h"
 
@@ -81,11 +82,18 @@ struct DiskFailure {
   bool operator==(const DiskFailure&) const = default;
 };
 
+struct Nomination {
+  PartitionRecord record;
+  Revision revision = 0;
+  bool operator==(const Nomination&) const = default;
+};
+
 struct PeerMessage {
   PartitionId partition;
   ReplicaId from;
   Epoch epoch = 0;
-  std::variant<Append, AppendAnswer, AskEpochEnd, EpochEnd, CopyBegin, CopyCredit, CopyChunk, Refusal, DiskFailure>
+  std::variant<Append, AppendAnswer, AskEpochEnd, EpochEnd, CopyBegin, CopyCredit, CopyChunk, Refusal, DiskFailure,
+               Nomination>
       body;
 
   bool operator==(const PeerMessage&) const = default;

@@ -104,6 +104,11 @@ Result<void> Replica::State::received(PeerMessage message) {
   if (message.partition != options.partition) return Error{ErrorCode::MALFORMED, "a peer's message is not for here"};
   if (is_self(message.from)) return Error{ErrorCode::MALFORMED, "a peer claims to be this replica"};
   if (revision_ == 0) return {};  // Before the record is known its log alone does not say in which epoch it was.
+  if (const auto* nomination = std::get_if<Nomination>(&message.body)) {
+    // Another disk of this node may have been meant.
+    if (is_self(nomination->record.primary)) record_changed(nomination->record, nomination->revision);
+    return {};
+  }
   const bool of_primary =
       std::holds_alternative<Append>(message.body) || std::holds_alternative<EpochEnd>(message.body) ||
       std::holds_alternative<CopyBegin>(message.body) || std::holds_alternative<CopyChunk>(message.body);

@@ -53,6 +53,8 @@ void Replica::State::proposal_answered(std::uint64_t number, Swap outcome, Revis
       if (!is_self(won.primary) && leading_ && !failed) ++counters.hand_overs;
       if (is_self(won.primary) && leading_ && won.in_sync.size() < record->in_sync.size()) ++counters.removals;
       record_changed(won, revision);
+      // It may hear of it from etcd much later, and nobody serves meanwhile.
+      if (!is_self(won.primary)) send(won.primary.node, Nomination{won, revision});
       return;
     }
     case Swap::kLost:

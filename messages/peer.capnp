@@ -144,6 +144,16 @@ struct CopyChunk {
   # those of one moment.
 }
 
+struct Nomination {
+  # From the primary before, to the one that it has named: etcd's watch may tell later, or not before an outage of etcd is over.
+
+  record @0 :Text;
+  # What etcd holds about the partition since, in its JSON.
+
+  revision @1 :UInt64;
+  # Of that record in etcd.
+}
+
 struct Message {
   partition @0 :UInt16;
   # What this is about.
@@ -174,5 +184,7 @@ struct Message {
 
     failure @11 :Void;
     # To the primary: the sender's disk takes no more writes; it can acknowledge nothing until it starts again.
+
+    nomination @12 :Nomination;
   }
 }

@@ -24,6 +24,7 @@ std::vector<PeerMessage> one_of_each() {
   add(CopyChunk{3, 1, "records", true, 39});
   add(Refusal{});
   add(DiskFailure{});
+  add(Nomination{{13, {"bee", "s2"}, {{"ant", "s1"}, {"bee", "s2"}}, {"ant", "bee", "cat"}}, 99});
   return messages;
 }
 

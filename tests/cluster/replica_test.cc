@@ -465,6 +465,25 @@ TEST(Replica, ASuccessorServesAtOnceWhatItWasHandedOver) {
   EXPECT_EQ(group.primary(), "bee");
 }
 
+TEST(Replica, P7ASuccessorServesAlthoughEtcdDiesBeforeItTellsIt) {
+  // Given a hand-over whose swap was done and answered, and an etcd that has told nobody else and is gone.
+  ReplicaGroup group(kThree);
+  group.put("ant", "x", "1");
+  group.pass(100ms);
+  group["bee"].etcd_gone = group["cat"].etcd_gone = true;
+  ASSERT_TRUE(group.replica("ant").hand_over(group["bee"].id(), group.now()).ok());
+  group.settle();
+  ASSERT_EQ(group.record().primary.node, "bee");
+  group["ant"].etcd_gone = true;
+  // Then the one before has told its successor, which serves at once, and the third one follows.
+  EXPECT_EQ(group.primary(), "bee");
+  group.put("bee", "y", "2");
+  EXPECT_EQ(group["bee"].committed, 1u);
+  group.pass(ReplicaTimeouts{}.heartbeat);
+  EXPECT_TRUE(group.replica("bee").may_read(group.now()));
+  EXPECT_EQ(group.value("cat", "y"), "2");
+}
+
 TEST(Replica, AHandOverThatEtcdDoesNotHearOfHoldsNobodyUp) {
   // Given a hand-over that is begun when etcd has just gone.
   ReplicaGroup group(kThree);
