@@ -2,7 +2,10 @@
 // keys, limits and figures.
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <fstream>
 #include <list>
+#include <map>
 #include <regex>
 
 #include "tests/support/eventually.h"
@@ -43,6 +46,29 @@ class GatewayThreads : public ::testing::Test {
   std::list<WebSocket> sockets;
 };
 
+// How many files each event loop of the process watches, by the file of its epoll (proc(5), fdinfo).
+std::map<std::string, int> watched_by_loop(pid_t process) {
+  const auto directory = "/proc/" + std::to_string(process) + "/";
+  std::map<std::string, int> watched;
+  for (const auto& file : std::filesystem::directory_iterator(directory + "fd")) {
+    std::error_code closed_meanwhile;
+    if (std::filesystem::read_symlink(file.path(), closed_meanwhile) != "anon_inode:[eventpoll]") continue;
+    const auto name = file.path().filename().string();
+    std::ifstream info(directory + "fdinfo/" + name);
+    for (std::string line; std::getline(info, line);) watched[name] += line.starts_with("tfd:") ? 1 : 0;
+  }
+  return watched;
+}
+
+TEST_F(GatewayThreads, AConnectionGoesToTheOneThatHasTheFewest) {
+  const auto process = node.process().process();
+  const auto before = watched_by_loop(process);
+  ASSERT_EQ(before.size(), std::size_t{kThreads});
+  connect();
+  for (const auto& [loop, watched] : watched_by_loop(process))
+    EXPECT_EQ(watched, before.at(loop) + kClients / kThreads) << loop;
+}
+
 TEST_F(GatewayThreads, P3EveryThreadPublishesToAndFollowsTheSameStream) {
   // Given clients of every thread that follow one stream,
   connect();
@@ -71,6 +97,19 @@ TEST_F(GatewayThreads, P3EveryThreadPublishesToAndFollowsTheSameStream) {
     }
     EXPECT_EQ(heard, stored());
   }
+}
+
+TEST(Threads, AreAsManyAsAreAskedFor) {
+  const auto threads_with = [](const char* workers, const char* gateway) {
+    RunningNode node({.arguments = {"--worker-threads", workers, "--gateway-threads", gateway}, .data_directory = {}});
+    const std::filesystem::directory_iterator threads("/proc/" + std::to_string(node.process().process()) + "/task");
+    const auto count = std::distance(begin(threads), end(threads));
+    node.stop();
+    return count;
+  };
+  const auto fewest = threads_with("1", "1");
+  EXPECT_EQ(threads_with("6", "1"), fewest + 5);
+  EXPECT_EQ(threads_with("1", "4"), fewest + 3);
 }
 
 TEST_F(GatewayThreads, FiguresAreThoseOfAllThreads) {
