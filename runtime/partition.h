@@ -226,6 +226,7 @@ class Partition {
 
  private:
   static constexpr UnixMs kNever = std::numeric_limits<UnixMs>::max();
+  static constexpr UnixMs kUnreadableRetryMs = 2'000;
   static constexpr std::size_t kCutsPerBatch = 1'024;
   static constexpr std::size_t kCutBytesPerBatch = 4 * 1024 * 1024;
 

@@ -1,0 +1,244 @@
+// When hubs are active, what they are fed, and what they report.
+#include "runtime/partition.h"
+
+#include <algorithm>
+
+#include "runtime/key.h"
+#include "runtime/mutation.h"
+
+namespace carillon::runtime {
+namespace {
+
+constexpr std::size_t kActivationsPerScan = 64;
+
+}  // namespace
+
+void Partition::activate(Mailbox& mailbox) {
+  auto& hub = mailbox.hub;
+  if (hub.aside && hubs_aside_ >= options_.limits.hubs_aside_max) hub.aside = false;
+  hubs_aside_ += hub.aside;
+  hub.incarnation = ++incarnations_;
+  hub.active = true;
+  hub.lagging = true;  // Until it reports that it has caught up with the disk.
+  hub.handed = mailbox.committed;
+  hub.folded = 0;
+  ++counters_.active_hubs;
+  outputs_.activations.push_back({mailbox.id, hub.incarnation, hub.aside});
+  outputs_.feeds.push_back({mailbox.id, mailbox.committed, {}});
+}
+
+void Partition::feed(Mailbox& mailbox) {
+  auto& hub = mailbox.hub;
+  if (hub.waits || failed_) return;
+  if (!hub.active) {
+    if (counters_.active_hubs >= options_.limits.active_hubs_max) {
+      hubs_wait_ = search_again_ = true;  // It is found by its marker when there is room.
+      return;
+    }
+    activate(mailbox);
+    return;
+  }
+  const auto until = visible(mailbox);
+  if (hub.handed >= until) return;
+  if (hub.lagging) {
+    if (hub.folded < hub.handed) return;
+    if (mailbox.committed > hub.handed) {
+      hub.handed = mailbox.committed;
+      outputs_.feeds.push_back({mailbox.id, mailbox.committed, {}});
+      return;
+    }
+    hub.lagging = false;
+  }
+  const auto* slice = mailbox.in_flight;
+  if (until - hub.folded > options_.limits.hub_events_ahead_max || slice == nullptr || slice->first > hub.handed + 1) {
+    hub.lagging = true;  // Too much for memory, or no longer there: from disk, once it is committed.
+    return;
+  }
+  outputs_.feeds.push_back({mailbox.id, 0, {slice->from(hub.handed + 1)}});
+  hub.handed = until;
+}
+
+// A hub with a long backlog is started anew aside; once it has nearly caught up, back among the others.
+bool Partition::moves(Mailbox& mailbox) {
+  constexpr std::uint64_t kNearly = 16;  // A part of what it takes to go aside, so that it does not go to and fro.
+  auto& hub = mailbox.hub;
+  // What an earlier fold has been through is no backlog, though it is folded again: or it would go to and fro for ever.
+  hub.reached = std::max(hub.reached, hub.folded);
+  const auto behind = mailbox.committed - std::min(hub.reached, mailbox.committed);
+  const auto limit = options_.limits.events_aside;
+  if (hub.aside ? behind > limit / kNearly : behind <= limit) return false;
+  if (!hub.aside && hubs_aside_ >= options_.limits.hubs_aside_max) return false;
+  end_fold(mailbox);
+  hub.aside = !hub.aside;
+  activate(mailbox);
+  return true;
+}
+
+void Partition::activate_waiting() {
+  if (!hubs_wait_ || failed_ || counters_.active_hubs >= options_.limits.active_hubs_max) return;
+  const auto begin = tag_prefix(id(), Tag::kUnfinished);
+  std::vector<EntityId> found;
+  std::size_t seen = 0;
+  bool at_end = true;
+  const auto scanned = storage_->scan(wait_scan_.empty() ? std::string_view(begin) : wait_scan_,
+                                      tag_end(id(), Tag::kUnfinished), [&](auto key, auto) {
+                                        if (seen++ == kActivationsPerScan) {
+                                          wait_scan_ = std::string(key);
+                                          return at_end = false;
+                                        }
+                                        if (auto parsed = parse_entity_key(key)) found.push_back(parsed->entity);
+                                        return true;
+                                      });
+  if (!scanned) search_again_ = true;
+  for (const auto& entity : found) {
+    const auto box = mailbox(entity);
+    if (!box || (*box)->hub.active || (*box)->hub.waits) continue;
+    if (counters_.active_hubs >= options_.limits.active_hubs_max) {
+      search_again_ = true;
+      continue;
+    }
+    if ((*box)->unfinished) activate(**box);
+  }
+  if (at_end) {
+    wait_scan_.clear();
+    hubs_wait_ = std::exchange(search_again_, false);
+  }
+}
+
+void Partition::report(HubReport report, UnixMs now) {
+  auto* box = mailboxes_.find(report.hub);
+  if (box == nullptr || !box->hub.active || box->hub.incarnation != report.incarnation || failed_) return;
+  auto& hub = box->hub;
+  hub.folded = report.folded;
+  hub.cursor = report.cursor;
+  for (auto& [target, emissions] : report.emissions) outputs_.emissions[target.value].push_back(std::move(emissions));
+  if (report.snapshot) {
+    save_snapshot(*box, *report.snapshot);
+    hub.cursor_saved = std::max(hub.cursor_saved, report.snapshot->offset);
+  }
+  if (hub.cursor >= hub.cursor_saved + options_.limits.events_per_cursor) {
+    open_->writes.put(entity_key(id(), Tag::kCursor, box->id),
+                      encode_cursor(mutated(Mutation::kCursorTooFar) ? hub.folded : hub.cursor));
+    hub.cursor_saved = hub.cursor;
+  }
+  if (report.failure) {
+    const auto& failure = *report.failure;
+    hub.failures = failure.offset == hub.failed_at ? hub.failures + 1 : 1;
+    hub.failed_at = failure.offset;
+    end_fold(*box);
+    if (hub.failures > options_.limits.retries)
+      to_dead_letters(*box, failure);
+    else
+      retry_later(*box, now + options_.limits.retry_pause.count());
+    return;
+  }
+  if (!moves(*box)) feed(*box);
+}
+
+// Never one before the last: a fold may have begun before that one was durable, and be behind it still.
+void Partition::save_snapshot(Mailbox& mailbox, const Snapshot& snapshot) {
+  if (mailbox.retention != nullptr) {
+    if (!know_snapshot(mailbox)) return;
+    if (snapshot.offset < *mailbox.hub.snapshot && !mutated(Mutation::kSnapshotGoesBack)) return;
+    mailbox.hub.snapshot = snapshot.offset;
+    open_->snapshots.emplace_back(mailbox.id, snapshot.offset);
+    pin(mailbox);
+  }
+  open_->writes.put(entity_key(id(), Tag::kSnapshot, mailbox.id), encode(snapshot));
+}
+
+// False when it cannot be read.
+bool Partition::know_snapshot(Mailbox& mailbox) {
+  auto& hub = mailbox.hub;
+  if (hub.snapshot) return true;
+  const auto stored = storage_->get(entity_key(id(), Tag::kSnapshot, mailbox.id));
+  if (!stored) return false;
+  if (!*stored) return hub.snapshot.emplace(0) == 0;
+  const auto snapshot = decode_snapshot(**stored);
+  if (!snapshot) return false;
+  hub.snapshot = snapshot->offset;
+  // Another version's may be of no use to this one, which then begins with the first event.
+  const auto* behaviour = options_.catalogue.find(mailbox.id.kind());
+  if (behaviour != nullptr && behaviour->version() == snapshot->behaviour_version)
+    hub.snapshot_durable = snapshot->offset;
+  return true;
+}
+
+void Partition::pin(Mailbox& mailbox) {
+  open_->pinned.push_back(&mailbox);
+  ++mailbox.pins;
+}
+
+void Partition::end_fold(Mailbox& mailbox) {
+  if (!mailbox.hub.active) return;
+  mailbox.hub.active = false;
+  hubs_aside_ -= mailbox.hub.aside;
+  --counters_.active_hubs;
+  // What was to be said to it has not been taken yet, perhaps not even that it begins.
+  std::erase_if(outputs_.feeds, [&](const Outputs::Feed& feed) { return feed.hub == mailbox.id; });
+  const auto never_begun = std::erase_if(
+      outputs_.activations, [&](const Outputs::Activation& activation) { return activation.hub == mailbox.id; });
+  if (never_begun == 0) outputs_.dismissals.push_back(mailbox.id);
+}
+
+void Partition::retry_later(Mailbox& mailbox, UnixMs due) {
+  mailbox.hub.waits = true;
+  retries_.emplace(due, mailbox.id);
+}
+
+void Partition::rest(const EntityId& entity, std::uint64_t incarnation, Offset folded,
+                     std::optional<Snapshot> snapshot) {
+  auto* box = mailboxes_.find(entity);
+  if (box == nullptr || !box->hub.active || box->hub.incarnation != incarnation || failed_) return;
+  if (snapshot) save_snapshot(*box, *snapshot);
+  if (box->last != folded && !mutated(Mutation::kRemoveMarkerEarly)) return;  // New events are on their way to it.
+  if (box->unfinished) {
+    open_->writes.erase(entity_key(id(), Tag::kUnfinished, entity));
+    open_->writes.put(entity_key(id(), Tag::kCursor, entity), encode_cursor(folded));
+    pin(*box);
+    box->unfinished = false;
+    box->hub.cursor_saved = folded;
+  }
+  end_fold(*box);
+  activate_waiting();
+}
+
+void Partition::hub_lost(const EntityId& entity, std::uint64_t incarnation, UnixMs now) {
+  auto* box = mailboxes_.find(entity);
+  if (box == nullptr || !box->hub.active || box->hub.incarnation != incarnation) return;
+  end_fold(*box);
+  retry_later(*box, now + kUnreadableRetryMs);
+}
+
+void Partition::restart_hubs() {
+  for (const auto& entity : active_hubs()) {
+    auto* box = mailboxes_.find(entity);
+    end_fold(*box);
+    feed(*box);
+  }
+}
+
+void Partition::restart_hub(const EntityId& entity, std::uint64_t incarnation) {
+  auto* box = mailboxes_.find(entity);
+  if (box == nullptr || !box->hub.active || box->hub.incarnation != incarnation) return;
+  end_fold(*box);
+  feed(*box);
+}
+
+std::vector<EntityId> Partition::active_hubs() {
+  std::vector<EntityId> active;
+  mailboxes_.for_each([&](const EntityId& entity, const Mailbox& mailbox) {
+    if (mailbox.hub.active) active.push_back(entity);
+  });
+  return active;
+}
+
+Result<void> Partition::wake(const EntityId& entity) {
+  if (failed_) return *failed_;
+  const auto box = mailbox(entity);
+  if (!box) return box.error();
+  if (!(*box)->hub.active && !(*box)->hub.waits) activate(**box);
+  return {};
+}
+
+}  // namespace carillon::runtime

@@ -1,0 +1,64 @@
+// Emissions that wait until they are due.
+#include "runtime/partition.h"
+
+#include <algorithm>
+
+#include "runtime/key.h"
+#include "runtime/mutation.h"
+
+namespace carillon::runtime {
+namespace {
+
+constexpr std::size_t kRemindersPerCommit = 256;
+
+}  // namespace
+
+// Until it is due it stands on disk only, in the order in which reminders are due.
+void Partition::keep(const Emission& reminder) {
+  const auto hub = EntityId::trusted(std::string(reminder.event.producer.name()));
+  const auto due = std::max(*reminder.due, UnixMs{0});
+  Event event = reminder.event;
+  event.producer = ProducerId::reminder(hub);
+  const auto key = reminder_key(id(), due, hub, event.sequence);
+  open_->writes.put(key, encode(Reminder{reminder.target, std::move(event)}));
+  open_->first_due = std::min(open_->first_due, due);
+  open_->worth_a_commit = true;
+}
+
+// Once, without a window: the event and the end of its reminder are one commit.
+void Partition::remind(UnixMs now) {
+  if (now < next_due_ || failed_) return;
+  next_due_ = kNever;
+  const auto unreadable = [&] {  // `carillon verify` names what is damaged.
+    ++counters_.reminders_unreadable;
+    next_due_ = std::min(next_due_, now + kUnreadableRetryMs);
+  };
+  const auto scanned =
+      storage_->scan(tag_prefix(id(), Tag::kReminder), tag_end(id(), Tag::kReminder), [&](auto key, auto value) {
+        const auto due = due_of(key).value_or(0);
+        // However long commits take, no more than these wait for theirs in memory.
+        const bool enough = open_->reminded.size() >= kRemindersPerCommit;
+        if ((due > now && !mutated(Mutation::kRemindEarly)) || enough) {
+          next_due_ = std::min(next_due_, std::max(due, now));
+          return false;
+        }
+        if (reminded_.contains(key)) return true;
+        auto reminder = decode_reminder(value);
+        const auto to = reminder ? mailbox(reminder->entity) : Result<Mailbox*>(reminder.error());
+        if (!to) {
+          unreadable();
+          return true;
+        }
+        auto& event = open_->own_events.emplace_back(std::move(reminder->event));
+        event.accepted_at_ms = now;
+        stage(**to, event);
+        open_->writes.erase(key);
+        open_->reminded.emplace_back(key);
+        if (!mutated(Mutation::kRemindTwice)) reminded_.emplace(key);
+        ++counters_.reminders;
+        return true;
+      });
+  if (!scanned) unreadable();
+}
+
+}  // namespace carillon::runtime
