@@ -1,6 +1,7 @@
 #include "actors/edge.h"
 
 #include "actors/entitlement.h"
+#include "actors/gateway_sessions.h"
 #include "actors/publish_path.h"
 #include "messages/rfc3339.h"
 
@@ -42,7 +43,8 @@ Edge::Edge(caf::actor_system& actor_system, Partitions all_partitions, Catalogue
       node(shared),
       inbox(std::move(jobs)),
       timer(clock),
-      lives(partitions->size(), 0) {}
+      lives(partitions->size(), 0),
+      session_host(std::make_shared<GatewaySessions>(*this, inbox)) {}
 
 Result<access::Rights> Edge::admit(std::string_view token) {
   auto rights = gatekeeper.admit(token, wall_clock_ms());

@@ -67,10 +67,10 @@ struct EdgeLimits {
 std::int64_t wall_clock_ms();
 
 class PublishPath;
+class Session;
 class NodePublisher;
 class PresenceReporter;
 class SocketConnection;
-class Feed;
 class Entitlement;
 struct ClusterQuestions;
 
@@ -136,8 +136,13 @@ class Edge {
   }
 
   // Answers and batches find their way back by session; a session that is gone is no error.
+  const std::shared_ptr<SessionHost> session_host;
   std::unordered_map<runtime::SessionId, PublishPath*> publish_paths;
-  std::unordered_map<runtime::SessionId, Feed*> feeds;
+  std::unordered_map<runtime::SessionId, Session*> sessions;
+  Session* session(runtime::SessionId id) const {
+    const auto found = sessions.find(id);
+    return found == sessions.end() ? nullptr : found->second;
+  }
 
   OriginRules origins;                            // Which pages may connect.
   std::unordered_set<SocketConnection*> sockets;  // All WebSockets.

@@ -19,65 +19,30 @@ Feed::Feed(Edge& edge, Client client, std::size_t credit_bytes)
     : edge_(edge),
       client_(std::move(client)),
       credit_bytes_(credit_bytes),
-      session_id_(edge.new_session()),
-      broken_promise_(nullptr) {
+      broken_promise_(nullptr),
+      session_(edge, credit_bytes,
+               {[this](SessionBatch batch) { deliver(std::move(batch)); },
+                [this](std::uint32_t number, const Result<FollowBegun>& outcome) { begun(number, outcome); },
+                [this](std::uint32_t number, const Error& error) { client_.ended(number, error); }}) {
   auto broken = kj::newPromiseAndFulfiller<void>();
   broken_ = kj::mv(broken.fulfiller);
   broken_promise_ = kj::mv(broken.promise);
-  edge_.feeds.emplace(session_id_, this);
-
-  // Called by actors; the feed is looked up again on its own thread.
-  const auto to_feed = [at = &edge_, inbox = edge_.inbox, id = session_id_](auto use) {
-    inbox->push([at, id, use = std::move(use)]() mutable {
-      const auto found = at->feeds.find(id);
-      if (found != at->feeds.end()) use(*found->second);
-    });
-  };
-  SessionOptions options;
-  options.id = session_id_;
-  options.partitions = edge_.partitions;
-  options.reading_turns = edge_.node.reading_turns;
-  options.credit_bytes = credit_bytes;
-  options.answer = [](const runtime::Published&) {};
-  options.deliver = [to_feed](SessionBatch batch) {
-    to_feed([batch = std::move(batch)](Feed& feed) mutable { feed.deliver(std::move(batch)); });
-  };
-  options.ended = [to_feed](std::uint32_t follow, const Error& error) {
-    to_feed([follow, error](Feed& feed) { feed.client_.ended(follow, error); });
-  };
-  options.begun = [to_feed](std::uint32_t follow, Result<FollowBegun> outcome) {
-    to_feed([follow, outcome = std::move(outcome)](Feed& feed) { feed.begun(follow, outcome); });
-  };
-  session_ = edge_.system.spawn(session, options);
-  for (const auto& partition : *edge_.partitions)
-    caf::anon_send(partition, SessionOpened{session_id_, session_, options.answer});
-}
-
-Feed::~Feed() {
-  edge_.feeds.erase(session_id_);
-  caf::anon_send(session_, SessionClosed{session_id_});
 }
 
 kj::Promise<std::vector<runtime::ItemRefusal>> Feed::start(std::vector<std::pair<EntityId, Offset>> follows) {
   if (follows.empty()) return std::vector<runtime::ItemRefusal>();
   auto answered = kj::newPromiseAndFulfiller<std::vector<runtime::ItemRefusal>>();
   start_.emplace(Start{kj::mv(answered.fulfiller), follows.size(), {}});
-  BeginFollows order;
-  order.follows.reserve(follows.size());
-  for (auto& follow : follows)
-    order.follows.push_back(
-        {static_cast<std::uint32_t>(order.follows.size()), std::move(follow.first), {.offset = follow.second}});
-  caf::anon_send(session_, std::move(order));
+  std::uint32_t number = 0;
+  for (auto& [entity, offset] : follows) session_.follow(number++, std::move(entity), {.offset = offset});
   return kj::mv(answered.promise);
 }
 
 void Feed::follow(std::uint32_t number, EntityId entity, FollowStart start) {
-  BeginFollows order;
-  order.follows.push_back({number, std::move(entity), start});
-  caf::anon_send(session_, std::move(order));
+  session_.follow(number, std::move(entity), start);
 }
 
-void Feed::unfollow(std::uint32_t number) { caf::anon_send(session_, EndFollow{number}); }
+void Feed::unfollow(std::uint32_t number) { session_.unfollow(number); }
 
 void Feed::begun(std::uint32_t follow, const Result<FollowBegun>& outcome) {
   if (!start_) return client_.begun(follow, outcome);
@@ -112,7 +77,7 @@ kj::Promise<void> Feed::pump() {
   }
   // Everything that waits goes in one message.
   std::size_t bytes = 0;
-  std::vector<SessionDelivery> passing;
+  std::vector<runtime::Delivery> passing;
   const auto now = passing_since_ = Clock::now();
   for (auto& batch : waiting_) {
     bytes += batch.bytes;
@@ -125,9 +90,9 @@ kj::Promise<void> Feed::pump() {
   }
   const auto ended_turns = std::exchange(waiting_, {});  // With the end of this call, when the client's bytes are made.
   return client_.pass_on(passing).then([this, bytes] {
-    // Told in large pieces: a message for each notification would cost the session as much as the notification.
+    // In large pieces, so that a reader who lags gets large pages.
     taken_bytes_ += bytes;
-    if (taken_bytes_ >= credit_bytes_ / 4) caf::anon_send(session_, Taken{std::exchange(taken_bytes_, 0)});
+    if (taken_bytes_ >= credit_bytes_ / 4) session_.taken(std::exchange(taken_bytes_, 0));
     return pump();
   });
 }

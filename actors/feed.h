@@ -1,5 +1,5 @@
-// The connection's side of a session: takes what the session delivers, passes it on one batch at a time, and tells the
-// session when the client has taken it in. Belongs to its gateway thread.
+// Between a session and its client: passes on what the session delivers one batch at a time, and tells the session when the
+// client has taken it in. Belongs to its gateway thread.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,7 @@ class Feed {
   // `begun` answers follow(), before the follow's first delivery; `ended` says that a follow gets nothing more. All live as
   // long as the feed.
   struct Client {
-    std::function<kj::Promise<void>(const std::vector<SessionDelivery>&)> pass_on;
+    std::function<kj::Promise<void>(const std::vector<runtime::Delivery>&)> pass_on;
     std::function<void(std::uint32_t follow, const Error&)> ended;
     std::function<void(std::uint32_t follow, const Result<FollowBegun>&)> begun;  // None for those who only start().
   };
@@ -25,7 +25,6 @@ class Feed {
   // At most `credit_bytes`, and what is being read, wait for the client; the session's credit when it is not said.
   Feed(Edge& edge, Client client) : Feed(edge, std::move(client), edge.edge_limits.session_credit_bytes) {}
   Feed(Edge& edge, Client client, std::size_t credit_bytes);
-  ~Feed();
   Feed(const Feed&) = delete;
   Feed& operator=(const Feed&) = delete;
 
@@ -55,8 +54,6 @@ class Feed {
   Edge& edge_;
   Client client_;
   const std::size_t credit_bytes_;
-  runtime::SessionId session_id_;
-  caf::actor session_;
   std::optional<Start> start_;
   kj::Own<kj::PromiseFulfiller<void>> broken_;
   kj::Promise<void> broken_promise_;
@@ -64,6 +61,7 @@ class Feed {
   std::size_t taken_bytes_ = 0;        // That the session has not been told of.
   bool pumping_ = false;
   Clock::time_point passing_since_;  // When the client was last given something.
+  Session session_;
   kj::Promise<void> pump_ = kj::READY_NOW;
 };
 

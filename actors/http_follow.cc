@@ -54,7 +54,7 @@ class Follower {
     auto ended = kj::newPromiseAndFulfiller<void>();
     ended_ = kj::mv(ended.fulfiller);
     ended_promise_ = kj::mv(ended.promise);
-    feed_.emplace(call.edge, Feed::Client{[this](const std::vector<SessionDelivery>& deliveries) {
+    feed_.emplace(call.edge, Feed::Client{[this](const std::vector<runtime::Delivery>& deliveries) {
                                             std::string text;
                                             for (const auto& delivery : deliveries)
                                               for (std::size_t i = 0; i < delivery.events.events.size(); ++i)

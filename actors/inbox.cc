@@ -12,8 +12,8 @@ namespace carillon::actors {
 
 namespace {
 
-// What jobs of a few connections lead to is done while their memory is still near, before the next few.
-constexpr int kJobsAtOnce = 8;
+// What the jobs of a few connections lead to is done while their memory is still near, before the next few.
+constexpr int kStepsAtOnce = 8;
 
 }  // namespace
 
@@ -34,8 +34,8 @@ void Inbox::drop_waiting() {
   for (auto* job = newest_.exchange(nullptr); job != nullptr;) delete std::exchange(job, job->next);
 }
 
-void Inbox::push(std::function<void()> run) {
-  auto* job = new Job{std::move(run), newest_.load(std::memory_order_relaxed)};
+void Inbox::push_steps(std::function<bool()> step) {
+  auto* job = new Job{std::move(step), newest_.load(std::memory_order_relaxed)};
   // `job` belongs to the taker as soon as the exchange succeeds, so what it followed is read before.
   auto* next = job->next;
   while (!newest_.compare_exchange_weak(next, job, std::memory_order_seq_cst, std::memory_order_relaxed))
@@ -74,10 +74,10 @@ void Inbox::take_all() {
 }
 
 kj::Promise<void> Inbox::run_taken() {
-  for (int run = 0; run < kJobsAtOnce && oldest_taken_ != nullptr; ++run) {
-    const std::unique_ptr<Job> job(oldest_taken_);
-    oldest_taken_ = job->next;
-    job->run();
+  for (int run = 0; run < kStepsAtOnce && oldest_taken_ != nullptr; ++run) {
+    if (oldest_taken_->step()) continue;
+    const std::unique_ptr<Job> done(oldest_taken_);
+    oldest_taken_ = done->next;
   }
   if (oldest_taken_ == nullptr) return kj::READY_NOW;
   return kj::evalLast([this] { return run_taken(); });

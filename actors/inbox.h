@@ -20,7 +20,12 @@ class Inbox {
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
 
-  void push(std::function<void()> job);
+  template <class Job>
+  void push(Job job) {
+    push_steps([job = std::move(job)]() mutable { return job(), false; });
+  }
+  // A job of many steps; it says whether there are more. Those behind it wait until there are none.
+  void push_steps(std::function<bool()> step);
   // Lets go of the jobs that wait, and of those that still come: they may refer to actors, which end only when nobody does. Once the
   // event loop has ended; any thread.
   void close();
@@ -30,7 +35,7 @@ class Inbox {
 
  private:
   struct Job {
-    std::function<void()> run;
+    std::function<bool()> step;
     Job* next = nullptr;
   };
   kj::Promise<void> wait(kj::AsyncInputStream& wakes);

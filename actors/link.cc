@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "actors/dial.h"
+#include "actors/peer_session_host.h"
 #include "actors/relay.h"
-#include "actors/seat.h"
 
 namespace carillon::actors {
 namespace {
@@ -18,14 +18,6 @@ constexpr std::chrono::milliseconds kTick{20};
 constexpr std::chrono::milliseconds kMeetWithin{600};
 constexpr std::chrono::milliseconds kProbeHeldFor{1'000};           // By when everybody has come back after a restart.
 constexpr std::chrono::milliseconds kMeetThroughOthersWithin{200};  // The third node may not reach the peer either.
-
-// A session of another node is numbered here by the meeting and its number there.
-constexpr runtime::SessionId kOfAnotherNode = runtime::SessionId{1} << 63;
-constexpr int kSessionBits = 40;
-
-runtime::SessionId session_here(const LinkState& state, runtime::SessionId there) {
-  return kOfAnotherNode | state.number << kSessionBits | (there & ((runtime::SessionId{1} << kSessionBits) - 1));
-}
 
 caf::actor address(Self self) { return caf::actor_cast<caf::actor>(self); }
 
@@ -46,33 +38,27 @@ void tell_everybody(Self self, const News& news) {
 
 void enqueue(Self self, Parcel parcel);
 
-// --- Seats of the peer's sessions.
+// --- The peer's sessions.
 
-void clear_seats(Self self, std::uint16_t partition) {
+runtime::SessionId session_here(const LinkState& state, runtime::SessionId there) {
+  return PeerSessionHost::session_here(state.number, there);
+}
+
+void close_sessions(Self self, std::uint16_t partition) {
   auto& state = self->state;
-  auto& seats = state.seats[partition];
-  for (const auto& [session, seat] : seats) {
-    if (seat.opened && state.serving[partition].actor)
-      self->send(state.serving[partition].actor, SessionClosed{session_here(state, session)});
-    if (seat.follower) self->send(seat.follower, Dismiss{});
-  }
-  seats.clear();
+  const auto sessions = std::exchange(state.peer_sessions[partition], {});
+  if (!state.serving[partition].actor) return;
+  for (const auto session : sessions.opened)
+    self->send(state.serving[partition].actor, SessionClosed{session_here(state, session)});
 }
 
 // The partition knows the session from here on.
-LinkState::Seat& take_seat(Self self, PartitionId partition, runtime::SessionId session, bool follows) {
+void open_session(Self self, PartitionId partition, runtime::SessionId session) {
   auto& state = self->state;
-  auto& seat = state.seats[partition.value][session];
-  if (seat.opened && (seat.follower || !follows)) return seat;
-  if (follows) seat.follower = self->spawn(actors::seat, SeatOptions{address(self), partition, session});
-  seat.opened = true;
-  self->send(state.serving[partition.value].actor,
-             SessionOpened{session_here(state, session), seat.follower ? seat.follower : address(self),
-                           [me = address(self), partition, session](runtime::Published published) {
-                             published.session = session;
-                             caf::anon_send(me, SendParcel{{partition, PublishedParcel{std::move(published)}}});
-                           }});
-  return seat;
+  auto& [host, opened] = state.peer_sessions[partition.value];
+  if (!opened.insert(session).second) return;
+  if (!host) host = std::make_shared<PeerSessionHost>(address(self), partition, state.number);
+  self->send(state.serving[partition.value].actor, SessionOpened{session_here(state, session), host});
 }
 
 // --- Up and down.
@@ -83,7 +69,7 @@ void lose(Self self, const char* why, std::chrono::milliseconds unheard = {}) {
   spdlog::warn("link to {} is down: {}", state.options->peer, why);
   state.stats.trouble.clear();
   self->demonitor(state.remote->address());
-  for (std::size_t p = 0; p < state.seats.size(); ++p) clear_seats(self, static_cast<std::uint16_t>(p));
+  for (std::size_t p = 0; p < state.peer_sessions.size(); ++p) close_sessions(self, static_cast<std::uint16_t>(p));
   state.remote = nullptr;
   state.queue.clear();
   state.queue_bytes = 0;
@@ -338,13 +324,13 @@ class ToPrimary {
       way.refused = parcel.way;
       return reply(PublishRefusedParcel{parcel.way});
     }
-    take_seat(self_, partition_, request.session, false);
+    open_session(self_, partition_, request.session);
     request.session = session_here(self_->state, request.session);
     self_->send(serving().actor, Publish{std::move(request), serving().life});
   }
   void operator()(const FollowParcel& parcel) {
     if (!standing().may_read()) return reply(NotSureParcel{parcel});
-    take_seat(self_, partition_, parcel.follower.session, true);
+    open_session(self_, partition_, parcel.follower.session);
     self_->send(
         serving().actor,
         FollowEntity{{session_here(self_->state, parcel.follower.session), parcel.follower.follow}, parcel.entity});
@@ -425,17 +411,13 @@ void take_in(Self self, Parcel& parcel) {
           if (state.serving[p].actor)
             self->send(state.serving[p].actor, EmissionsAccepted{content.by, std::move(content.acks)});
         } else if constexpr (std::is_same_v<Content, UnfollowParcel>) {
-          if (!state.serving[p].actor || !state.seats[p].contains(content.follower.session)) return;
+          if (!state.serving[p].actor || !state.peer_sessions[p].opened.contains(content.follower.session)) return;
           self->send(state.serving[p].actor,
                      UnfollowEntity{{session_here(state, content.follower.session), content.follower.follow},
                                     std::move(content.entity)});
         } else if constexpr (std::is_same_v<Content, SessionClosedParcel>) {
-          const auto seat = state.seats[p].find(content.session);
-          if (seat == state.seats[p].end()) return;
-          if (state.serving[p].actor)
+          if (state.peer_sessions[p].opened.erase(content.session) > 0 && state.serving[p].actor)
             self->send(state.serving[p].actor, SessionClosed{session_here(state, content.session)});
-          if (seat->second.follower) self->send(seat->second.follower, Dismiss{});
-          state.seats[p].erase(seat);
         } else {
           route_takes(content);
         }
@@ -472,7 +454,7 @@ void serving_changed(Self self, const Serving& news) {
   auto& state = self->state;
   auto& known = state.serving[news.partition.value];
   const bool void_now = known.actor && (known.actor != news.actor || known.life != news.life);
-  if (known.actor != news.actor) clear_seats(self, news.partition.value);
+  if (known.actor != news.actor) close_sessions(self, news.partition.value);
   const bool begins = news.actor && known.actor != news.actor;
   known = news;
   if (!state.remote) return;
@@ -519,7 +501,7 @@ caf::behavior link(Self self, LinkOptions options) {
   state.stats.peer = options.peer;
   state.options.emplace(std::move(options));
   state.serving.resize(partitions);
-  state.seats.resize(partitions);
+  state.peer_sessions.resize(partitions);
   state.ways.resize(partitions);
   self->set_down_handler([=](const caf::down_msg& down) {
     auto& ended = self->state;

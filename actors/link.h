@@ -19,6 +19,7 @@
 #include <optional>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "actors/cluster_messages.h"
 #include "actors/standing.h"
@@ -130,13 +131,13 @@ struct LinkState {
   std::size_t queue_bytes = 0;
   bool flush_due = false;
 
-  // On behalf of the peer's sessions, at partitions that this node serves.
-  struct Seat {
-    bool opened = false;
-    caf::actor follower;  // Once it follows something.
+  // The peer's sessions, as a partition that this node serves knows them.
+  struct PeerSessions {
+    std::shared_ptr<SessionHost> host;  // Of this meeting; once there are any.
+    std::unordered_set<runtime::SessionId> opened;
   };
-  std::vector<Serving> serving;                                     // By partition number.
-  std::vector<std::unordered_map<runtime::SessionId, Seat>> seats;  // By partition number, by the peer's session.
+  std::vector<Serving> serving;             // By partition number.
+  std::vector<PeerSessions> peer_sessions;  // By partition number.
   struct Way {
     std::uint64_t seen = 0;     // The highest that the peer's publish calls came on.
     std::uint64_t refused = 0;  // Nothing is taken of ways up to here.

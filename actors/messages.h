@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/latency.h"
+#include "actors/session_host.h"
 #include "runtime/partition.h"
 
 namespace carillon::actors {
@@ -60,8 +60,7 @@ struct RestartHubs {  // What was on its way to that partition may be lost.
 
 struct SessionOpened {
   runtime::SessionId session = 0;
-  caf::actor actor;
-  std::function<void(runtime::Published)> answer;  // May be called from any thread.
+  std::shared_ptr<SessionHost> host;
 };
 struct SessionClosed {
   runtime::SessionId session = 0;
@@ -70,9 +69,6 @@ struct Publish {
   runtime::PublishRequest request;
   std::uint64_t life = 0;  // Of the partition, as its `reloaded` told; what was meant for an earlier one is dropped.
 };
-struct PartitionReloaded {
-  PartitionId partition;
-};
 struct FollowEntity {
   runtime::Follower follower;
   EntityId entity;
@@ -80,14 +76,6 @@ struct FollowEntity {
 struct UnfollowEntity {
   runtime::Follower follower;
   EntityId entity;
-};
-struct Following {
-  std::uint32_t follow = 0;
-  Result<runtime::Extent> extent;
-};
-struct NotificationsCommitted {
-  std::vector<runtime::Delivery> deliveries;
-  Clock::time_point committed;
 };
 struct ReadPage {
   EntityId entity;
@@ -176,34 +164,6 @@ struct PlayerIdle {
   caf::actor actor;
 };
 
-// --- connection -> session
-
-// Where a follow begins: at that offset and nowhere else; there or at the first one that is kept; behind the end.
-struct FollowStart {
-  enum class Kind { kAt, kAtOrKept, kEnd };
-  Kind kind = Kind::kAt;
-  Offset offset = 1;
-};
-struct BeginFollows {
-  struct Follow {
-    std::uint32_t number = 0;  // The connection's for it; of one session never used again.
-    EntityId entity;
-    FollowStart start;
-  };
-  std::vector<Follow> follows;
-};
-struct EndFollow {
-  std::uint32_t number = 0;
-};
-struct Taken {  // The client has room again.
-  std::size_t bytes = 0;
-};
-struct PageRead {
-  std::uint32_t follow = 0;
-  Result<EventRun> run;
-  ReadingTurn turn;
-};
-
 // --- session <-> reading turns
 
 struct WantTurn {
@@ -212,10 +172,6 @@ struct WantTurn {
 };
 struct TurnOver {
   PartitionId partition;
-};
-struct TurnGranted {
-  std::uint32_t follow = 0;
-  ReadingTurn turn;
 };
 
 }  // namespace carillon::actors
@@ -235,11 +191,8 @@ CARILLON_LOCAL_MESSAGE(RestartHubs)
 CARILLON_LOCAL_MESSAGE(SessionOpened)
 CARILLON_LOCAL_MESSAGE(SessionClosed)
 CARILLON_LOCAL_MESSAGE(Publish)
-CARILLON_LOCAL_MESSAGE(PartitionReloaded)
 CARILLON_LOCAL_MESSAGE(FollowEntity)
 CARILLON_LOCAL_MESSAGE(UnfollowEntity)
-CARILLON_LOCAL_MESSAGE(Following)
-CARILLON_LOCAL_MESSAGE(NotificationsCommitted)
 CARILLON_LOCAL_MESSAGE(ReadPage)
 CARILLON_LOCAL_MESSAGE(InspectEntity)
 CARILLON_LOCAL_MESSAGE(ListDeadLetters)
@@ -257,11 +210,6 @@ CARILLON_LOCAL_MESSAGE(Dismiss)
 CARILLON_LOCAL_MESSAGE(HubStale)
 CARILLON_LOCAL_MESSAGE(Rest)
 CARILLON_LOCAL_MESSAGE(PlayerIdle)
-CARILLON_LOCAL_MESSAGE(BeginFollows)
-CARILLON_LOCAL_MESSAGE(EndFollow)
-CARILLON_LOCAL_MESSAGE(Taken)
-CARILLON_LOCAL_MESSAGE(PageRead)
 CARILLON_LOCAL_MESSAGE(WantTurn)
 CARILLON_LOCAL_MESSAGE(TurnOver)
-CARILLON_LOCAL_MESSAGE(TurnGranted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(carillon::runtime::HubReport)

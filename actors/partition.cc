@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "actors/hub.h"
 #include "actors/player.h"
 
@@ -94,7 +96,22 @@ void finish_operation(Self self, runtime::Outputs::Redriven& done) {
 
 void answer(Self self, runtime::Published& published) {
   const auto found = self->state.sessions.find(published.session);
-  if (found != self->state.sessions.end()) found->second.answer(std::move(published));
+  if (found != self->state.sessions.end()) found->second->published(std::move(published));
+}
+
+// All that one commit has for the sessions of a host goes there together.
+void deliver(Self self, std::unordered_map<runtime::SessionId, std::vector<runtime::Delivery>>& deliveries) {
+  const auto committed = Clock::now();
+  std::vector<std::pair<SessionHost*, std::vector<SessionHost::News>>> by_host;  // Few.
+  for (auto& [session, news] : deliveries) {
+    const auto found = self->state.sessions.find(session);
+    if (found == self->state.sessions.end()) continue;
+    auto* const host = found->second.get();
+    auto at = std::ranges::find(by_host, host, [](const auto& entry) { return entry.first; });
+    if (at == by_host.end()) at = by_host.insert(at, {host, {}});
+    at->second.push_back({session, std::move(news)});
+  }
+  for (auto& [host, news] : by_host) host->committed(std::move(news), committed);
 }
 
 void perform(Self self) {
@@ -120,11 +137,7 @@ void perform(Self self) {
   for (auto& [source, acks] : outputs.acks)
     self->send((*state.peers)[source], EmissionsAccepted{state.partition->id(), std::move(acks)});
   for (auto& published : outputs.published) answer(self, published);
-  for (auto& [session, deliveries] : outputs.deliveries) {
-    const auto found = state.sessions.find(session);
-    if (found != state.sessions.end())
-      self->send(found->second.actor, NotificationsCommitted{std::move(deliveries), Clock::now()});
-  }
+  if (!outputs.deliveries.empty()) deliver(self, outputs.deliveries);
   for (auto& done : outputs.redriven) finish_operation(self, done);
   for (const auto& letter : outputs.dead_lettered) log_dead_letter(self, letter);
 
@@ -183,7 +196,7 @@ void load(Self self) {
     state.options->reloaded(id, state.reloads);
     for (const auto& peer : *state.peers)
       if (peer != address(self)) self->send(peer, RestartHubs{id});
-    for (const auto& [session_id, session] : state.sessions) self->send(session.actor, PartitionReloaded{id});
+    for (const auto& [session, host] : state.sessions) host->reloaded(session, id);
   }
   perform(self);
 }
@@ -206,7 +219,7 @@ void follow(Self self, const FollowEntity& request) {
   if (session == state.sessions.end()) return;
   auto extent = state.partition ? state.partition->follow(request.entity, request.follower)
                                 : Result<runtime::Extent>(not_loaded(self));
-  self->send(session->second.actor, Following{request.follower.follow, std::move(extent)});
+  session->second->following(session->first, {request.follower.follow, std::move(extent)});
 }
 
 void read_page(Self self, const ReadPage& request) {
@@ -361,7 +374,7 @@ caf::behavior loaded(Self self) {
         run(self, [](auto& partition) { partition.tick(unix_now()); });
         self->delayed_send(self, kTick, TickDue{});
       },
-      [=](const SessionOpened& opened) { self->state.sessions[opened.session] = opened; },
+      [=](const SessionOpened& opened) { self->state.sessions[opened.session] = opened.host; },
       [=](const SessionClosed& closed) {
         self->state.sessions.erase(closed.session);
         if (self->state.partition) self->state.partition->unfollow(closed.session);

@@ -39,7 +39,7 @@ struct PartitionActorState {
   std::unordered_map<caf::actor_addr, EntityId> hub_addresses;
   std::unordered_map<EntityId, caf::actor> players;
 
-  std::unordered_map<runtime::SessionId, SessionOpened> sessions;
+  std::unordered_map<runtime::SessionId, std::shared_ptr<SessionHost>> sessions;
 
   bool perform_due = false;
   bool commit_under_way = false;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "actors/session.h"
-
 namespace carillon::actors {
 
 using runtime::PublishCalls;
@@ -13,29 +11,14 @@ using runtime::PublishOutcome;
 PublishPath::~PublishPath() {
   edge_.node.events_under_way -= events_accounted_;
   edge_.node.bytes_under_way -= bytes_accounted_;
-  if (!session_) return;
-  edge_.publish_paths.erase(session_id_);
-  caf::anon_send(session_, SessionClosed{session_id_});
+  if (line_) edge_.publish_paths.erase(line_->id());
 }
 
 void PublishPath::open_session() {
-  if (session_) return;
-  session_id_ = edge_.new_session();
-  calls_.emplace(session_id_, edge_.partition_count(), edge_.catalogue, edge_.limits);
-  edge_.publish_paths.emplace(session_id_, this);
-  SessionOptions options;
-  options.id = session_id_;
-  options.partitions = edge_.partitions;
-  options.answer = [edge = &edge_, inbox = edge_.inbox](runtime::Published published) {
-    inbox->push([edge, published = std::move(published)] {
-      const auto found = edge->publish_paths.find(published.session);
-      if (found != edge->publish_paths.end()) found->second->answered(published);
-    });
-  };
-  // The partitions hear of the session from this thread, so that they do before they get its first call.
-  session_ = edge_.system.spawn(session, options);
-  for (const auto& partition : *edge_.partitions)
-    caf::anon_send(partition, SessionOpened{session_id_, session_, options.answer});
+  if (line_) return;
+  line_.emplace(edge_);
+  calls_.emplace(line_->id(), edge_.partition_count(), edge_.catalogue, edge_.limits);
+  edge_.publish_paths.emplace(line_->id(), this);
 }
 
 std::optional<Error> PublishPath::refusal_now(std::size_t events, std::size_t bytes) {
@@ -64,7 +47,7 @@ kj::Promise<PublishOutcome> PublishPath::publish(const access::Rights& rights, c
   std::uint32_t passed = 0;
   for (auto& [partition, request] : begun.requests) {
     passed += static_cast<std::uint32_t>(request.items.size());
-    caf::anon_send((*edge_.partitions)[partition.value], Publish{std::move(request), edge_.lives[partition.value]});
+    line_->send(partition, Publish{std::move(request), edge_.lives[partition.value]});
   }
   if (visit_ != nullptr) visit_->published(passed - std::min(passed, counted_));
   auto promise = kj::newPromiseAndFulfiller<PublishOutcome>();

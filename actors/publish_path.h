@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "actors/edge.h"
+#include "actors/session_line.h"
 #include "actors/visit.h"
 #include "runtime/publish_calls.h"
 
@@ -45,8 +46,7 @@ class PublishPath {
   Edge& edge_;
   Visit* visit_;
   std::uint32_t counted_;
-  caf::actor session_;  // Opened with the first call.
-  runtime::SessionId session_id_ = 0;
+  std::optional<SessionLine> line_;  // Opened with the first call.
   std::optional<runtime::PublishCalls> calls_;
   std::unordered_map<runtime::PublishCalls::Number, Waiting> waiting_;
   std::size_t events_accounted_ = 0;  // What the edge knows of this connection.

@@ -56,7 +56,7 @@ void refuse_publishes(Self self) {
 void refuse(Self self, const FollowEntity& request, const Error& error) {
   const auto session = self->state.sessions.find(request.follower.session);
   if (session != self->state.sessions.end())
-    self->send(session->second.actor, Following{request.follower.follow, error});
+    session->second->following(session->first, {request.follower.follow, error});
 }
 template <class Question>
 void refuse(Self, const Question& question, const Error& error) {
@@ -277,7 +277,7 @@ void way_is_lost(Self self) {
     else
       answer(request, lost);
   }
-  for (const auto& [session, opened] : state.sessions) self->send(opened.actor, PartitionReloaded{id});
+  for (const auto& [session, host] : state.sessions) host->reloaded(session, id);
   if (state.routes)
     for (const auto& route : *state.routes) self->send(route, RestartHubs{id});
 }
@@ -308,7 +308,7 @@ void serving_changed(Self self, const Serving& news) {
   if (changed) state.away_since.reset();
   if (changed) way_is_lost(self);  // Also one to another node, of whose end the news comes later.
   if (state.local.actor && changed)
-    for (const auto& [session, opened] : state.sessions) self->send(state.local.actor, opened);
+    for (const auto& [session, host] : state.sessions) self->send(state.local.actor, SessionOpened{session, host});
   look_at_reach(self);
   pass_on_waiting(self);
 }
@@ -342,18 +342,18 @@ struct FromPeer {
   void operator()(PublishedParcel& parcel) const {
     forget_doubts(state());
     const auto session = state().sessions.find(parcel.published.session);
-    if (session != state().sessions.end()) session->second.answer(std::move(parcel.published));
+    if (session != state().sessions.end()) session->second->published(std::move(parcel.published));
   }
   void operator()(const FollowingParcel& parcel) const {
     forget_doubts(state());
     state().follows_asked.erase({parcel.session, parcel.answer.follow});
     const auto session = state().sessions.find(parcel.session);
-    if (session != state().sessions.end()) self->send(session->second.actor, parcel.answer);
+    if (session != state().sessions.end()) session->second->following(session->first, parcel.answer);
   }
   void operator()(DeliveriesParcel& parcel) const {
     const auto session = state().sessions.find(parcel.session);
     if (session != state().sessions.end())
-      self->send(session->second.actor, NotificationsCommitted{std::move(parcel.deliveries), Clock::now()});
+      session->second->committed({{session->first, std::move(parcel.deliveries)}}, Clock::now());
   }
   void operator()(const ReloadedParcel&) const {
     if (is_from_primary() && !state().local.actor) way_is_lost(self);
@@ -463,7 +463,7 @@ caf::behavior route(Self self, RouteOptions options) {
       [=](InspectHub& message) { take(self, RouteState::Asked(std::move(message))); },
       [=](StartOperation& message) { take(self, RouteState::Asked(std::move(message))); },
       [=](const SessionOpened& opened) {
-        self->state.sessions[opened.session] = opened;
+        self->state.sessions[opened.session] = opened.host;
         if (self->state.local.actor) self->send(self->state.local.actor, opened);
       },
       [=](const SessionClosed& closed) { session_closed(self, closed); },

@@ -68,7 +68,7 @@ struct RouteState {
 
   std::deque<Waiting<Sent>> sends;  // In order.
   std::deque<Waiting<Asked>> asks;
-  std::unordered_map<runtime::SessionId, SessionOpened> sessions;
+  std::unordered_map<runtime::SessionId, std::shared_ptr<SessionHost>> sessions;
   std::uint64_t questions = 0;
   // Of the primary's node, and not answered yet.
   std::unordered_map<std::uint64_t, Asked> questions_asked;  // By number.

@@ -48,7 +48,7 @@ class SubscriptionServer final : public wire::Subscription::Server {
   Feed& feed() { return feed_; }
 
  private:
-  kj::Promise<void> pass_on(const std::vector<SessionDelivery>& deliveries) {
+  kj::Promise<void> pass_on(const std::vector<runtime::Delivery>& deliveries) {
     std::size_t words = 8;
     for (const auto& delivery : deliveries) {
       words += 4;

@@ -1,11 +1,11 @@
-// A session: one actor per subscriber connection. Feeds what it follows to the connection, in order, within a credit.
-// Follows come and go while it lives; each has a number, which the connection chooses and uses once.
+// A session: feeds what one connection follows to it, in order, within a credit. Follows come and go while it lives; each has a
+// number, which the connection chooses and uses once.
 //
-// The connection's thread takes batches and says when the client has taken them in; until then their bytes count
-// against `credit_bytes`. Without credit nothing is kept: the session reads from disk when there is room again (P7).
+// Until the client has taken deliveries in their bytes count against `credit_bytes`. Without credit nothing is kept: the
+// session reads from disk when there is room again (P7). Belongs to its gateway thread (docs/decisions.md).
 #pragma once
 
-#include <caf/all.hpp>
+#include <kj/async.h>
 
 #include <functional>
 #include <list>
@@ -13,58 +13,89 @@
 #include <unordered_map>
 #include <vector>
 
-#include "actors/messages.h"
+#include "actors/edge.h"
+#include "actors/session_line.h"
 #include "runtime/subscription.h"
 
 namespace carillon::actors {
 
-// Consecutive events for the client, by the follow's number.
-struct SessionDelivery {
-  std::uint32_t follow = 0;
-  runtime::EventSlice events;
-};
-struct SessionBatch {
-  std::vector<SessionDelivery> deliveries;
-  std::size_t bytes = 0;
-  Clock::time_point committed;  // When the first of them became durable; unset for what came from disk.
-  ReadingTurn turn;             // Of what came from disk: to be given up when the connection has begun to write it.
+// Where a follow begins: at that offset and nowhere else; there or at the first one that is kept; behind the end.
+struct FollowStart {
+  enum class Kind { kAt, kAtOrKept, kEnd };
+  Kind kind = Kind::kAt;
+  Offset offset = 1;
 };
 
-// Where a follow stands when it begins.
+// Where it stands when it begins.
 struct FollowBegun {
   Offset next = 1;  // What comes first.
   Offset last = 0;  // The mailbox's last offset now.
 };
 
-struct SessionOptions {
-  runtime::SessionId id = 0;
-  Partitions partitions;
-  caf::actor reading_turns;  // Not needed by those who follow nothing.
-  std::size_t credit_bytes = 1024 * 1024;
-  std::size_t reads_max = 4;  // Pages that are being read, or wait for their turn, at the same time.
-  runtime::PageLimits page{256, 128 * 1024};
-
-  // Called by the actor; they pass on to the connection's thread.
-  std::function<void(SessionBatch)> deliver;
-  std::function<void(std::uint32_t follow, Result<FollowBegun>)> begun;  // Once for each, before its first delivery.
-  std::function<void(std::uint32_t follow, const Error&)> ended;         // Of its own accord; it had begun.
-  std::function<void(runtime::Published)> answer;                        // To publish calls, straight from partitions.
+struct SessionBatch {
+  std::vector<runtime::Delivery> deliveries;
+  std::size_t bytes = 0;
+  Clock::time_point committed;  // When it became durable; unset for what came from disk.
+  ReadingTurn turn;             // Of what came from disk: to be given up when the connection has begun to write it.
 };
 
-struct SessionState {
+class Session {
+ public:
+  struct Client {
+    std::function<void(SessionBatch)> deliver;
+    std::function<void(std::uint32_t follow, const Result<FollowBegun>&)>
+        begun;                                                      // Once for each, before its deliveries.
+    std::function<void(std::uint32_t follow, const Error&)> ended;  // Of its own accord; it had begun.
+  };
+
+  Session(Edge& edge, std::size_t credit_bytes, Client client);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void follow(std::uint32_t number, EntityId entity, FollowStart start);
+  void unfollow(std::uint32_t number);
+  // The client has room again.
+  void taken(std::size_t bytes);
+
+  // --- From partitions, by way of the host.
+  void following(const Following& answer);
+  void committed(std::vector<runtime::Delivery> deliveries, Clock::time_point at);
+  void reloaded(PartitionId partition);
+
+ private:
   struct Follow {
     EntityId entity;
     FollowStart start;
     std::optional<runtime::Subscription> subscription;  // Once it has begun.
-    bool queued = false;                                // In `lagging`.
+    bool queued = false;                                // In `lagging_`.
   };
-  std::optional<SessionOptions> options;
-  std::unordered_map<std::uint32_t, Follow> follows;
-  std::list<std::uint32_t> lagging;  // Follows that want a page, in turn; one that has ended meanwhile is passed over.
-  std::size_t reads = 0;
-  std::size_t bytes_under_way = 0;
-};
 
-caf::behavior session(caf::stateful_actor<SessionState>* self, SessionOptions options);
+  Follow* find(std::uint32_t number);
+  PartitionId partition_of(const Follow& follow) const { return follow.entity.partition_of(edge_.partition_count()); }
+  void ask_to_follow(std::uint32_t number, const Follow& follow);
+  bool has_room() const { return bytes_under_way_ < credit_bytes_; }
+  void add(SessionBatch& batch, std::uint32_t number, runtime::EventSlice events);
+  void queue_if_lagging(std::uint32_t number, Follow& follow);
+
+  // A function that may be called once, on any thread: `use` gets its argument on this one, unless the session is gone.
+  template <class Use>
+  auto here(Use use) const;
+  void read_some();
+  void read_page(std::uint32_t number, const ReadingTurn& turn);
+  void page_read(std::uint32_t number, Result<EventRun> page, ReadingTurn turn);
+  void read_again_later(std::uint32_t number);
+
+  Edge& edge_;
+  const std::size_t credit_bytes_;
+  const Client client_;
+  SessionLine line_;
+  std::unordered_map<std::uint32_t, Follow> follows_;
+  std::list<std::uint32_t> lagging_;  // Follows that want a page, in turn; one that has ended meanwhile is passed over.
+  std::size_t reads_ = 0;             // Pages that are being read, or wait for their turn.
+  std::size_t bytes_under_way_ = 0;
+  std::vector<std::uint32_t> put_off_;  // Follows whose page the partition had no room to read.
+  kj::Promise<void> again_ = kj::READY_NOW;
+};
 
 }  // namespace carillon::actors

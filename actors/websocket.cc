@@ -299,7 +299,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
     tell_ended(id, error);
   }
 
-  kj::Promise<void> pass_on(const std::vector<SessionDelivery>& deliveries) {
+  kj::Promise<void> pass_on(const std::vector<runtime::Delivery>& deliveries) {
     if (closing_) return kj::NEVER_DONE;
     bool any = false;
     for (const auto& delivery : deliveries) {

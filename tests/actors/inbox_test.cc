@@ -1,5 +1,7 @@
-// The queue between actors and a thread with an event loop, at its end.
+// The queue between actors and a thread with an event loop.
 #include "actors/inbox.h"
+
+#include <kj/async-io.h>
 
 #include <gtest/gtest.h>
 
@@ -9,6 +11,25 @@
 
 namespace carillon::actors {
 namespace {
+
+TEST(Inbox, AJobOfManyStepsIsDoneBeforeWhatCameAfterIt) {
+  auto io = kj::setupAsyncIo();
+  Inbox inbox;
+  auto running = inbox.run(*io.lowLevelProvider).eagerlyEvaluate(nullptr);
+  // Given a job of more steps than are done in one go, and one behind it.
+  constexpr int kSteps = 20;
+  std::vector<int> done;
+  inbox.push_steps([&, step = 0]() mutable {
+    done.push_back(++step);
+    return step < kSteps;
+  });
+  inbox.push([&] { done.push_back(0); });
+  std::vector<int> expected;
+  for (int step = 1; step <= kSteps; ++step) expected.push_back(step);
+  expected.push_back(0);
+  while (done.size() < expected.size()) io.waitScope.poll();
+  EXPECT_EQ(done, expected);
+}
 
 TEST(Inbox, WhatWaitsWhenItIsClosedIsLetGo) {
   // Given a job that nobody runs, and that refers to something, as a page for a follower does to whose turn it is to read.

@@ -96,12 +96,12 @@ class PublishPathTest : public ::testing::Test {
     answer(partitions_[partition].sessions.at(request.session), request);
   }
   static void answer(const SessionOpened& session, const runtime::PublishRequest& request) {
-    session.answer({request.session,
-                    request.call,
-                    static_cast<std::uint32_t>(request.items.size()),
-                    0,
-                    {},
-                    request.items.front().index});
+    session.host->published({request.session,
+                             request.call,
+                             static_cast<std::uint32_t>(request.items.size()),
+                             0,
+                             {},
+                             request.items.front().index});
   }
   // As a node tells its gateways.
   void reloaded(std::uint16_t partition, std::uint64_t life) {

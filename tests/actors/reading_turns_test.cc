@@ -6,11 +6,20 @@
 
 #include "actors/system_config.h"
 
+namespace carillon::testing {
+struct Granted {
+  std::string name;
+  actors::ReadingTurn turn;
+};
+}  // namespace carillon::testing
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(carillon::testing::Granted)
+
 namespace carillon::actors {
 namespace {
 
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
+using testing::Granted;
 using ::testing::IsEmpty;
 
 class P7ReadingTurns : public ::testing::Test {
@@ -19,7 +28,7 @@ class P7ReadingTurns : public ::testing::Test {
   void want(PartitionId partition, const std::string& name) {
     const auto me = caf::actor_cast<caf::actor>(self_);
     caf::anon_send(turns_, WantTurn{partition, [me, name](ReadingTurn turn) {
-                                      caf::anon_send(me, name, TurnGranted{0, std::move(turn)});
+                                      caf::anon_send(me, Granted{name, std::move(turn)});
                                     }});
   }
   // Keeps what is granted until nothing comes any more; the names, in order.
@@ -27,9 +36,9 @@ class P7ReadingTurns : public ::testing::Test {
     std::vector<std::string> names;
     for (bool more = true; more;)
       self_->receive(
-          [&](const std::string& name, const TurnGranted& turn) {
-            names.push_back(name);
-            kept_.emplace(name, turn.turn);
+          [&](const Granted& granted) {
+            names.push_back(granted.name);
+            kept_.emplace(granted.name, granted.turn);
           },
           caf::after(200ms) >> [&] { more = false; });
     return names;

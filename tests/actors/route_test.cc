@@ -39,14 +39,10 @@ std::string words(const StartOperation& message) { return "operate at " + std::t
 std::string words(const SessionOpened& message) { return "session " + std::to_string(message.session) + " opens"; }
 std::string words(const SessionClosed& message) { return "session " + std::to_string(message.session) + " closes"; }
 std::string words(const RestartHubs&) { return "restart hubs"; }
-std::string words(const PartitionReloaded&) { return "follow again"; }
 std::string words(const Following& message) {
   return "follow " + std::to_string(message.follow) + ": " +
          (message.extent ? "to " + std::to_string(message.extent->last)
                          : std::string(name_of(message.extent.error().code)));
-}
-std::string words(const NotificationsCommitted& message) {
-  return "notifications of follow " + std::to_string(message.deliveries.front().follow);
 }
 
 std::string words(const PublishParcel& parcel) {
@@ -77,6 +73,30 @@ auto noting(Log& log) {
   return [&log](const auto& message) { log.push_back(words(message)); };
 }
 
+// The gateway's side, of one session.
+class NotedSession final : public SessionHost {
+ public:
+  NotedSession(Log& heard, Log& answered) : heard_(heard), answered_(answered) {}
+  void published(runtime::Published answer) override { answered_.push_back("publish " + std::to_string(answer.call)); }
+  void following(runtime::SessionId session, Following answer) override {
+    EXPECT_EQ(session, kSession);
+    heard_.push_back(words(answer));
+  }
+  void committed(std::vector<News> news, Clock::time_point) override {
+    EXPECT_THAT(news, SizeIs(1));
+    EXPECT_EQ(news.front().session, kSession);
+    heard_.push_back("notifications of follow " + std::to_string(news.front().deliveries.front().follow));
+  }
+  void reloaded(runtime::SessionId session, PartitionId partition) override {
+    EXPECT_EQ(session, kSession);
+    EXPECT_EQ(partition, kPartition);
+    heard_.push_back("follow again");
+  }
+
+ private:
+  Log &heard_, &answered_;
+};
+
 class RouteTest : public ::testing::Test {
  protected:
   RouteTest() {
@@ -90,16 +110,13 @@ class RouteTest : public ::testing::Test {
                               life_ = life;
                               ++refused_;
                             }});
-    session_ = actors_.listener<Following, NotificationsCommitted, PartitionReloaded>(noting(session_heard_));
     neighbour_ = actors_.listener<RestartHubs>(noting(neighbour_heard_));
     tell(Peers{std::make_shared<std::vector<caf::actor>>(std::vector{route_, neighbour_})});
-    tell(SessionOpened{kSession, session_, [this](const runtime::Published& published) {
-                         answered_.push_back("publish " + std::to_string(published.call));
-                       }});
+    tell(SessionOpened{kSession, host_});
   }
   ~RouteTest() override {
     tell(Stop{});
-    for (const auto& actor : {session_, neighbour_, here_}) actors_.end(actor);
+    for (const auto& actor : {neighbour_, here_}) actors_.end(actor);
     for (const auto& [node, link] : links_) actors_.end(link);
   }
 
@@ -212,7 +229,8 @@ class RouteTest : public ::testing::Test {
   Log here_heard_, session_heard_, neighbour_heard_, answered_;
   std::map<NodeName, Log> link_heard_;
   std::map<NodeName, caf::actor> links_;
-  caf::actor route_, session_, neighbour_, here_;
+  std::shared_ptr<SessionHost> host_ = std::make_shared<NotedSession>(session_heard_, answered_);
+  caf::actor route_, neighbour_, here_;
 
  protected:
   Standing* standing_ = nullptr;
@@ -809,7 +827,7 @@ TEST_F(RouteTest, P7ASessionThatClosesWhileThingsWaitTakesNoSeatAtTheNextPrimary
   is_primary("bee");
   follow(1);
   publish(1);
-  tell(SessionOpened{kSession + 1, {}, {}});
+  tell(SessionOpened{kSession + 1, host_});
   tell(following(1, kSession + 1));
   tell(publishing(2, 0, kSession + 1));
   tell(SessionClosed{kSession});

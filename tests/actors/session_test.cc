@@ -1,0 +1,258 @@
+// What one connection follows: in order, within its credit (P4, P7). Partitions are played by the test, in one thread.
+#include "actors/session.h"
+
+#include <kj/async-io.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/stepped_actors.h"
+
+namespace carillon::actors {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+using Log = std::vector<std::string>;
+
+constexpr std::uint16_t kPartitions = 2;
+constexpr std::size_t kCredit = 1'000;
+
+// A player of that partition.
+EntityId player_of(std::uint16_t partition) {
+  for (int i = 0;; ++i)
+    if (auto entity = EntityId::parse("player/" + std::to_string(i)).value();
+        entity.partition_of(kPartitions).value == partition)
+      return entity;
+}
+
+EventRun run_of(Offset first, std::size_t events, std::size_t payload_bytes = 2) {
+  EventRun run{first, {}};
+  for (std::size_t i = 0; i < events; ++i)
+    run.events.push_back(
+        Event{"note", std::string(payload_bytes, ' '), ProducerId::client("p").value(), first + i, 0, 0});
+  return run;
+}
+
+class SessionTest : public ::testing::Test {
+ protected:
+  SessionTest() {
+    auto actors = std::make_shared<std::vector<caf::actor>>();
+    for (std::uint16_t p = 0; p < kPartitions; ++p)
+      actors->push_back(partitions_[p] =
+                            actors_.listener<SessionOpened, SessionClosed, FollowEntity, UnfollowEntity, ReadPage>(
+                                [this, p](const auto& message) { heard(p, message); }));
+    turns_ = actors_.listener<WantTurn>([this](const WantTurn& wanted) {
+      if (free_turns_)
+        wanted.granted(std::make_shared<int>());
+      else
+        turns_wanted_.push_back(wanted);
+    });
+    node_.emplace(access::QuotaLimits(), access::QuotaLimits(), turns_);
+    edge_.emplace(actors_.system(), actors, Catalogue(), runtime::Limits(), EdgeLimits(), *node_, inbox_,
+                  io_.provider->getTimer());
+    session_.emplace(*edge_, kCredit,
+                     Session::Client{[this](SessionBatch batch) { deliver(std::move(batch)); },
+                                     [this](std::uint32_t number, const Result<FollowBegun>& outcome) {
+                                       client_.push_back(std::to_string(number) +
+                                                         (outcome ? " begins at " + std::to_string(outcome->next)
+                                                                  : " is " + name(outcome.error())));
+                                       if (on_begun_) on_begun_();
+                                     },
+                                     [this](std::uint32_t number, const Error& error) {
+                                       client_.push_back(std::to_string(number) + " ended: " + name(error));
+                                     }});
+  }
+  ~SessionTest() override {
+    session_.reset();
+    actors_.run();
+    for (const auto& partition : partitions_) actors_.end(partition);
+    actors_.end(turns_);
+  }
+
+  // --- What partitions hear.
+  void heard(std::uint16_t p, const SessionOpened& opened) {
+    host_ = opened.host;
+    id_ = opened.session;
+    note(p, "opens");
+  }
+  void heard(std::uint16_t p, const SessionClosed&) { note(p, "closes"); }
+  void heard(std::uint16_t p, const FollowEntity& asked) { note(p, "follows " + number(asked.follower)); }
+  void heard(std::uint16_t p, const UnfollowEntity& asked) { note(p, "unfollows " + number(asked.follower)); }
+  void heard(std::uint16_t p, const ReadPage& asked) {
+    note(p, "reads from " + std::to_string(asked.from));
+    reads_.push_back(asked);
+  }
+  Log partition() {
+    settle();
+    return std::exchange(partition_heard_, {});
+  }
+  Log client() {
+    settle();
+    return std::exchange(client_, {});
+  }
+
+  // --- What they say.
+  void follow(std::uint32_t number, std::uint16_t partition, FollowStart start = {}) {
+    session_->follow(number, player_of(partition), start);
+    settle();
+  }
+  void following(std::uint32_t number, Result<runtime::Extent> extent) {
+    host_->following(id_, {number, std::move(extent)});
+    settle();
+  }
+  void committed(std::uint32_t number, EventRun run) {
+    host_->committed({{id_, {{number, runtime::slice_of(std::move(run))}}}}, Clock::now());
+    settle();
+  }
+  // The answer to the oldest page that was asked for.
+  void answer_page(Result<EventRun> page) {
+    ASSERT_FALSE(reads_.empty());
+    const auto asked = reads_.front();
+    reads_.erase(reads_.begin());
+    asked.answer(std::move(page));
+    settle();
+  }
+  // Everything that follows from what was said is done when this returns.
+  void settle() {
+    for (int turn = 0; turn < 5; ++turn) {
+      actors_.run();
+      io_.waitScope.poll();
+    }
+  }
+
+  kj::AsyncIoContext io_ = kj::setupAsyncIo();
+  std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  kj::Promise<void> jobs_ = inbox_->run(*io_.lowLevelProvider).eagerlyEvaluate(nullptr);
+  testing::SteppedActors actors_;
+  std::array<caf::actor, kPartitions> partitions_;
+  caf::actor turns_;
+  bool free_turns_ = true;
+  std::vector<WantTurn> turns_wanted_;
+  std::optional<NodeEdge> node_;
+  std::optional<Edge> edge_;
+  std::optional<Session> session_;
+  std::function<void()> on_begun_;
+  std::size_t bytes_ = 0;  // Delivered.
+
+ private:
+  static std::string name(const Error& error) { return std::string(name_of(error.code)); }
+  static std::string number(const runtime::Follower& follower) { return std::to_string(follower.follow); }
+  void note(std::uint16_t p, const std::string& what) { partition_heard_.push_back(std::to_string(p) + ": " + what); }
+  void deliver(SessionBatch batch) {
+    bytes_ += batch.bytes;
+    for (const auto& [number, events] : batch.deliveries)
+      client_.push_back(std::to_string(number) + " has " + std::to_string(events.first) + " to " +
+                        std::to_string(events.last()));
+  }
+
+  Log partition_heard_, client_;
+  std::shared_ptr<SessionHost> host_;
+  runtime::SessionId id_ = 0;
+  std::vector<ReadPage> reads_;
+};
+
+TEST_F(SessionTest, IsKnownToThePartitionsOfWhatItFollowsAndToNoOthers) {
+  follow(1, 1);
+  EXPECT_THAT(partition(), ElementsAre("1: opens", "1: follows 1"));
+  follow(2, 1);
+  EXPECT_THAT(partition(), ElementsAre("1: follows 2"));
+  session_.reset();
+  EXPECT_THAT(partition(), ElementsAre("1: closes"));
+  EXPECT_THAT(edge_->sessions, IsEmpty());
+}
+
+TEST_F(SessionTest, P4WhatIsOnDiskComesFirstAndThenWhatIsCommittedWithoutASeam) {
+  follow(1, 0);
+  // Committed while it is not known yet where the mailbox stands, and while a page is being read: from disk later.
+  committed(1, run_of(3, 1));
+  following(1, runtime::Extent{1, 3});
+  EXPECT_THAT(partition(), ElementsAre("0: opens", "0: follows 1", "0: reads from 1"));
+  committed(1, run_of(4, 1));
+  answer_page(run_of(1, 3));
+  EXPECT_THAT(client(), ElementsAre("1 begins at 1", "1 has 1 to 3"));
+  EXPECT_THAT(partition(), ElementsAre("0: reads from 4"));
+  answer_page(run_of(4, 1));
+  committed(1, run_of(5, 2));
+  committed(1, run_of(6, 2));  // Told twice in part.
+  EXPECT_THAT(client(), ElementsAre("1 has 4 to 4", "1 has 5 to 6", "1 has 7 to 7"));
+  EXPECT_THAT(partition(), IsEmpty());
+}
+
+TEST_F(SessionTest, P7WithoutCreditNothingIsKeptAndWhatWasMissedIsReadWhenThereIsRoom) {
+  follow(1, 0);
+  following(1, runtime::Extent{1, 0});
+  committed(1, run_of(1, 1, kCredit));
+  committed(1, run_of(2, 1));
+  committed(1, run_of(3, 1));
+  EXPECT_THAT(client(), ElementsAre("1 begins at 1", "1 has 1 to 1"));
+  EXPECT_THAT(partition(), ElementsAre("0: opens", "0: follows 1"));
+  session_->taken(bytes_);
+  EXPECT_THAT(partition(), ElementsAre("0: reads from 2"));
+  answer_page(run_of(2, 2));
+  EXPECT_THAT(client(), ElementsAre("1 has 2 to 3"));
+}
+
+TEST_F(SessionTest, P7APageThatThePartitionHasNoRoomToReadIsAskedForAgain) {
+  follow(1, 0);
+  following(1, runtime::Extent{1, 1});
+  EXPECT_THAT(partition(), ElementsAre("0: opens", "0: follows 1", "0: reads from 1"));
+  answer_page(Error{ErrorCode::OVERLOADED, "no room"});
+  EXPECT_THAT(partition(), IsEmpty());
+  io_.provider->getTimer().afterDelay(60 * kj::MILLISECONDS).wait(io_.waitScope);
+  EXPECT_THAT(partition(), ElementsAre("0: reads from 1"));
+  answer_page(run_of(1, 1));
+  EXPECT_THAT(client(), ElementsAre("1 begins at 1", "1 has 1 to 1"));
+}
+
+TEST_F(SessionTest, ReadsNothingForWhatIsUnfollowedBeforeItsTurn) {
+  free_turns_ = false;
+  follow(1, 0);
+  following(1, runtime::Extent{1, 1});
+  session_->unfollow(1);
+  for (const auto& wanted : turns_wanted_) wanted.granted(std::make_shared<int>());
+  EXPECT_THAT(partition(), ElementsAre("0: opens", "0: follows 1", "0: unfollows 1"));
+}
+
+TEST_F(SessionTest, AClientMayUnfollowWhenItHearsThatAFollowBegins) {
+  on_begun_ = [&] { session_->unfollow(1); };
+  follow(1, 0);
+  following(1, runtime::Extent{1, 5});
+  EXPECT_THAT(client(), ElementsAre("1 begins at 1"));
+  EXPECT_THAT(partition(), ElementsAre("0: opens", "0: follows 1", "0: unfollows 1"));
+}
+
+TEST_F(SessionTest, P4AfterAReloadItFollowsAgainAndReadsWhatItHasMissed) {
+  follow(1, 0);
+  follow(2, 1);
+  following(1, runtime::Extent{1, 0});
+  following(2, runtime::Extent{1, 0});
+  partition();
+  session_->reloaded({0});
+  EXPECT_THAT(partition(), ElementsAre("0: follows 1"));
+  following(1, runtime::Extent{1, 2});
+  EXPECT_THAT(partition(), ElementsAre("0: reads from 1"));
+  answer_page(run_of(1, 2));
+  EXPECT_THAT(client(), ElementsAre("1 begins at 1", "2 begins at 1", "1 has 1 to 2"));
+  // A partition that cannot be loaded any more is not waited for.
+  session_->reloaded({1});
+  following(2, Error{ErrorCode::UNAVAILABLE, "damaged"});
+  EXPECT_THAT(client(), ElementsAre("2 ended: unavailable"));
+  EXPECT_THAT(partition(), ElementsAre("1: follows 2", "1: unfollows 2"));
+}
+
+TEST_F(SessionTest, BeginsWhereItIsAskedToOrSaysWhyNot) {
+  for (std::uint32_t number = 1; number <= 4; ++number) {
+    const std::array<FollowStart, 4> starts{{{FollowStart::Kind::kAt, 2},
+                                             {FollowStart::Kind::kAt, 12},
+                                             {FollowStart::Kind::kAtOrKept, 2},
+                                             {FollowStart::Kind::kEnd, 0}}};
+    follow(number, 0, starts[number - 1]);
+    following(number, runtime::Extent{5, 10});
+  }
+  EXPECT_THAT(client(), ElementsAre("1 is truncated", "2 is beyond_end", "3 begins at 5", "4 begins at 11"));
+}
+
+}  // namespace
+}  // namespace carillon::actors
