@@ -144,7 +144,7 @@ struct EmissionsAcknowledged {
 };
 struct ContinueDue {};
 struct RestDue {};
-struct RestSoon {};  // A drain: rest as soon as there is nothing to do.
+struct RestSoon {};  // A drain, or others wait: rest as soon as there is nothing to do.
 struct Dismiss {};
 struct HubStale {  // Its emissions have to be computed again.
   EntityId hub;

@@ -16,6 +16,7 @@ constexpr std::chrono::milliseconds kTick{100};
 constexpr std::size_t kPlayersMax = 4'096;  // Per partition; more readers share the wait.
 
 caf::actor address(Self self) { return caf::actor_cast<caf::actor>(self); }
+UnixMs now(Self self) { return self->state.clock.now(); }
 
 void load(Self self);
 void perform(Self self);
@@ -40,14 +41,10 @@ void dismiss(Self self, const EntityId& entity) {
 void activate(Self self, const runtime::Outputs::Activation& activation) {
   auto& state = self->state;
   const auto& options = state.options->partition;
-  const auto* behaviour = options.catalogue.find(activation.hub.kind());
-  if (behaviour == nullptr) {
-    // Accepted when the behaviour was installed: its events wait until it is again.
-    spdlog::warn("hub {} has events, but no behaviour is installed for its kind", activation.hub.text());
-    return;
-  }
-  HubOptions hub_options{
-      {activation.hub, options.partitions, options.limits}, *behaviour, activation.incarnation, activation.aside};
+  HubOptions hub_options{{activation.hub, options.partitions, options.limits},
+                         *options.catalogue.find(activation.hub.kind()),
+                         activation.incarnation,
+                         activation.aside};
   const std::shared_ptr<const runtime::Storage> storage = state.options->store;
   const auto actor = activation.aside ? self->spawn<caf::detached>(hub, std::move(hub_options), storage, address(self))
                                       : self->spawn(hub, std::move(hub_options), storage, address(self));
@@ -71,7 +68,7 @@ void hub_down(Self self, const caf::down_msg& down) {
   state.hub_addresses.erase(found);
   state.hubs.erase(entity);
   spdlog::warn("hub {} ended ({}); it starts anew from its mailbox", entity.text(), caf::to_string(down.reason));
-  if (state.partition) state.partition->hub_lost(entity, incarnation, unix_now());
+  if (state.partition) state.partition->hub_lost(entity, incarnation, now(self));
 }
 
 // The reason is not for the log: it may quote what was published.
@@ -132,6 +129,8 @@ void perform(Self self) {
     hub->second.fed = Clock::now();
     self->send(hub->second.actor, FeedHub{feed.catch_up, std::move(feed.events)});
   }
+  for (const auto& hub : outputs.rests)
+    if (const auto found = state.hubs.find(hub); found != state.hubs.end()) self->send(found->second.actor, RestSoon{});
   for (auto& [target, emissions] : outputs.emissions)
     self->send((*state.peers)[target], EmissionsArrived{state.partition->id(), std::move(emissions)});
   for (auto& [source, acks] : outputs.acks)
@@ -140,6 +139,8 @@ void perform(Self self) {
   if (!outputs.deliveries.empty()) deliver(self, outputs.deliveries);
   for (auto& done : outputs.redriven) finish_operation(self, done);
   for (const auto& letter : outputs.dead_lettered) log_dead_letter(self, letter);
+  for (const auto& hub : outputs.not_installed)
+    spdlog::warn("hub {} has events that wait: no behaviour is installed for its kind", hub.text());
 
   if (state.drain_reply_to && state.partition->at_rest()) {
     self->send(state.drain_reply_to, Drained{state.partition->id()});
@@ -207,7 +208,7 @@ void publish(Self self, Publish& message) {
   auto& state = self->state;
   if (message.life != state.reloads) return;  // Answered by `reloaded`.
   if (state.partition)
-    return run(self, [&](auto& partition) { partition.publish(std::move(message.request), unix_now()); });
+    return run(self, [&](auto& partition) { partition.publish(std::move(message.request), now(self)); });
   runtime::Published refused{message.request.session, message.request.call, 0, 0, {}, 0};
   for (const auto& item : message.request.items) refused.refusals.push_back({item.index, not_loaded(self)});
   answer(self, refused);
@@ -268,7 +269,7 @@ void operate(Self self, const StartOperation& request) {
   state.operation_answers.emplace(call, request.answer);
   run(self, [&](auto& partition) {
     if (request.redrive)
-      partition.redrive(request.entity, request.offset, call, unix_now());
+      partition.redrive(request.entity, request.offset, call, now(self));
     else
       partition.discard(request.entity, request.offset, call);
   });
@@ -300,7 +301,7 @@ PartitionStats stats(Self self) {
   if (state.partition) {
     stats.counters = state.partition->counters();
     stats.busiest = state.partition->busiest().top();
-    stats.busiest_ms = state.partition->busiest().window_ms(unix_now());
+    stats.busiest_ms = state.partition->busiest().window_ms(now(self));
     stats.available = !state.partition->failed();
     if (state.partition->failed()) stats.problem = state.partition->failed()->message;
   } else {
@@ -309,15 +310,6 @@ PartitionStats stats(Self self) {
   }
   return stats;
 }
-
-}  // namespace
-
-UnixMs unix_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-namespace {
 
 caf::behavior loaded(Self self) {
   return {
@@ -331,7 +323,7 @@ caf::behavior loaded(Self self) {
         state.commit_under_way = false;
         state.commit_latency.add(Clock::now() - state.commit_sent);
         if (state.reload_wanted) return load(self);
-        run(self, [](auto& partition) { partition.committed(unix_now()); });
+        run(self, [&](auto& partition) { partition.committed(now(self)); });
       },
       [=](const CommitFailed& failed) {
         auto& state = self->state;
@@ -345,11 +337,11 @@ caf::behavior loaded(Self self) {
         auto& state = self->state;
         if (const auto hub = state.hubs.find(report.hub); hub != state.hubs.end())
           state.fold_latency.add(Clock::now() - hub->second.fed);
-        run(self, [&](auto& partition) { partition.report(std::move(report), unix_now()); });
+        run(self, [&](auto& partition) { partition.report(std::move(report), now(self)); });
       },
       [=](EmissionsArrived& arrived) {
         run(self, [&](auto& partition) {
-          partition.emissions_arrived(arrived.from, std::move(arrived.emissions), unix_now());
+          partition.emissions_arrived(arrived.from, std::move(arrived.emissions), now(self));
         });
       },
       [=](const EmissionsAccepted& accepted) {
@@ -371,7 +363,7 @@ caf::behavior loaded(Self self) {
         run(self, [&](auto& partition) { partition.restart_hub(stale.hub, stale.incarnation); });
       },
       [=](TickDue) {
-        run(self, [](auto& partition) { partition.tick(unix_now()); });
+        run(self, [&](auto& partition) { partition.tick(now(self)); });
         self->delayed_send(self, kTick, TickDue{});
       },
       [=](const SessionOpened& opened) { self->state.sessions[opened.session] = opened.host; },

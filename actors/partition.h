@@ -11,6 +11,7 @@
 
 #include "actors/log_pause.h"
 #include "actors/messages.h"
+#include "actors/wall_clock.h"
 #include "runtime/partition.h"
 #include "runtime/store.h"
 
@@ -26,6 +27,7 @@ struct PartitionOptions {
 
 struct PartitionActorState {
   std::unique_ptr<runtime::Partition> partition;  // Null while it cannot be loaded.
+  WallClock clock;
   std::optional<PartitionOptions> options;
   std::optional<Error> problem;  // Why it is not loaded.
   Partitions peers;
@@ -56,8 +58,5 @@ struct PartitionActorState {
 };
 
 caf::behavior partition(caf::stateful_actor<PartitionActorState>* self, PartitionOptions options);
-
-// Wall-clock time that never runs backwards within this process's use of it.
-UnixMs unix_now();
 
 }  // namespace carillon::actors

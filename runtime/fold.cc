@@ -191,7 +191,7 @@ Result<Fold::Outcome> Fold::step(std::size_t events_max) {
 std::optional<Fold::Failure> Fold::fold_one(const Event& event, Offset offset) {
   if (!dead_.contains(offset)) {
     auto effects = state_->apply(event, Context(options_.hub, offset, event));
-    if (!effects) return Failure{offset, effects.error().message, event.traceparent};
+    if (!effects) return Failure{offset, std::move(effects.error()), event.traceparent};
     if (offset > counters_from_) number(std::move(*effects), event, offset);
   }
   folded_ = offset;

@@ -62,8 +62,11 @@ class Fold {
 
   struct Failure {
     Offset offset = 0;
-    std::string reason;
+    Error error;
     std::optional<TraceParent> traceparent = {};  // Of the event, for logs.
+
+    // What cannot be read, or is meant for nobody here, is no better the next time.
+    bool is_final() const { return error.code == ErrorCode::MALFORMED || error.code == ErrorCode::UNKNOWN_TYPE; }
   };
   struct Outcome {
     std::vector<std::pair<PartitionId, HubEmissions>> emissions;  // To be sent now.

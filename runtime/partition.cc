@@ -59,7 +59,7 @@ Result<void> Partition::load() {
   batch_number_ = previous;
   if (auto loaded = load_moved_windows(); !loaded) return loaded;
   hubs_wait_ = true;  // Recovery: unfinished hubs are found by their markers.
-  activate_waiting();
+  activate_waiting(kMarkersPerTick);
   return {};
 }
 
@@ -448,7 +448,8 @@ void Partition::tick(UnixMs now) {
       feed(*box);
     }
   }
-  activate_waiting();
+  activate_waiting(kMarkersPerTick);
+  make_room();
   if (now >= next_sweep_) {
     sweep(now);
     next_sweep_ = now + kSweepIntervalMs;

@@ -116,6 +116,7 @@ struct Outputs {
   std::vector<Feed> feeds;  // To active hubs.
 
   std::vector<EntityId> dismissals;                              // Stop these folds.
+  std::vector<EntityId> rests;                                   // Others wait: these should rest as soon as they can.
   std::map<std::uint16_t, std::vector<HubEmissions>> emissions;  // To other partitions, or this one.
   std::map<std::uint16_t, std::vector<EmissionAck>> acks;        // To the partitions of the emitting hubs.
   std::vector<Published> published;
@@ -128,6 +129,7 @@ struct Outputs {
     std::optional<TraceParent> traceparent;
   };
   std::vector<DeadLettered> dead_lettered;  // For the log.
+  std::vector<EntityId> not_installed;  // The first hub of each kind that has events, and no behaviour here. Likewise.
 
   struct Redriven {
     std::uint64_t call = 0;
@@ -195,7 +197,7 @@ class Partition {
   void unfollow(const EntityId& entity, Follower follower);
   void unfollow(SessionId session);  // Everything that it follows.
 
-  // Makes sure that the hub's fold is active, so that it can be asked for its state.
+  // Makes sure that the hub's fold is active, so that it can be asked for its state. OVERLOADED when too many are.
   Result<void> wake(const EntityId& hub);
 
   struct Inspection {
@@ -227,6 +229,8 @@ class Partition {
  private:
   static constexpr UnixMs kNever = std::numeric_limits<UnixMs>::max();
   static constexpr UnixMs kUnreadableRetryMs = 2'000;
+  static constexpr std::size_t kMarkersPerTick = 1'024;
+  static constexpr std::size_t kMarkersPerRest = 64;
   static constexpr std::size_t kCutsPerBatch = 1'024;
   static constexpr std::size_t kCutBytesPerBatch = 4 * 1024 * 1024;
 
@@ -326,7 +330,11 @@ class Partition {
   void feed(Mailbox& mailbox);
   void activate(Mailbox& mailbox);
   bool moves(Mailbox& mailbox);
-  void activate_waiting();
+  bool is_full() const { return counters_.active_hubs >= options_.limits.active_hubs_max; }
+  bool is_installed(const EntityId& hub);
+  // Looks at `markers` of the hubs that may be waiting, from where it has come to.
+  void activate_waiting(std::size_t markers);
+  void make_room();
   void end_fold(Mailbox& mailbox);
   void retry_later(Mailbox& mailbox, UnixMs due);
   void to_dead_letters(Mailbox& mailbox, const Fold::Failure& failure);
@@ -375,10 +383,12 @@ class Partition {
   std::set<std::string, std::less<>> reminded_;     // Reminders that have come due and are not gone from the disk yet.
 
   std::uint64_t incarnations_ = 0;
-  std::size_t hubs_aside_ = 0;  // Active ones.
+  std::size_t hubs_aside_ = 0;                              // Active ones.
+  std::set<std::string, std::less<>> kinds_not_installed_;  // That have events.
   std::multimap<UnixMs, EntityId> retries_;
   bool hubs_wait_ = false;     // Some unfinished hubs are not active for want of room.
   bool search_again_ = false;  // One more round after this one.
+  bool room_wanted_ = false;   // By one that is to be active at once.
   std::string wait_scan_;      // Where the search for them goes on.
   UnixMs next_sweep_ = 0;
   std::string sweep_windows_at_;

@@ -9,7 +9,7 @@ namespace carillon::runtime {
 
 void Partition::to_dead_letters(Mailbox& mailbox, const Fold::Failure& failure) {
   open_->writes.put(entity_key(id(), Tag::kDeadLetter, mailbox.id, failure.offset),
-                    encode(DeadLetter{failure.reason, mailbox.hub.failures, false}));
+                    encode(DeadLetter{failure.error.message, mailbox.hub.failures, false}));
   open_->worth_a_commit = true;
   outputs_.dead_lettered.push_back({mailbox.id, failure.offset, mailbox.hub.failures, failure.traceparent});
   mailbox.hub.failures = 0;

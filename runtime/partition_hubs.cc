@@ -7,11 +7,6 @@
 #include "runtime/mutation.h"
 
 namespace carillon::runtime {
-namespace {
-
-constexpr std::size_t kActivationsPerScan = 64;
-
-}  // namespace
 
 void Partition::activate(Mailbox& mailbox) {
   auto& hub = mailbox.hub;
@@ -31,7 +26,8 @@ void Partition::feed(Mailbox& mailbox) {
   auto& hub = mailbox.hub;
   if (hub.waits || failed_) return;
   if (!hub.active) {
-    if (counters_.active_hubs >= options_.limits.active_hubs_max) {
+    if (!is_installed(mailbox.id)) return;
+    if (is_full()) {
       hubs_wait_ = search_again_ = true;  // It is found by its marker when there is room.
       return;
     }
@@ -74,15 +70,22 @@ bool Partition::moves(Mailbox& mailbox) {
   return true;
 }
 
-void Partition::activate_waiting() {
-  if (!hubs_wait_ || failed_ || counters_.active_hubs >= options_.limits.active_hubs_max) return;
+bool Partition::is_installed(const EntityId& hub) {
+  if (options_.catalogue.find(hub.kind()) != nullptr) return true;
+  // Accepted when it was: its events wait until it is again.
+  if (kinds_not_installed_.emplace(hub.kind()).second) outputs_.not_installed.push_back(hub);
+  return false;
+}
+
+void Partition::activate_waiting(std::size_t markers) {
+  if (!hubs_wait_ || failed_ || is_full()) return;
   const auto begin = tag_prefix(id(), Tag::kUnfinished);
   std::vector<EntityId> found;
   std::size_t seen = 0;
   bool at_end = true;
   const auto scanned = storage_->scan(wait_scan_.empty() ? std::string_view(begin) : wait_scan_,
                                       tag_end(id(), Tag::kUnfinished), [&](auto key, auto) {
-                                        if (seen++ == kActivationsPerScan) {
+                                        if (seen++ == markers) {
                                           wait_scan_ = std::string(key);
                                           return at_end = false;
                                         }
@@ -91,9 +94,10 @@ void Partition::activate_waiting() {
                                       });
   if (!scanned) search_again_ = true;
   for (const auto& entity : found) {
+    if (!is_installed(entity)) continue;
     const auto box = mailbox(entity);
     if (!box || (*box)->hub.active || (*box)->hub.waits) continue;
-    if (counters_.active_hubs >= options_.limits.active_hubs_max) {
+    if (is_full()) {
       search_again_ = true;
       continue;
     }
@@ -103,6 +107,18 @@ void Partition::activate_waiting() {
     wait_scan_.clear();
     hubs_wait_ = std::exchange(search_again_, false);
   }
+}
+
+// Others wait while hubs that have nothing to do stay active for what may come: some of these should rest.
+void Partition::make_room() {
+  constexpr std::size_t kRestsAtOnce = 256;
+  if (!std::exchange(room_wanted_, false) && !hubs_wait_) return;
+  if (!is_full()) return;
+  mailboxes_.for_each([&](const EntityId& entity, const Mailbox& mailbox) {
+    const auto& hub = mailbox.hub;
+    if (outputs_.rests.size() < kRestsAtOnce && hub.active && hub.folded == mailbox.last)
+      outputs_.rests.push_back(entity);
+  });
 }
 
 void Partition::report(HubReport report, UnixMs now) {
@@ -126,7 +142,7 @@ void Partition::report(HubReport report, UnixMs now) {
     hub.failures = failure.offset == hub.failed_at ? hub.failures + 1 : 1;
     hub.failed_at = failure.offset;
     end_fold(*box);
-    if (hub.failures > options_.limits.retries)
+    if (failure.is_final() || hub.failures > options_.limits.retries)
       to_dead_letters(*box, failure);
     else
       retry_later(*box, now + options_.limits.retry_pause.count());
@@ -200,7 +216,7 @@ void Partition::rest(const EntityId& entity, std::uint64_t incarnation, Offset f
     box->hub.cursor_saved = folded;
   }
   end_fold(*box);
-  activate_waiting();
+  activate_waiting(kMarkersPerRest);
 }
 
 void Partition::hub_lost(const EntityId& entity, std::uint64_t incarnation, UnixMs now) {
@@ -237,7 +253,14 @@ Result<void> Partition::wake(const EntityId& entity) {
   if (failed_) return *failed_;
   const auto box = mailbox(entity);
   if (!box) return box.error();
-  if (!(*box)->hub.active && !(*box)->hub.waits) activate(**box);
+  if ((*box)->hub.active || (*box)->hub.waits) return {};
+  if (!is_installed(entity))
+    return Error{ErrorCode::UNKNOWN_KIND, "no behaviour is installed for kind " + std::string(entity.kind())};
+  if (is_full()) {
+    room_wanted_ = true;
+    return Error{ErrorCode::OVERLOADED, "too many hubs are active; try again in a moment"};
+  }
+  activate(**box);
   return {};
 }
 

@@ -50,7 +50,8 @@ Offset Partition::recovered_without(Mailbox& mailbox) {
 void Partition::trim(Mailbox& mailbox, UnixMs now) {
   const auto& retention = *mailbox.retention;
   // A record may go when the next one begins at or before these. The newest stays, so that the mailbox keeps its place.
-  const auto wanted = mailbox.first + surplus(mailbox) + (mutated(Mutation::kTrimOneTooMany) ? 1 : 0);
+  const auto too_many = surplus(mailbox);
+  const auto wanted = mailbox.first + too_many + (mutated(Mutation::kTrimOneTooMany) ? 1 : 0);
   const auto until = std::min(recovered_without(mailbox) + 1, mailbox.committed);
   if (mailbox.first == 0 || until <= mailbox.first) return;
   std::vector<std::string> old;

@@ -354,6 +354,100 @@ TEST(Partition, P7ActivatesNoMoreHubsThanAllowedAndForgetsNone) {
   EXPECT_THAT(node.mailbox("player/ada"), SizeIs(40));
 }
 
+TEST(Partition, P7HubsThatHaveNothingToDoAreAskedToRestWhenOthersWaitForTheirPlace) {
+  // Given as many active hubs as are allowed, all but one of them idle,
+  Limits limits;
+  limits.active_hubs_max = 3;
+  OnePartition node(limits);
+  node.add("counter/a", 1, 1, "ada");
+  node.add("counter/b", 1, 2, "ada");
+  node.settle();
+  node.add("counter/c", 1, 3, "ada");
+  node.work();
+  EXPECT_EQ(node.partition().counters().active_hubs, 3u);
+  // while nobody waits they stay,
+  node.partition().tick(node.now += 100);
+  node.work();
+  EXPECT_THAT(node.rests, IsEmpty());
+  // when there is an event for another one, then the idle ones are asked to go, and that one gets its turn.
+  node.add("counter/d", 4, 4, "bo");
+  node.commit();
+  node.work();
+  node.partition().tick(node.now += 100);
+  node.work();
+  EXPECT_THAT(node.rests, ::testing::IsSupersetOf({EntityId::trusted("counter/a"), EntityId::trusted("counter/b")}));
+  node.settle();
+  node.rest_idle_hubs();
+  node.pass_time(std::chrono::milliseconds(100));
+  EXPECT_THAT(node.payloads("player/bo"), ElementsAre(R"({"sum":4})"));
+}
+
+TEST(Partition, P7WhoAsksForTheStateOfAHubIsToldWhenTooManyAreActive) {
+  Limits limits;
+  limits.active_hubs_max = 1;
+  OnePartition node(limits);
+  node.add("counter/a", 1, 1);
+  node.add("counter/b", 1, 2);
+  node.settle();
+  const auto woken = node.partition().wake(EntityId::trusted("counter/c"));
+  ASSERT_FALSE(woken.ok());
+  EXPECT_EQ(woken.error().code, ErrorCode::OVERLOADED);
+  EXPECT_EQ(node.partition().counters().active_hubs, 1u);
+  // It is no longer so when the idle one, which is asked to, has gone.
+  node.rests.clear();
+  node.partition().tick(node.now += 100);
+  node.work();
+  EXPECT_THAT(node.rests, SizeIs(1));
+}
+
+TEST(Partition, P5AllUnfinishedHubsAreActiveSoonAfterARestart) {
+  OnePartition node;
+  constexpr Sequence kHubs = 1'000;
+  for (Sequence s = 1; s <= kHubs; ++s) node.add("counter/" + std::to_string(s), s, s);
+  node.settle();
+  node.restart();
+  node.work();
+  EXPECT_EQ(node.partition().counters().active_hubs, kHubs);
+}
+
+TEST(Partition, P6EventsOfAKindThatIsNotInstalledWaitAndStandInNobodysWay) {
+  Limits limits;
+  limits.active_hubs_max = 1;
+  OnePartition node(limits);
+  // Given a hub of a kind for which there is no behaviour (any more),
+  node.publish("door/front", "knock", "{}", 1);
+  node.publish("door/back", "knock", "{}", 2);
+  node.settle();
+  node.restart();
+  node.pass_time(std::chrono::milliseconds(200));
+  // then it takes nobody's place, its events are kept, and somebody is told, once for its kind.
+  EXPECT_EQ(node.partition().counters().active_hubs, 0u);
+  EXPECT_TRUE(node.has_marker("door/front"));
+  EXPECT_THAT(node.mailbox("door/front"), SizeIs(1));
+  EXPECT_THAT(node.not_installed, SizeIs(2));  // Before the restart and after it.
+  node.add("counter/a", 1, 3, "ada");
+  node.settle();
+  EXPECT_THAT(node.mailbox("player/ada"), SizeIs(1));
+  // A node can stop without waiting for it.
+  node.rest_idle_hubs();
+  node.partition().finish();
+  node.settle();
+  EXPECT_TRUE(node.partition().at_rest());
+  EXPECT_EQ(node.partition().wake(EntityId::trusted("door/front")).error().code, ErrorCode::UNKNOWN_KIND);
+}
+
+TEST(Partition, P6AnEventThatCannotBeReadIsADeadLetterAtOnce) {
+  OnePartition node;
+  // Given an event whose fields are not those of its type, and one behind it.
+  node.publish("counter/a", "add", R"({"amount":"many"})", 1);
+  node.add("counter/a", 2, 2, "ada");
+  // Then it is not tried again: no time passes.
+  node.settle();
+  ASSERT_THAT(node.dead_lettered, SizeIs(1));
+  EXPECT_EQ(node.dead_lettered[0].attempts, 1u);
+  EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":2})"));
+}
+
 TEST(Partition, P4DeliversWhatIsCommittedToFollowers) {
   // Given a follower of a stream with one notification.
   OnePartition node;

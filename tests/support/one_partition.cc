@@ -109,6 +109,8 @@ bool OnePartition::work() {
     std::ranges::move(outputs.published, std::back_inserter(answers));
     std::ranges::move(outputs.redriven, std::back_inserter(redriven));
     std::ranges::move(outputs.dead_lettered, std::back_inserter(dead_lettered));
+    std::ranges::move(outputs.not_installed, std::back_inserter(not_installed));
+    rests.insert(outputs.rests.begin(), outputs.rests.end());
     for (auto& [session, delivered] : outputs.deliveries)
       std::ranges::move(delivered, std::back_inserter(deliveries[session]));
   }

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,8 @@ class OnePartition {
   std::vector<runtime::Published> answers;
   std::vector<runtime::Outputs::Redriven> redriven;
   std::vector<runtime::Outputs::DeadLettered> dead_lettered;
+  std::vector<EntityId> not_installed;
+  std::set<EntityId> rests;  // Hubs that were asked to rest.
   std::map<runtime::SessionId, std::vector<runtime::Delivery>> deliveries;
   std::vector<runtime::Outputs::Activation> activations;
   // Folds that were activated aside and have not been dismissed.
