@@ -101,7 +101,7 @@ void Follower::subscribe(const std::shared_ptr<Life>& life, Entities entities) {
                                            [alive, shared](wire::Refusal::Reader refusal) {
                                              const auto now = alive();
                                              if (now && refusal.getIndex() < shared->size())
-                                               now->follower->refused(now, (*shared)[refusal.getIndex()], refusal);
+                                               now->follower->ended(now, shared, refusal);
                                            }})
                  .then([alive, shared](Answer<wire::Gateway::SubscribeResults> answer) {
                    if (const auto now = alive()) now->follower->subscribed(now, shared, kj::mv(answer));
@@ -126,8 +126,18 @@ void Follower::subscribed(const std::shared_ptr<Life>& life, const std::shared_p
       if (!named.contains(i)) others.push_back((*entities)[i]);
     if (!others.empty()) subscribe(life, std::move(others));
   }
-  life->subscriptions.push_back(kj::mv(*answer));
+  const auto refusals = answer->getRefusals().size();
+  if (answer->hasSubscription() && refusals < entities->size())
+    life->subscriptions.push_back({entities, entities->size() - refusals, kj::mv(*answer)});
   settle_call(*life);
+}
+
+void Follower::ended(const std::shared_ptr<Life>& life, const std::shared_ptr<Entities>& entities,
+                     wire::Refusal::Reader refusal) {
+  std::erase_if(life->subscriptions, [&](Subscription& subscription) {
+    return subscription.entities == entities && --subscription.follows == 0;
+  });
+  refused(life, (*entities)[refusal.getIndex()], refusal);
 }
 
 void Follower::take(Life& life, const Entities& entities, Connection::Deliveries deliveries) {

@@ -56,11 +56,18 @@ class Follower final : private kj::TaskSet::ErrorHandler {
     Offset next = 1;
     bool given_up = false;
   };
+  using Entities = std::vector<std::uint32_t>;
+  // Held while any of what it follows goes on: dropping it ends it.
+  struct Subscription {
+    std::shared_ptr<Entities> entities;
+    std::size_t follows = 0;  // That go on.
+    capnp::Response<wire::Gateway::SubscribeResults> answer;
+  };
   // One connection's worth of state. Callbacks of an earlier one find it cut off.
   struct Life {
     Follower* follower;
     kj::Own<Connection> connection;
-    std::vector<capnp::Response<wire::Gateway::SubscribeResults>> subscriptions;  // Held: dropping one ends it.
+    std::vector<Subscription> subscriptions;
     std::size_t calls_open = 0;               // Subscribe calls without an answer, and retries that wait.
     kj::Own<kj::PromiseFulfiller<void>> end;  // Ends this life.
     std::optional<Error> reason{};            // Why it was ended, unless the connection was lost.
@@ -74,7 +81,6 @@ class Follower final : private kj::TaskSet::ErrorHandler {
     bool unavailable = false;         // One of them is for what was unavailable.
     kj::TimePoint unavailable_since = kj::origin<kj::TimePoint>();
   };
-  using Entities = std::vector<std::uint32_t>;
 
   kj::Promise<void> live();
   kj::Promise<void> gone();
@@ -84,6 +90,8 @@ class Follower final : private kj::TaskSet::ErrorHandler {
   void subscribed(const std::shared_ptr<Life>& life, const std::shared_ptr<Entities>& entities,
                   Answer<wire::Gateway::SubscribeResults> answer);
   void take(Life& life, const Entities& entities, Connection::Deliveries deliveries);
+  void ended(const std::shared_ptr<Life>& life, const std::shared_ptr<Entities>& entities,
+             wire::Refusal::Reader refusal);
   void refused(const std::shared_ptr<Life>& life, std::uint32_t entity, wire::Refusal::Reader refusal);
   void settle_call(Life& life);
   static void end(Life& life, Error reason);

@@ -123,6 +123,10 @@ void Publisher::answered(CallId call, Answer<wire::Gateway::PublishResults> answ
       refusals, [](const Outbox::Refusal& refusal) { return refusal.error.code == ErrorCode::UNAVAILABLE; }));
   const bool works = answer->getAccepted() > 0 || refusals.size() > unavailable;
   if (works) progress_ = timer_.now();
+  const auto later = std::ranges::find_if(refusals, [](const Outbox::Refusal& refusal) {
+    return refusal.error.code == ErrorCode::UNAVAILABLE || refusal.error.code == ErrorCode::OVERLOADED;
+  });
+  if (later != refusals.end()) put_off_ = later->error;
   const auto& outcome = outbox_.answered(call, std::move(refusals));
   note_unavailable(unavailable > 0);
   if (works && !unavailable_) attempts_.succeeded();

@@ -60,6 +60,8 @@ class Publisher final : private kj::TaskSet::ErrorHandler {
   std::size_t queued() const { return outbox_.queued(); }  // Offered and not settled.
   bool connected() const { return connection_.get() != nullptr; }
   const Figures& figures() const { return figures_; }
+  // Why the node did not take something, the last time that it said to try again later.
+  const std::optional<Error>& put_off() const { return put_off_; }
 
  private:
   kj::Promise<void> live();
@@ -88,6 +90,7 @@ class Publisher final : private kj::TaskSet::ErrorHandler {
   };
   std::optional<Unavailable> unavailable_;
   Figures figures_;
+  std::optional<Error> put_off_;
   kj::Own<Connection> connection_;  // Null while there is none.
   std::uint64_t life_ = 0;          // Counts connections; what belongs to an earlier one is ignored.
   bool flush_due_ = false;

@@ -304,6 +304,18 @@ TEST_F(Clients, AFollowerGivesUpWhatIsRefusedForGoodAndTriesAgainWhatIsNot) {
   EXPECT_EQ(follower.connections(), 1u);
 }
 
+TEST_F(Clients, P7AFollowerLetsGoOfSubscriptionsThatFollowNothing) {
+  // Given an entity that is unavailable for a while, so that it is asked for again and again,
+  store_.unavailable_follows = 20;
+  Seen seen;
+  Follower follower(session_.network(), session_.timer(), follower_options(), {{"player/ada", 1}}, seen.callbacks());
+  // when it can be followed at last,
+  gateway_.append("player/ada", {"note", "{}", 1});
+  run_until([&] { return seen.events.size() == 1; });
+  // then the one subscription that brings something is held.
+  run_until([&] { return gateway_.subscriptions_held() == 1; });
+}
+
 TEST_F(Clients, P4AHoleInTheOffsetsIsNoticedAndAskedForAgain) {
   for (int i = 1; i <= 5; ++i) gateway_.append("player/ada", {"note", "{}", static_cast<Sequence>(i)});
   store_.skip_offset = 3;

@@ -63,6 +63,10 @@ class FakeGateway {
     peers_.clear();
   }
   Address address() const { return {"127.0.0.1", port_}; }
+  // Subscriptions that clients have not let go of.
+  std::ptrdiff_t subscriptions_held() const {
+    return std::ranges::count_if(sinks_, [](const Sink& sink) { return *sink.wanted; });
+  }
   // Cut off from the other nodes: everything is unavailable here, or what is published to one entity.
   void cut_off() { cut_off_ = true; }
   void cut_off_from(std::string entity) { cut_off_from_ = std::move(entity); }
