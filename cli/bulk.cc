@@ -60,11 +60,40 @@ bool Bulk::finish() {
 }
 
 bool Bulk::has_patience() {
-  if (!lost_since_ || Clock::now() - *lost_since_ < options_.patience) return true;
+  if (!lost_since_) return has_patience_with_refusals();
+  settled_since_ = Clock::now();
+  if (settled_since_ - *lost_since_ < options_.patience) return true;
+  return give_up(kCannotConnect, "the node at " + options_.node.address + " stayed away for " +
+                                     std::to_string(options_.patience.count()) + " s");
+}
+
+// The node is there, and says again and again that this is not the time: its disk is full, say.
+bool Bulk::has_patience_with_refusals() {
+  const auto now = Clock::now();
+  const auto settled = figures().accepted + figures().refused;
+  if (settled != settled_ || idle() || settled_since_ == Clock::time_point()) {
+    if (std::exchange(said_, false)) say("The node takes events again; going on, nothing is published twice.");
+    settled_ = settled;
+    settled_since_ = now;
+    return true;
+  }
+  const auto why = publisher_->put_off() ? " (" + to_string(*publisher_->put_off()) + ")" : std::string();
+  if (now - settled_since_ >= options_.patience)
+    return give_up(kRefused, "the node at " + options_.node.address + " has taken nothing for " +
+                                 std::to_string(options_.patience.count()) + " s" + why);
+  if (now - settled_since_ >= kSaysAfter && !std::exchange(said_, true)) {
+    progress_.clear();
+    say("The node takes nothing for now" + why + "; trying again.");
+  }
+  return true;
+}
+
+bool Bulk::give_up(ExitCode code, const std::string& why) {
+  exit_code_ = code;
   progress_.clear();
   complain(
-      "the node at " + options_.node.address + " stayed away for " + std::to_string(options_.patience.count()) +
-      " s; what was accepted is durable. Start the node, then repeat the same command: nothing is published twice.");
+      why +
+      "; what was accepted is durable. See to the node, then repeat the same command: nothing is published twice.");
   return false;
 }
 

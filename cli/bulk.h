@@ -1,5 +1,5 @@
 // Publishes many events from the main thread, exactly once, with progress on a terminal; says when the node goes away
-// and comes back, and gives up when it stays away.
+// and comes back, or takes nothing, and gives up when it stays so.
 //
 // Lost connections and a busy node are client::Publisher's business. Refusals for good are counted, the first are shown.
 #pragma once
@@ -23,7 +23,7 @@ class Bulk {
     NodeOptions node;
     std::string producer;  // Empty: the next one, which with a token gets its subject in front.
     std::string producer_by_default;
-    std::chrono::seconds patience{60};  // How long to try while there is no connection.
+    std::chrono::seconds patience{60};  // How long to try while there is no connection, or nothing is taken.
   };
 
   explicit Bulk(Options options) : options_(std::move(options)), progress_("published") {}
@@ -31,13 +31,15 @@ class Bulk {
   // kOk, or what the program ends with after having said why.
   ExitCode connect();
 
-  // All below after connect() went well. False: the node stayed away too long, as was said.
+  // All below after connect() went well. False: the node stayed away, or took nothing, too long, as was said; the program ends with
+  // exit_code().
   // Waits for room. Sequences must rise.
   [[nodiscard]] bool offer(const client::Publication& publication);
   // Lets answers come in, for at most that long, or until all is settled.
   [[nodiscard]] bool work_for(std::chrono::milliseconds time);
   [[nodiscard]] bool finish();
 
+  ExitCode exit_code() const { return exit_code_; }
   const std::string& producer() const { return options_.producer; }
   bool idle() const { return publisher_->done(); }
   const client::Publisher::Figures& figures() const { return publisher_->figures(); }
@@ -46,14 +48,21 @@ class Bulk {
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds kLookEvery{100};
   static constexpr std::uint64_t kRefusalsShown = 10;
+  static constexpr std::chrono::seconds kSaysAfter{3};
 
   bool has_patience();
+  bool has_patience_with_refusals();
+  bool give_up(ExitCode code, const std::string& why);
 
   Options options_;
   Progress progress_;
   client::Session session_;
   std::optional<client::Publisher> publisher_;  // From connect() on; behind the session, on whose loop it runs.
   std::optional<Clock::time_point> lost_since_;
+  std::uint64_t settled_ = 0;          // What the node has accepted or refused for good,
+  Clock::time_point settled_since_{};  // and since when nothing has been added though something waits.
+  bool said_ = false;                  // That it takes nothing.
+  ExitCode exit_code_ = kOk;
 };
 
 }  // namespace carillon::cli

@@ -49,6 +49,11 @@ int show(const Options& options) {
                                 pretty_json(view(letter.getEvent().getPayload()), 2) + "\n"));
     return kOk;
   }
+  if (answer->getMore())
+    return complain_of_refusal(
+        {ErrorCode::LIMIT_EXCEEDED, "it is not among the first " + std::to_string(answer->getDeadLetters().size()) +
+                                        " dead letters of " + options.entity +
+                                        "; settle some of these, or redrive or discard it unseen"});
   return complain_of_refusal({ErrorCode::NOT_FOUND, "no dead letter of " + options.entity + " at offset " +
                                                         std::to_string(options.offset) +
                                                         "; see carillon deadletters list"});

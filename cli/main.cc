@@ -72,7 +72,10 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;  // 0: help or version was asked for.
   }
-  return action();
+  const int code = action();
+  if (code != kOk || output_trouble().empty()) return code;
+  complain("not all of the output could be written: " + output_trouble());
+  return kFailed;
 }
 
 }  // namespace

@@ -118,7 +118,7 @@ int publish_lines(const Options& options) {
     const auto got = input.next(text, bulk.idle() ? milliseconds(1'000) : milliseconds(0));
     if (got == Input::Got::kEnd) break;
     if (got == Input::Got::kNothingYet) {
-      if (!bulk.work_for(milliseconds(5))) return kCannotConnect;
+      if (!bulk.work_for(milliseconds(5))) return bulk.exit_code();
       continue;
     }
     if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
@@ -130,11 +130,11 @@ int publish_lines(const Options& options) {
     } else {
       if (!bulk.offer({line->entity, line->type, line->payload, sequence,
                        line->traceparent.empty() ? options.traceparent : line->traceparent}))
-        return kCannotConnect;
+        return bulk.exit_code();
       last = sequence;
     }
   }
-  if (!bulk.finish()) return kCannotConnect;
+  if (!bulk.finish()) return bulk.exit_code();
   print_outcome(options, bulk.producer(), bulk.figures().accepted, bulk.figures().duplicates, bulk.figures().refused);
   if (mistake) {
     complain("line " + std::to_string(input.number()) + " of the input: " + *mistake);
@@ -182,7 +182,9 @@ void add_publish_command(CLI::App& app, Action& action) {
           "--traceparent", options->traceparent,
           "the trace that it belongs to, as in the header of W3C Trace Context (on stdin: of lines without one)")
       ->type_name("00-…");
-  command.add_option("--patience", options->patience_s, "how long to wait for a node that went away (stdin)")
+  command
+      .add_option("--patience", options->patience_s,
+                  "how long to wait for a node that went away, or takes nothing (stdin)")
       ->type_name("SECONDS")
       ->capture_default_str();
   command.add_flag("--json", options->json, "print the outcome as one JSON object");

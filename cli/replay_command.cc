@@ -61,8 +61,8 @@ int run(const Options& options) {
   for (std::string line; std::getline(file, line);)
     if (const auto publication = log.take(line))
       if (!bulk.offer({publication->entity.text(), publication->type, publication->payload, publication->sequence}))
-        return kCannotConnect;
-  if (!bulk.finish()) return kCannotConnect;
+        return bulk.exit_code();
+  if (!bulk.finish()) return bulk.exit_code();
   if (options.json)
     print_json(bulk.producer(), log, bulk.figures());
   else
@@ -80,7 +80,7 @@ void add_replay_command(CLI::App& app, Action& action) {
       ->check(CLI::ExistingFile)
       ->type_name("LOG");
   command.add_option("--producer", options->producer, "default: the log's file name")->type_name("P");
-  command.add_option("--patience", options->patience_s, "how long to wait for a node that went away")
+  command.add_option("--patience", options->patience_s, "how long to wait for a node that went away, or takes nothing")
       ->type_name("SECONDS")
       ->capture_default_str();
   command.add_flag("--json", options->json, "print the outcome as one JSON object");

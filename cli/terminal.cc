@@ -3,8 +3,10 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 namespace carillon::cli {
@@ -17,6 +19,8 @@ bool wants_colours(int descriptor) {
   return isatty(descriptor) == 1 && (no_color == nullptr || *no_color == '\0');
 }
 
+int output_errno = 0;  // The first one; nobody who has had enough.
+
 void to_stderr(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
 
 }  // namespace
@@ -25,10 +29,15 @@ Colours colours_for_stdout(bool plain) { return !plain && wants_colours(STDOUT_F
 Colours colours_for_stderr() { return wants_colours(STDERR_FILENO) ? kColours : Colours{}; }
 
 bool print(std::string_view text) {
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  errno = 0;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return true;
+  if (errno != EPIPE && output_errno == 0) output_errno = errno == 0 ? EIO : errno;
+  return false;
 }
 
 bool print_line(std::string_view line) { return print(std::string(line) + "\n"); }
+
+std::string output_trouble() { return output_errno == 0 ? std::string() : std::strerror(output_errno); }
 
 bool stdout_closed() {
   pollfd out{.fd = STDOUT_FILENO, .events = 0, .revents = 0};

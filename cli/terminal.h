@@ -23,6 +23,8 @@ Colours colours_for_stderr();
 [[nodiscard]] bool print_line(std::string_view line);
 // The same for a command that waits and has nothing to print.
 bool stdout_closed();
+// Why something could not be written to stdout, other than that nobody reads it any more; empty: all was.
+std::string output_trouble();
 
 // One line on stderr: what happened, and the next step.
 void say(std::string_view sentence);
