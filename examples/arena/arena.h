@@ -22,7 +22,7 @@ namespace carillon::arena {
 using ClientNumber = std::uint32_t;
 inline constexpr ClientNumber kClientsMax = 64;  // Numbers of players are below this.
 inline constexpr ClientNumber kWorld = 1022;     // Kills by falling, lava and the like.
-inline constexpr std::size_t kNamesMax = 1'024;  // In one match.
+inline constexpr std::size_t kNamesMax = 128;    // In one match; each is told of all at its end.
 
 // --- State. ----------------------------------------------------------------------------------------------------------
 

@@ -106,12 +106,21 @@ TEST(Arena, P6AnImpossibleNumberOrNameIsAFailure) {
   EXPECT_EQ(to_json(match), to_json(Match{}));
 }
 
-TEST(Arena, P7AMatchHasALimitedNumberOfNames) {
+TEST(Arena, P7AMatchHasALimitedNumberOfNamesAndEndsForAllOfThem) {
+  // Given a match with as many names as it may have, each as long as it may be.
   Match match;
+  const auto name = [](std::size_t number) {
+    auto digits = std::to_string(number);
+    return std::string(EntityId::kKeyBytesMax - digits.size(), 'n') + digits;
+  };
   for (std::size_t i = 0; i < kNamesMax; ++i)
-    ASSERT_TRUE(on(match, PlayerNamed{.client = 0, .name = "n" + std::to_string(i)}, any_context()).ok());
+    ASSERT_TRUE(on(match, PlayerNamed{.client = 0, .name = name(i)}, any_context()).ok());
   EXPECT_FALSE(on(match, PlayerNamed{.client = 0, .name = "one more"}, any_context()).ok());
-  EXPECT_TRUE(on(match, PlayerNamed{.client = 0, .name = "n0"}, any_context()).ok());
+  EXPECT_TRUE(on(match, PlayerNamed{.client = 0, .name = name(0)}, any_context()).ok());
+  // When it ends, then each is told.
+  const auto over = on(match, MatchEnded{}, any_context());
+  ASSERT_TRUE(over.ok());
+  EXPECT_THAT(over->list(), SizeIs(kNamesMax));
 }
 
 TEST(Arena, IsInstalledAsKindMatch) {
