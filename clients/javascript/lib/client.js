@@ -377,16 +377,19 @@ export class Client {
   }
 
   #flush() {
-    if (this.#welcome === null) return;
-    const request = (build, answer) => {
-      this.#send(build, (name, body, text, id) => {
-        this.#answers.delete(id);
-        answer(name, body);
-      });
+    const welcome = this.#welcome;
+    if (welcome === null) return;
+    const line = {
+      welcome,
+      isUp: () => this.#welcome === welcome,
+      request: (build, answer) => {
+        this.#send(build, (name, body, text, id) => {
+          this.#answers.delete(id);
+          answer(name, body);
+        });
+      },
     };
-    for (const producer of [this.#own, ...this.#orphans.keys()]) {
-      if (this.#welcome !== null) producer?.flush(request, this.#welcome);
-    }
+    for (const producer of [this.#own, ...this.#orphans.keys()]) producer?.flush(line);
   }
 
   // --- follows

@@ -39,21 +39,25 @@ export class Producer {
     this.#offer({ sequence, rest, bytes: bytesOf(withSequence(sequence, rest)), promise });
   }
 
-  // Sends what may be sent. request(build, answer) sends the message that build(id) gives.
-  flush(request, welcome) {
+  // Sends what may be sent over `line`, one connection's life: isUp(); welcome; request(build, answer), which sends the message
+  // that build(id) gives.
+  flush(line) {
+    if (!line.isUp()) return;
+    const { welcome } = line;
     const bytesMax = (welcome.message_bytes_max ?? 1024 * 1024) - 1024; // The rest is room for what is round the events.
     this.#settle([], this.#outbox.refuseLargerThan(bytesMax));
     const { limits } = this.#outbox;
     limits.batchEventsMax = Math.min(limits.batchEventsMax, welcome.batch_events_max ?? limits.batchEventsMax);
     limits.batchBytesMax = Math.min(limits.batchBytesMax, bytesMax);
-    for (let call = this.#outbox.nextCall(); call !== null; call = this.#outbox.nextCall()) {
-      const sent = call;
+    while (line.isUp()) { // Whoever was told of a refusal may have closed it.
+      const call = this.#outbox.nextCall();
+      if (call === null) return;
       const events = call.entries.map((entry) => withSequence(entry.sequence, entry.rest)).join(',');
-      request(
+      line.request(
         (id) => `{"publish":{"id":${id},"producer":${JSON.stringify(this.name)},"events":[${events}]}}`,
         (name, body) => {
-          if (name === 'published') this.#answered(sent, body.refusals ?? [], () => this.flush(request, welcome));
-          else this.#perform(this.#outbox.refused(sent, CarillonError.of(body)), () => this.flush(request, welcome));
+          if (name === 'published') this.#answered(call, body.refusals ?? [], line);
+          else this.#perform(this.#outbox.refused(call, CarillonError.of(body)), line);
         },
       );
     }
@@ -78,23 +82,23 @@ export class Producer {
     this.#outbox.offer(entry);
   }
 
-  #answered(call, refusals, goOn) {
+  #answered(call, refusals, line) {
     const errors = refusals.map((refusal) => ({ index: refusal.index, error: CarillonError.of(refusal) }));
-    this.#perform(this.#outbox.answered(call, errors), goOn);
+    this.#perform(this.#outbox.answered(call, errors), line);
   }
 
-  #perform({ accepted, refused, pauseMs }, goOn) {
-    this.#settle(accepted, refused);
+  // The pause begins first: those who are told may leave the connection, which ends it.
+  #perform({ accepted, refused, pauseMs }, line) {
     if (pauseMs !== null) {
-      this.#listeners.stalled();
       this.#timer = this.#clock.setTimeout(() => {
         this.#timer = null;
         this.#outbox.resume();
-        goOn();
+        this.flush(line);
       }, pauseMs);
-    } else {
-      goOn();
     }
+    this.#settle(accepted, refused);
+    if (pauseMs !== null) this.#listeners.stalled();
+    else this.flush(line);
   }
 
   #settle(accepted, refused) {

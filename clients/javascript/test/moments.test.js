@@ -1,0 +1,106 @@
+// The whole client where the order of a moment's steps decides: over sockets and a clock that the test moves.
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+
+import { connect } from '../index.js';
+import { MemoryStorage } from '../lib/ledger.js';
+import { FakeClock, settle } from './support/fake_clock.js';
+import { fakeSockets } from './support/fake_socket.js';
+
+const RECONNECT_MS = 1_000;
+
+let clock;
+let net;
+beforeEach(() => {
+  clock = new FakeClock();
+  net = fakeSockets();
+});
+
+// Open, at the second of two gateways.
+async function client(options = {}) {
+  const carillon = connect({
+    addresses: ['ws://a/ws', 'ws://b/ws'],
+    WebSocket: net.FakeSocket,
+    clock,
+    random: () => 0.5, // No jitter.
+    reconnectFirstMs: RECONNECT_MS,
+    ...options,
+  });
+  await opens();
+  return carillon;
+}
+async function opens() {
+  await settle();
+  net.last().welcomes();
+  await settle();
+}
+
+// What the gateway got on its last connection: the sequences of each call.
+const calls = () => net.last().requests('publish').map(({ events }) => events.map((event) => event.sequence));
+
+// The gateway answers its last publish request: everything accepted, but what is in `refusals`.
+async function answers(refusals = []) {
+  net.last().says({ published: { id: net.last().requests('publish').at(-1).id, refusals } });
+  await settle();
+}
+const later = (retry_after_ms, index = 0) => ({ index, error: 'unavailable', message: 'cut off', retry_after_ms });
+
+// A gateway that gets nothing done is left while it has one event to publish, that it wants again after `retryAfterMs`.
+async function leavesWithOneEvent(carillon, retryAfterMs) {
+  const published = carillon.publish('hunt/island', 'dug', { n: 1 });
+  while (carillon.state === 'open') {
+    await settle();
+    await answers([later(retryAfterMs)]);
+    if (carillon.state === 'open') await clock.advance(retryAfterMs);
+  }
+  return { published, left: net.last() };
+}
+
+test('P3 what waited to be sent again when its gateway was left is the first to be sent to the next one', async () => {
+  const carillon = await client();
+  const { published, left } = await leavesWithOneEvent(carillon, RECONNECT_MS / 2);
+  // When another event is published behind it, after the time when it would have been sent again,
+  await clock.advance(RECONNECT_MS * 0.75);
+  const behind = carillon.publish('hunt/island', 'dug', { n: 2 });
+  await clock.advance(RECONNECT_MS * 0.25);
+  assert.notEqual(net.last(), left);
+  await opens();
+  // then both are sent, in order, and settled.
+  assert.deepEqual(calls(), [[1, 2]]);
+  const flushed = carillon.flush();
+  await answers();
+  assert.deepEqual((await Promise.all([published, behind])).map(({ sequence }) => sequence), [1, 2]);
+  await flushed;
+  assert.equal(carillon.unconfirmed, 0);
+  await carillon.close();
+});
+
+test('P2 what waited to be sent again when its gateway was left is sent once to the next one, and settled once', async () => {
+  const carillon = await client();
+  const { published } = await leavesWithOneEvent(carillon, RECONNECT_MS * 2);
+  await clock.advance(RECONNECT_MS);
+  await opens();
+  await clock.advance(RECONNECT_MS * 2);
+  const behind = carillon.publish('hunt/island', 'dug', { n: 2 });
+  await settle();
+  assert.deepEqual(calls(), [[1], [2]]);
+  for (const { id } of net.last().requests('publish')) net.last().says({ published: { id } });
+  await Promise.all([published, behind]);
+  assert.equal(carillon.unconfirmed, 0);
+  await carillon.close();
+});
+
+test('whoever closes when told of a refused event leaves nothing that waits, though another was to be sent again', async () => {
+  const storage = new MemoryStorage();
+  const before = await client({ storage });
+  const left = [1, 2].map((n) => assert.rejects(before.publish('hunt/island', 'dug', { n }), { code: 'closed' }));
+  await before.close();
+  await Promise.all(left);
+
+  const after = await client({ storage });
+  after.on('refused', () => after.close());
+  assert.deepEqual(calls(), [[1, 2]]);
+  await answers([{ index: 0, error: 'unknown_type', message: 'no handler' }, later(50, 1)]);
+  assert.equal(after.state, 'closed');
+  assert.equal(clock.pending, 0);
+});
