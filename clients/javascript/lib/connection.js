@@ -90,6 +90,7 @@ export class Connection {
   async #connect() {
     const attempt = (this.#attempts += 1);
     this.#become('connecting', { address: this.address });
+    if (attempt !== this.#attempts) return; // Whoever was told has closed us.
     this.#setTimer(this.#options.attemptMs, () =>
       this.#failed(new CarillonError('timeout', `no welcome from ${this.address} within ${this.#options.attemptMs} ms`)),
     );
@@ -146,6 +147,7 @@ export class Connection {
     this.#refusals = 0;
     this.#openedAt = this.#options.clock.now();
     this.#become('open', { address: this.address, welcome });
+    if (this.state !== 'open') return; // Whoever was told has closed us.
     this.#scheduleBeat();
     this.#options.opened(welcome);
   }
@@ -193,6 +195,7 @@ export class Connection {
   }
 
   #failed(error, code) {
+    if (this.state === 'closed') return; // For good.
     const { backoff, clock } = this.#options;
     const wasOpen = this.state === 'open';
     const lived = wasOpen && clock.now() - this.#openedAt >= LIFE_THAT_COUNTS_MS;
@@ -219,6 +222,7 @@ export class Connection {
     }
   }
 
+  // Whoever is told may close us meanwhile: look at the state again.
   #become(state, detail) {
     this.state = state;
     this.#options.changed(state, detail);

@@ -265,3 +265,23 @@ test('closed is closed', async () => {
   assert.equal(net.sockets.length, 1);
   assert.equal(heard.filter((what) => what === 'lost').length, 1);
 });
+
+for (const when of ['connecting', 'open', 'waiting']) {
+  test(`whoever closes when told that it is ${when} is not connected again`, async () => {
+    let closes = false;
+    let connection;
+    const changed = (state) => closes && state === when && connection.close();
+    connection = await connected({ changed });
+    closes = true;
+    net.last().ends(1006);
+    await clock.advance(100);
+    net.last().welcomes();
+    assert.equal(connection.state, 'closed');
+    assert.equal(clock.pending, 0);
+    const attempts = net.sockets.length;
+    await clock.advance(60_000);
+    assert.equal(connection.state, 'closed');
+    assert.equal(net.sockets.length, attempts);
+    assert.equal(heard.filter((what) => what === 'opened').length, 1, 'the first one only');
+  });
+}
