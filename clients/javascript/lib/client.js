@@ -275,8 +275,8 @@ export class Client {
   }
 
   #changed(state, detail) {
+    if (state === 'closed') this.#closed(detail.error); // Before anybody is told, who may use us.
     this.#emit('state', { state, ...detail });
-    if (state === 'closed') this.#closed(detail.error);
   }
 
   #closed(error) {
@@ -364,7 +364,7 @@ export class Client {
     if (this.#welcome !== life) return;
     const looked = !error.passes || error.code === 'unauthenticated'; // Else the gateway had no time to look at it.
     if (looked) this.#emit('token_refused', { error, expiresAt: this.#expiresAt });
-    this.#renewSoon(life);
+    if (this.#welcome === life) this.#renewSoon(life); // Whoever was told may have closed us.
   }
 
   #flushSoon() {

@@ -104,3 +104,27 @@ test('whoever closes when told of a refused event leaves nothing that waits, tho
   assert.equal(after.state, 'closed');
   assert.equal(clock.pending, 0);
 });
+
+test('whoever is told that the client is closed finds it closed', async () => {
+  const carillon = await client();
+  const tried = [];
+  carillon.on('state', () => {
+    tried.push(carillon.publish('hunt/island', 'dug'), carillon.positions('player/ana'), carillon.flush());
+    assert.throws(() => carillon.follow('player/ana'), { code: 'closed' });
+  });
+  await carillon.close();
+  assert.equal(tried.length, 3);
+  for (const one of tried) await assert.rejects(one, { code: 'closed' });
+});
+
+test('whoever closes when told of a refused renewal leaves nothing that waits', async () => {
+  const token = async () => undefined;
+  const carillon = await client({ token });
+  net.last().says({ expiring: { expires_at: '2026-11-25T10:00:00.000Z' } });
+  await settle();
+  carillon.on('token_refused', () => carillon.close());
+  const [{ id }] = net.last().requests('authenticate');
+  net.last().says({ refused: { id, error: 'unauthenticated', message: 'wrong key' } });
+  assert.equal(carillon.state, 'closed');
+  assert.equal(clock.pending, 0);
+});
