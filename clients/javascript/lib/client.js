@@ -416,7 +416,7 @@ export class Client {
       this.#answers.delete(id);
       const pauseMs = follow.ended(CarillonError.of(body));
       if (pauseMs === null) return;
-      this.#later(pauseMs, () => this.#ask(follow));
+      this.#again(pauseMs, () => this.#ask(follow));
       this.#moveOnIfStuck();
     }
   }
@@ -446,7 +446,7 @@ export class Client {
         this.#answers.delete(id);
         const error = answer === answerName ? null : CarillonError.of(body);
         if (error?.passes) {
-          this.#later(error.retryAfterMs ?? 100, () => this.#requests.has(request) && request.send());
+          this.#again(error.retryAfterMs ?? 100, () => this.#requests.has(request) && request.send());
           return this.#moveOnIfStuck();
         }
         this.#requests.delete(request);
@@ -462,6 +462,14 @@ export class Client {
   }
 
   // --- small things
+
+  // Asks again after a pause. Not on the next connection: that one is asked when it opens.
+  #again(ms, ask) {
+    const life = this.#welcome;
+    this.#later(ms, () => {
+      if (this.#welcome === life) ask();
+    });
+  }
 
   #later(ms, action) {
     const timer = this.#clock.setTimeout(() => {

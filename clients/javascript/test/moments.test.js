@@ -128,3 +128,33 @@ test('whoever closes when told of a refused renewal leaves nothing that waits', 
   assert.equal(carillon.state, 'closed');
   assert.equal(clock.pending, 0);
 });
+
+test('P7 what is asked again after a pause is asked once on each connection, and again when the pause of that one is over', async () => {
+  const [reconnectMs, retryMs] = [10, 2_000];
+  const carillon = await client({ reconnectFirstMs: reconnectMs, reconnectLongestMs: reconnectMs });
+  const names = ['positions', 'follow'];
+  const asked = () => names.map((name) => net.last().requests(name).length);
+  async function refuse() {
+    const asking = names.flatMap((name) => net.last().requests(name));
+    for (const { id } of asking) {
+      net.last().says({ refused: { id, error: 'unavailable', message: 'cut off', retry_after_ms: retryMs } });
+    }
+    await settle();
+  }
+  const positions = assert.rejects(carillon.positions('player/ana'), { code: 'closed' });
+  carillon.follow('player/ana');
+  for (let i = 0; i < 3; i += 1) {
+    await refuse();
+    net.last().ends(1006);
+    await clock.advance(reconnectMs);
+    await opens();
+    assert.deepEqual(asked(), [1, 1]);
+  }
+  await refuse();
+  await clock.advance(retryMs - 1);
+  assert.deepEqual(asked(), [1, 1]);
+  await clock.advance(1);
+  assert.deepEqual(asked(), [2, 2]);
+  await carillon.close();
+  await positions;
+});
