@@ -212,6 +212,7 @@ export class Client {
     this.#own = this.#producerOf(ledger);
     for (const { rest, promise } of this.#early.splice(0)) this.#own.publish(rest, promise);
     this.#earlyBytes = 0;
+    this.#settled(); // What the storage did not keep.
     this.#flushSoon();
     this.#seekOrphans();
   }

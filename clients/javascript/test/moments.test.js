@@ -158,3 +158,21 @@ test('P7 what is asked again after a pause is asked once on each connection, and
   await carillon.close();
   await positions;
 });
+
+test('flush() ends also when the storage keeps nothing of what waited for a producer', async () => {
+  const storage = new MemoryStorage();
+  const { setItem } = storage;
+  storage.setItem = (key, value) => {
+    if (value.includes('"entity"')) throw new Error('full');
+    setItem.call(storage, key, value);
+  };
+  const carillon = connect({ addresses: 'ws://a/ws', WebSocket: net.FakeSocket, clock, storage });
+  const published = assert.rejects(carillon.publish('hunt/island', 'dug'), { code: 'limit_exceeded' });
+  let flushed = false;
+  carillon.flush().then(() => (flushed = true));
+  await published;
+  await settle();
+  assert.equal(carillon.unconfirmed, 0);
+  assert.ok(flushed);
+  await carillon.close();
+});
