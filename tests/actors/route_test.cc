@@ -229,11 +229,11 @@ class RouteTest : public ::testing::Test {
   Log here_heard_, session_heard_, neighbour_heard_, answered_;
   std::map<NodeName, Log> link_heard_;
   std::map<NodeName, caf::actor> links_;
-  std::shared_ptr<SessionHost> host_ = std::make_shared<NotedSession>(session_heard_, answered_);
   caf::actor route_, neighbour_, here_;
 
  protected:
   Standing* standing_ = nullptr;
+  std::shared_ptr<SessionHost> host_ = std::make_shared<NotedSession>(session_heard_, answered_);
 };
 
 AnswerParcel page(std::uint64_t question) { return {question, EventRun{1, {}}}; }

@@ -64,7 +64,7 @@ class SessionTest : public ::testing::Test {
                                        client_.push_back(std::to_string(number) + " ended: " + name(error));
                                      }});
   }
-  ~SessionTest() override {
+  ~SessionTest() noexcept override {
     session_.reset();
     actors_.run();
     for (const auto& partition : partitions_) actors_.end(partition);

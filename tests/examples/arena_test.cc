@@ -120,7 +120,7 @@ TEST(Arena, P7AMatchHasALimitedNumberOfNamesAndEndsForAllOfThem) {
   // When it ends, then each is told.
   const auto over = on(match, MatchEnded{}, any_context());
   ASSERT_TRUE(over.ok());
-  EXPECT_THAT(over->list(), SizeIs(kNamesMax));
+  EXPECT_THAT(over->list(), ::testing::SizeIs(kNamesMax));
 }
 
 TEST(Arena, IsInstalledAsKindMatch) {
