@@ -101,6 +101,7 @@ Result<void> Gateway::begin_thread(caf::actor_system& system, const GatewayOptio
       loop->run();
       mine.has_run.set_value();
       mine.may_end.get_future().wait();
+      loop->end_connections();  // They use what the desk has.
       mine.desk.reset();
       return;
     }

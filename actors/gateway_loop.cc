@@ -29,14 +29,14 @@ GatewayLoop::GatewayLoop(caf::actor_system& system, const GatewayOptions& option
       own_events_(edge_, options.store_id + " " + random_name()),
       stats_([this] { return collect(); }),
       http_(edge_, stats_),
-      tasks_(*this) {
+      tasks_(kj::heap<kj::TaskSet>(static_cast<kj::TaskSet::ErrorHandler&>(*this))) {
   edge_.own_events = &own_events_;
   edge_.origins = {options.allowed_origins, is_loopback(options.http)};
   edge_.figures_are_open = is_loopback(options.http) || options.access.open_metrics;
   auto stop = kj::newPromiseAndFulfiller<void>();
   stopped_ = kj::mv(stop.promise);
   stop_now_ = kj::mv(stop.fulfiller);
-  tasks_.add(edge_.inbox->run(*io_.lowLevelProvider));
+  tasks_->add(edge_.inbox->run(*io_.lowLevelProvider));
 }
 
 void GatewayLoop::run() {
@@ -92,7 +92,7 @@ void GatewayLoop::serve(kj::Own<kj::AsyncIoStream> stream, Port port) {
 }
 
 void GatewayLoop::begin(kj::Own<kj::AsyncIoStream> stream, Port port) {
-  tasks_.add(kj::evalNow([&] { return welcome(kj::mv(stream), port); }).attach(kj::defer([this] { --load_; })));
+  tasks_->add(kj::evalNow([&] { return welcome(kj::mv(stream), port); }).attach(kj::defer([this] { --load_; })));
 }
 
 kj::Promise<void> GatewayLoop::welcome(kj::Own<kj::AsyncIoStream> stream, Port port) {

@@ -32,6 +32,8 @@ class GatewayLoop final : private kj::TaskSet::ErrorHandler {
   // Runs until `stop` is called and the clients of WebSockets have been told.
   void run();
   void stop() { stop_now_->fulfill(); }
+  // Ends all connections at once, for what they use ends next. Once it has run.
+  void end_connections() { tasks_ = nullptr; }
   // Nothing new is published here, and WebSockets are closed; what is under way is answered.
   void wind_down();
 
@@ -75,7 +77,7 @@ class GatewayLoop final : private kj::TaskSet::ErrorHandler {
   std::atomic<std::size_t> load_{0};
   kj::Promise<void> stopped_ = kj::READY_NOW;
   kj::Own<kj::PromiseFulfiller<void>> stop_now_;
-  kj::TaskSet tasks_;  // Connections; ended first.
+  kj::Own<kj::TaskSet> tasks_;  // Connections; ended first.
 };
 
 }  // namespace carillon::actors

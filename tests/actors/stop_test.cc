@@ -10,6 +10,7 @@
 #include "tests/support/eventually.h"
 #include "tests/support/raw_socket.h"
 #include "tests/support/running_node.h"
+#include "tests/support/web_socket.h"
 
 namespace carillon::testing {
 namespace {
@@ -78,6 +79,20 @@ TEST(Stop, P7EndsWhileManyReadHistory) {
   // and has lost nothing.
   node.start();
   EXPECT_EQ(node.payloads("player/reader").size(), kBatches * kBatch);
+}
+
+TEST(Stop, P7EndsWhilePlayersArePresentWhoDoNotClose) {
+  // Given players who are present on every thread of the gateway, and do not answer when it closes,
+  RunningNode node({.arguments = {"--gateway-threads", "2"}, .data_directory = {}});
+  std::list<WebSocket> players;
+  for (int player = 0; player < 8; ++player) {
+    auto& socket = players.emplace_back(node.http());
+    ASSERT_TRUE(socket.say(R"({"follow":{"id":1,"entity":"player/)" + std::to_string(player) +
+                           R"(","from":1,"present":true}})"));
+    ASSERT_FALSE(socket.hear("following").empty());
+  }
+  // when it is stopped, then it ends in time, and well.
+  node.stop();
 }
 
 }  // namespace
