@@ -37,7 +37,7 @@ struct EdgeLimits {
   std::size_t node_bytes_max = 64u << 20;
   std::size_t node_receiving_bytes_max = 64u << 20;  // Of messages of WebSockets that are begun and not complete.
   std::size_t message_bytes_max = 16u << 20;         // One RPC message.
-  std::size_t follows_max = 100'000;                 // In one subscription.
+  std::size_t follows_max = 100'000;                 // In all subscriptions of one native connection.
   std::size_t session_credit_bytes = 1u << 20;       // Sent to a subscriber and not yet taken in.
   std::chrono::milliseconds first_call_within{
       10'000};  // A native connection that asks for nothing, or shows no token, is closed.

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "actors/cluster_report.h"
 #include "actors/entitlement.h"
@@ -36,15 +37,29 @@ std::optional<cluster::Drain> drain_of(wire::Drain drain) {
 // A subscription: the feed lives as long as the client holds the capability.
 class SubscriptionServer final : public wire::Subscription::Server {
  public:
-  SubscriptionServer(Edge& edge, wire::NotificationSink::Client sink)
+  // `of_connection` counts what the connection follows, of which `follows` here; at least one.
+  SubscriptionServer(Edge& edge, wire::NotificationSink::Client sink, std::size_t follows,
+                     std::shared_ptr<std::size_t> of_connection)
       : sink_(kj::mv(sink)),
+        follows_(follows),
+        of_connection_(std::move(of_connection)),
         feed_(edge, {[this](const auto& deliveries) { return pass_on(deliveries); },
                      [this, &edge](std::uint32_t follow, const Error& error) {
+                       follow_ended();
                        auto request = sink_.endedRequest();
                        write(edge.edge_limits, request.initRefusal(), follow, error);
                        request.send().detach([](kj::Exception&&) {});
-                     }}) {}
+                     }}) {
+    *of_connection_ += follows_;
+  }
+  ~SubscriptionServer() noexcept(false) { *of_connection_ -= follows_; }
 
+  // One of them gets nothing more. The subscription itself counts as long as the client holds it.
+  void follow_ended() {
+    if (follows_ == 1) return;
+    --follows_;
+    --*of_connection_;
+  }
   Feed& feed() { return feed_; }
 
  private:
@@ -69,6 +84,8 @@ class SubscriptionServer final : public wire::Subscription::Server {
   }
 
   wire::NotificationSink::Client sink_;
+  std::size_t follows_;
+  const std::shared_ptr<std::size_t> of_connection_;  // Subscriptions may outlive it.
   Feed feed_;
 };
 
@@ -125,21 +142,27 @@ class GatewayServer final : public wire::Gateway::Server {
 
   kj::Promise<void> subscribe(SubscribeContext context) override {
     const auto params = context.getParams();
-    if (params.getFollows().size() > edge_.edge_limits.follows_max) {
+    const auto asked = params.getFollows().size();
+    if (asked + *follows_ > edge_.edge_limits.follows_max) {
       write(edge_.edge_limits, context.getResults().initRefusals(1)[0], 0,
             {ErrorCode::LIMIT_EXCEEDED,
-             "a subscription follows at most " + std::to_string(edge_.edge_limits.follows_max) + " entities", 0});
+             "a connection follows at most " + std::to_string(edge_.edge_limits.follows_max) +
+                 " entities in all its subscriptions",
+             0});
       return kj::READY_NOW;
     }
+    auto admitted = entitlement_.rights().check_authenticated();
+    if (admitted)
+      if (const auto too_much = visit_.request()) admitted = *too_much;
+    if (asked == 0) return kj::READY_NOW;  // There is nothing to hold.
     std::vector<runtime::ItemRefusal> refusals;
     std::vector<std::pair<EntityId, Offset>> follows;
     std::uint32_t index = 0;
-    const auto too_much = visit_.request();
     for (const auto follow : params.getFollows()) {
-      auto entity = runtime::check_entity(view(follow.getEntity()), edge_.catalogue);
+      auto entity = admitted ? runtime::check_entity(view(follow.getEntity()), edge_.catalogue)
+                             : Result<EntityId>(admitted.error());
       if (entity)
         if (auto allowed = entitlement_.rights().check_read(entity->text()); !allowed) entity = allowed.error();
-      if (entity && too_much) entity = *too_much;
       if (entity && follow.getFrom() == 0)
         entity = Error{ErrorCode::MALFORMED, "offsets count from 1; this one is 0", 0};
       if (!entity)
@@ -153,13 +176,15 @@ class GatewayServer final : public wire::Gateway::Server {
       write(edge_.edge_limits, context.getResults().initRefusals(static_cast<unsigned>(refusals.size())), refusals);
       return kj::READY_NOW;
     }
-    auto server = kj::heap<SubscriptionServer>(edge_, params.getSink());
-    auto& feed = server->feed();
+    auto server = kj::heap<SubscriptionServer>(edge_, params.getSink(), asked, follows_);
+    auto& subscribed = *server;
     wire::Subscription::Client subscription = kj::mv(server);
-    return feed.start(std::move(follows))
-        .then([this, context, subscription = kj::mv(subscription)](auto refused) mutable {
+    return subscribed.feed()
+        .start(std::move(follows))
+        .then([this, context, asked, &subscribed, subscription = kj::mv(subscription)](auto refused) mutable {
           auto results = context.getResults();
-          results.setSubscription(kj::mv(subscription));
+          for (std::size_t ended = 0; ended < refused.size(); ++ended) subscribed.follow_ended();
+          if (refused.size() < asked) results.setSubscription(kj::mv(subscription));
           write(edge_.edge_limits, results.initRefusals(static_cast<unsigned>(refused.size())), refused);
         });
   }
@@ -271,6 +296,8 @@ class GatewayServer final : public wire::Gateway::Server {
   Entitlement& entitlement_;
   Visit& visit_;
   PublishPath publish_path_;
+  // That all subscriptions of the connection have, those that are held without any counted as one.
+  const std::shared_ptr<std::size_t> follows_ = std::make_shared<std::size_t>(0);
 };
 
 capnp::ReaderOptions reader_options(const EdgeLimits& limits) {

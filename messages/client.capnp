@@ -397,7 +397,9 @@ interface Gateway {
   subscribe @1 (follows :List(Follow), sink :NotificationSink)
       -> (subscription :Subscription, refusals :List(Refusal));
   # Delivers what is stored from the asked offsets on, then what comes, without a seam (P4). One connection may subscribe
-  # again, to the same entities as well; each subscription is served on its own.
+  # again, to the same entities as well; each subscription is served on its own. All of one connection's together follow at
+  # most 100,000; beyond that the list is refused whole with `limitExceeded`. There is no `subscription` where nothing is
+  # followed.
 
   read @2 (entity :Text, from :UInt64, limit :UInt32)
       -> (events :List(Event.StoredEvent), firstOffset :UInt64, lastOffset :UInt64, refusal :Refusal);

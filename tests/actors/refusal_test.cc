@@ -1,10 +1,13 @@
 // What a client must not send, and what it is answered: a code from the closed list, nothing lost, others served.
 #include <gmock/gmock.h>
 
+#include "tests/support/eventually.h"
 #include "tests/support/running_node.h"
 
 namespace carillon::testing {
 namespace {
+
+using namespace std::chrono_literals;
 
 class Refusal : public ::testing::Test {
  protected:
@@ -163,12 +166,44 @@ TEST_F(Refusal, P4FollowsThatCannotBe) {
   const auto code_of = [&](std::string_view entity, Offset from) {
     const client::Follow follow{entity, from};
     auto answer = node.session().wait((*connection)->subscribe({&follow, 1}, {[](auto) {}, [](auto) {}}));
+    EXPECT_TRUE(answer.ok() && !answer->hasSubscription()) << "nothing is to be held for what is not followed";
     return answer.ok() && answer->getRefusals().size() == 1 ? answer->getRefusals()[0].getCode() : ErrorCode{255};
   };
   EXPECT_EQ(code_of("player/ledger", 102), ErrorCode::BEYOND_END);
   EXPECT_EQ(code_of("player/ledger", 0), ErrorCode::MALFORMED);
   EXPECT_EQ(code_of("dragon/7", 1), ErrorCode::UNKNOWN_KIND);
   EXPECT_EQ(code_of("player/\n", 1), ErrorCode::MALFORMED);
+}
+
+TEST_F(Refusal, P7AConnectionFollowsNoMoreThanItMayInAllItsSubscriptions) {
+  auto connection =
+      node.session().wait(client::Connection::connect(node.session().network(), node.session().timer(), node.rpc()));
+  ASSERT_TRUE(connection.ok());
+  const auto subscribe = [&](std::size_t first, std::size_t count) {
+    std::vector<std::string> players;
+    for (std::size_t i = 0; i < count; ++i) players.push_back("player/" + std::to_string(first + i));
+    std::vector<client::Follow> follows;
+    for (const auto& player : players) follows.push_back({player, 1});
+    return node.session().wait((*connection)->subscribe(follows, {[](auto) {}, [](auto) {}}));
+  };
+  const auto is_refused = [](const auto& answer) {
+    return answer.ok() && !answer->hasSubscription() && answer->getRefusals().size() == 1 &&
+           answer->getRefusals()[0].getCode() == ErrorCode::LIMIT_EXCEEDED;
+  };
+  // A list of nothing is no subscription,
+  const auto nothing = subscribe(0, 0);
+  EXPECT_TRUE(nothing.ok() && !nothing->hasSubscription() && nothing->getRefusals().size() == 0);
+  // and of 100,000 follows a second subscription may have what the first one has left.
+  {
+    const auto most = subscribe(0, 60'000);
+    ASSERT_TRUE(most.ok() && most->hasSubscription());
+    EXPECT_TRUE(is_refused(subscribe(60'000, 40'001)));
+    const auto rest = subscribe(60'000, 40'000);
+    EXPECT_TRUE(rest.ok() && rest->hasSubscription());
+    EXPECT_TRUE(is_refused(subscribe(0, 1)));
+  }
+  // When they are let go of, others can be followed.
+  EXPECT_TRUE(eventually(10s, [&] { return !is_refused(subscribe(0, 60'000)); }));
 }
 
 }  // namespace
