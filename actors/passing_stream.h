@@ -1,4 +1,4 @@
-// A connection that passes on what is written, for those that watch over what is read.
+// A connection that passes everything on, for those that watch over what is read or written.
 #pragma once
 
 #include <kj/async-io.h>
@@ -7,8 +7,8 @@ namespace carillon::actors {
 
 class PassingStream : public kj::AsyncIoStream {
  public:
-  kj::Promise<void> write(const void* buffer, std::size_t bytes) final { return inner_->write(buffer, bytes); }
-  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) final {
+  kj::Promise<void> write(const void* buffer, std::size_t bytes) override { return inner_->write(buffer, bytes); }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
     return inner_->write(pieces);
   }
   kj::Promise<void> whenWriteDisconnected() final { return inner_->whenWriteDisconnected(); }

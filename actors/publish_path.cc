@@ -49,7 +49,8 @@ kj::Promise<PublishOutcome> PublishPath::publish(const access::Rights& rights, c
     passed += static_cast<std::uint32_t>(request.items.size());
     line_->send(partition, Publish{std::move(request), edge_.lives[partition.value]});
   }
-  if (visit_ != nullptr) visit_->published(passed - std::min(passed, counted_));
+  const auto events = count == 0 ? 1 : passed;  // An empty call is work as well.
+  if (visit_ != nullptr) visit_->published(events - std::min(events, counted_));
   auto promise = kj::newPromiseAndFulfiller<PublishOutcome>();
   waiting_.emplace(begun.call, Waiting{received, kj::mv(promise.fulfiller)});
   if (begun.finished) finish(std::move(*begun.finished));

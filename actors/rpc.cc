@@ -12,12 +12,16 @@
 #include "actors/feed.h"
 #include "actors/publish_path.h"
 #include "actors/questions.h"
+#include "actors/waiting_stream.h"
 #include "actors/wire_answers.h"
 
 namespace carillon::actors {
 namespace {
 
 constexpr unsigned kRefusalsMax = 65'536;  // In one answer.
+// What waits to be written to a client before no more is read from it.
+constexpr std::size_t kQueuedBytesMax = 4u << 20, kQueuedMessagesMax = 1'024;
+constexpr std::size_t kQuestionsMax = 16;  // Of one connection under way; each may be answered with a MiB.
 
 std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
 capnp::Text::Reader text(const std::string& string) { return {string.data(), string.size()}; }
@@ -190,70 +194,77 @@ class GatewayServer final : public wire::Gateway::Server {
   }
 
   kj::Promise<void> read(ReadContext context) override {
-    if (const auto refusal = visit_.request()) {
-      write(edge_.edge_limits, context.getResults().initRefusal(), 0, *refusal);
-      return kj::READY_NOW;
-    }
+    if (is_too_much(context)) return kj::READY_NOW;
     const auto params = context.getParams();
-    return read_page(edge_, entitlement_.rights(), view(params.getEntity()), params.getFrom(), params.getLimit())
-        .then([this, context](Result<Page> page) mutable {
-          auto results = context.getResults();
-          if (!page) return write(edge_.edge_limits, results.initRefusal(), 0, page.error());
-          results.setFirstOffset(page->run.first);
-          results.setLastOffset(page->last);
-          auto events = results.initEvents(static_cast<unsigned>(page->run.events.size()));
-          for (unsigned i = 0; i < page->run.events.size(); ++i) write(events[i], page->run.events[i]);
-        });
+    return question(
+        read_page(edge_, entitlement_.rights(), view(params.getEntity()), params.getFrom(), params.getLimit())
+            .then([this, context](Result<Page> page) mutable {
+              auto results = context.getResults();
+              if (!page) return write(edge_.edge_limits, results.initRefusal(), 0, page.error());
+              results.setFirstOffset(page->run.first);
+              results.setLastOffset(page->last);
+              auto events = results.initEvents(static_cast<unsigned>(page->run.events.size()));
+              for (unsigned i = 0; i < page->run.events.size(); ++i) write(events[i], page->run.events[i]);
+            }));
   }
 
   kj::Promise<void> inspect(InspectContext context) override {
-    return inspect_entity(edge_, entitlement_.rights(), view(context.getParams().getEntity()))
-        .then([this, context](Result<EntityInspection> seen) mutable {
-          auto results = context.getResults();
-          if (!seen) return write(edge_.edge_limits, results.initRefusal(), 0, seen.error());
-          write(results.initInspection(), *seen);
-        });
+    if (is_too_much(context)) return kj::READY_NOW;
+    return question(inspect_entity(edge_, entitlement_.rights(), view(context.getParams().getEntity()))
+                        .then([this, context](Result<EntityInspection> seen) mutable {
+                          auto results = context.getResults();
+                          if (!seen) return write(edge_.edge_limits, results.initRefusal(), 0, seen.error());
+                          write(results.initInspection(), *seen);
+                        }));
   }
 
   kj::Promise<void> stats(StatsContext context) override {
+    if (is_too_much(context)) return kj::READY_NOW;
     if (auto allowed = entitlement_.rights().check_operate(); !allowed) {
       write(edge_.edge_limits, context.getResults().initRefusal(), 0, allowed.error());
       return kj::READY_NOW;
     }
-    return stats_().then([context](const NodeStats& node) mutable { write(context.getResults().initStats(), node); });
+    return question(
+        stats_().then([context](const NodeStats& node) mutable { write(context.getResults().initStats(), node); }));
   }
 
   kj::Promise<void> deadLetters(DeadLettersContext context) override {
-    return list_dead_letters(edge_, entitlement_.rights(), view(context.getParams().getEntity()))
-        .then([this, context](Result<DeadLetterList> list) mutable {
-          auto results = context.getResults();
-          if (!list) return write(edge_.edge_limits, results.initRefusal(), 0, list.error());
-          results.setMore(list->more);
-          auto letters = results.initDeadLetters(static_cast<unsigned>(list->entries.size()));
-          for (unsigned i = 0; i < list->entries.size(); ++i) write(letters[i], list->entries[i]);
-        });
+    if (is_too_much(context)) return kj::READY_NOW;
+    return question(list_dead_letters(edge_, entitlement_.rights(), view(context.getParams().getEntity()))
+                        .then([this, context](Result<DeadLetterList> list) mutable {
+                          auto results = context.getResults();
+                          if (!list) return write(edge_.edge_limits, results.initRefusal(), 0, list.error());
+                          results.setMore(list->more);
+                          auto letters = results.initDeadLetters(static_cast<unsigned>(list->entries.size()));
+                          for (unsigned i = 0; i < list->entries.size(); ++i) write(letters[i], list->entries[i]);
+                        }));
   }
 
   kj::Promise<void> redrive(RedriveContext context) override {
+    if (is_too_much(context)) return kj::READY_NOW;
     const auto params = context.getParams();
-    return operate_on_dead_letter(edge_, entitlement_.rights(), view(params.getEntity()), params.getOffset(), true)
-        .then([this, context](Result<Offset> done) mutable {
-          if (done)
-            context.getResults().setNewOffset(*done);
-          else
-            write(edge_.edge_limits, context.getResults().initRefusal(), 0, done.error());
-        });
+    return question(
+        operate_on_dead_letter(edge_, entitlement_.rights(), view(params.getEntity()), params.getOffset(), true)
+            .then([this, context](Result<Offset> done) mutable {
+              if (done)
+                context.getResults().setNewOffset(*done);
+              else
+                write(edge_.edge_limits, context.getResults().initRefusal(), 0, done.error());
+            }));
   }
 
   kj::Promise<void> discard(DiscardContext context) override {
+    if (is_too_much(context)) return kj::READY_NOW;
     const auto params = context.getParams();
-    return operate_on_dead_letter(edge_, entitlement_.rights(), view(params.getEntity()), params.getOffset(), false)
-        .then([this, context](Result<Offset> done) mutable {
-          if (!done) write(edge_.edge_limits, context.getResults().initRefusal(), 0, done.error());
-        });
+    return question(
+        operate_on_dead_letter(edge_, entitlement_.rights(), view(params.getEntity()), params.getOffset(), false)
+            .then([this, context](Result<Offset> done) mutable {
+              if (!done) write(edge_.edge_limits, context.getResults().initRefusal(), 0, done.error());
+            }));
   }
 
   kj::Promise<void> cluster(ClusterContext context) override {
+    if (is_too_much(context)) return kj::READY_NOW;
     if (auto allowed = entitlement_.rights().check_operate(); !allowed) {
       write(edge_.edge_limits, context.getResults().initRefusal(), 0, allowed.error());
       return kj::READY_NOW;
@@ -262,14 +273,15 @@ class GatewayServer final : public wire::Gateway::Server {
       write(edge_.edge_limits, context.getResults().initRefusal(), 0, no_cluster());
       return kj::READY_NOW;
     }
-    return stats_().then([this, context](const NodeStats& node) mutable {
+    return question(stats_().then([this, context](const NodeStats& node) mutable {
       auto results = context.getResults();
       if (!node.cluster) return write(edge_.edge_limits, results.initRefusal(), 0, no_cluster_report());
       write_cluster(results.initCluster(), node);
-    });
+    }));
   }
 
   kj::Promise<void> drain(DrainContext context) override {
+    if (is_too_much(context)) return kj::READY_NOW;
     if (auto allowed = entitlement_.rights().check_operate(); !allowed) {
       write(edge_.edge_limits, context.getResults().initRefusal(), 0, allowed.error());
       return kj::READY_NOW;
@@ -279,23 +291,41 @@ class GatewayServer final : public wire::Gateway::Server {
       return kj::READY_NOW;
     }
     const auto params = context.getParams();
-    return edge_
-        .ask<bool>([&](const std::function<void(Result<bool>)>& answer) {
-          edge_.cluster->set_draining(
-              std::string(view(params.getNode())), drain_of(params.getDrain()),
-              [answer](const Result<void>& done) { answer(done ? Result<bool>(true) : Result<bool>(done.error())); });
-        })
-        .then([this, context](const Result<bool>& done) mutable {
-          if (!done) write(edge_.edge_limits, context.getResults().initRefusal(), 0, done.error());
-        });
+    return question(edge_
+                        .ask<bool>([&](const std::function<void(Result<bool>)>& answer) {
+                          edge_.cluster->set_draining(std::string(view(params.getNode())), drain_of(params.getDrain()),
+                                                      [answer](const Result<void>& done) {
+                                                        answer(done ? Result<bool>(true) : Result<bool>(done.error()));
+                                                      });
+                        })
+                        .then([this, context](const Result<bool>& done) mutable {
+                          if (!done) write(edge_.edge_limits, context.getResults().initRefusal(), 0, done.error());
+                        }));
   }
 
  private:
+  // Counts a call that is neither of events nor of a token; one too many is answered so.
+  template <class Context>
+  bool is_too_much(Context& context) {
+    auto refusal = visit_.request();
+    if (!refusal && questions_ == kQuestionsMax)
+      refusal =
+          Error{ErrorCode::OVERLOADED, "too many calls of this connection have no answer yet; try again later", 0};
+    if (refusal) write(edge_.edge_limits, context.getResults().initRefusal(), 0, *refusal);
+    return refusal.has_value();
+  }
+  // Until it is answered.
+  kj::Promise<void> question(kj::Promise<void> answered) {
+    ++questions_;
+    return answered.attach(kj::defer([this] { --questions_; }));
+  }
+
   Edge& edge_;
   const NodeStatsSource& stats_;
   Entitlement& entitlement_;
   Visit& visit_;
   PublishPath publish_path_;
+  std::size_t questions_ = 0;  // Under way.
   // That all subscriptions of the connection have, those that are held without any counted as one.
   const std::shared_ptr<std::size_t> follows_ = std::make_shared<std::size_t>(0);
 };
@@ -310,17 +340,22 @@ capnp::ReaderOptions reader_options(const EdgeLimits& limits) {
 struct Connection final : capnp::BootstrapFactory<capnp::rpc::twoparty::VatId> {
   Connection(Edge& edge, const NodeStatsSource& stats, kj::Own<kj::AsyncIoStream> io, Visit& visit)
       : entitlement(edge),
-        stream(kj::mv(io)),
+        stream(kj::heap<WaitingStream>(kj::mv(io), [this] { return has_room(); })),
         network(*stream, capnp::rpc::twoparty::Side::SERVER, reader_options(edge.edge_limits)),
         gateway(kj::heap<GatewayServer>(edge, stats, entitlement, visit)),
         rpc(capnp::makeRpcServer(network, *this)) {
-    // Beyond this, nothing more is read from the connection until calls are answered.
+    // Beyond this, nothing more is read from the connection until calls are answered; nor while answers wait (has_room).
     rpc.setFlowLimit(2 * edge.edge_limits.message_bytes_max / sizeof(capnp::word));
   }
 
   capnp::Capability::Client createFor(capnp::rpc::twoparty::VatId::Reader) override {
     was_asked = true;
     return gateway;
+  }
+
+  // KJ keeps every message that a client does not take in.
+  bool has_room() {
+    return network.getCurrentQueueSize() < kQueuedBytesMax && network.getCurrentQueueCount() < kQueuedMessagesMax;
   }
 
   Entitlement entitlement;

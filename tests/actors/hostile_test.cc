@@ -1,8 +1,12 @@
 // Connections that mean no good, or know no better, on both ports: nothing is lost, and others are served.
+#include <capnp/rpc.capnp.h>
+#include <capnp/serialize.h>
 #include <gmock/gmock.h>
+#include <messages/client.capnp.h>
 #include <sys/resource.h>
 
 #include <cstring>
+#include <functional>
 #include <random>
 
 #include "tests/support/eventually.h"
@@ -35,6 +39,28 @@ class Hostile : public ::testing::Test {
   pid_t process = 0;
 };
 
+// How Cap'n Proto clients begin: question 0 asks for the gateway.
+std::string bootstrap_message() {
+  using namespace std::literals;
+  return "\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01\x00\x08\x00\x00\x00\x00\x00\x00\x00"
+         "\x04\x00\x00\x00\x01\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"s;
+}
+
+// A call of the gateway that was asked for.
+std::string call_message(std::uint32_t question, std::uint16_t method,
+                         const std::function<void(capnp::AnyPointer::Builder)>& fill) {
+  capnp::MallocMessageBuilder message;
+  auto call = message.initRoot<capnp::rpc::Message>().initCall();
+  call.setQuestionId(question);
+  call.initTarget().initPromisedAnswer().setQuestionId(0);
+  call.setInterfaceId(capnp::typeId<wire::Gateway>());
+  call.setMethodId(method);
+  fill(call.initParams().getContent());
+  const auto words = capnp::messageToFlatArray(message);
+  const auto bytes = words.asBytes();
+  return {reinterpret_cast<const char*>(bytes.begin()), bytes.size()};
+}
+
 std::string random_bytes(std::size_t count, std::uint64_t seed) {
   std::mt19937_64 dice(seed);
   std::string bytes(count, '\0');
@@ -65,10 +91,7 @@ TEST_F(Hostile, MalformedBytes) {
       "GET /\0 HTTP/1.1\r\n\r\n"s,
       "CONNECT a:1 HTTP/1.1\r\n\r\n"s,
   };
-  // Bootstrap, as Cap'n Proto clients begin.
-  const std::string bootstrap =
-      "\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01\x00\x08\x00\x00\x00\x00\x00\x00\x00"
-      "\x04\x00\x00\x00\x01\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"s;
+  const auto bootstrap = bootstrap_message();
   std::mt19937_64 dice(7);
   for (int i = 0; i < 300; ++i) {
     auto mutated = bootstrap + bootstrap;
@@ -180,6 +203,49 @@ TEST_F(Hostile, P7HundredMegabytesOfGarbage) {
     }
   }
   EXPECT_LT(node.anonymous_bytes(), before + 96 * kMiB);
+}
+
+// Goal: answers that nobody takes in cost little. Method: more and more calls of a kind are sent, and nothing is read; the node stops
+// reading as well, long before it has kept much.
+TEST_F(Hostile, P7AClientThatTakesNoAnswersIsNotReadFrom) {
+  const std::string payload = R"({"text":")" + std::string(60'000, 'x') + "\"}";
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(node.publish("player/long", payload).ok());
+  const std::uint16_t kPublish = 0, kRead = 2, kInspect = 3;
+  const std::function<std::string(std::uint32_t)> kinds[] = {
+      [&](std::uint32_t question) {  // Refused at once.
+        return call_message(question, kInspect,
+                            [](auto params) { params.template initAs<wire::Gateway::InspectParams>().setEntity("x"); });
+      },
+      [&](std::uint32_t question) {  // Of nothing.
+        return call_message(question, kPublish, [](auto params) {
+          params.template initAs<wire::Gateway::PublishParams>().setProducer("p");
+        });
+      },
+      [&](std::uint32_t question) {  // Answered with a MiB, a moment later.
+        return call_message(question, kRead, [](auto params) {
+          auto read = params.template initAs<wire::Gateway::ReadParams>();
+          read.setEntity("player/long");
+          read.setFrom(1);
+          read.setLimit(1'000);
+        });
+      },
+  };
+  for (const auto& call : kinds) {
+    const auto before = node.anonymous_bytes();
+    RawSocket socket(node.rpc(), 4'096);
+    ASSERT_TRUE(socket.send(bootstrap_message()));
+    std::uint32_t question = 0;
+    std::size_t sent_bytes = 0;
+    for (bool taken = true; taken && sent_bytes < 128 * kMiB;) {
+      std::string many;
+      while (many.size() < kMiB / 4) many += call(++question);
+      taken = socket.send(many, 500ms);
+      sent_bytes += many.size();
+    }
+    EXPECT_LT(sent_bytes, 128 * kMiB) << "it is read from without end";
+    EXPECT_LT(node.anonymous_bytes(), before + 96 * kMiB);
+    ASSERT_TRUE(node.publish("player/ada", "{}").ok());
+  }
 }
 
 // A client that is slow on purpose: its connection ends by the deadline, and nobody waits for it.

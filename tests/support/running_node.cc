@@ -9,11 +9,14 @@
 #include <fstream>
 #include <iterator>
 
+#include "tests/support/eventually.h"
+
 namespace carillon::testing {
 namespace {
 
 constexpr std::string_view kLedger = "player/ledger";
 constexpr std::uint64_t kBatchEvents = 500;
+constexpr std::chrono::seconds kPatience{10};
 
 std::string entry(std::uint64_t number) { return "{\"entry\":" + std::to_string(number) + "}"; }
 
@@ -99,7 +102,13 @@ std::vector<std::string> RunningNode::payloads(std::string_view entity, Offset f
 }
 
 double RunningNode::figure(std::string_view name) {
-  const auto answer = session_.stats();
+  auto answer = session_.stats();
+  // Where requests are limited, this one waits for its turn.
+  (void)eventually(kPatience, [&] {
+    if (answer.ok() || answer.error().code != ErrorCode::OVERLOADED) return true;
+    answer = session_.stats();
+    return false;
+  });
   if (answer.ok())
     for (const auto counter : answer->getStats().getCounters())
       if (name == counter.getName().cStr()) return counter.getValue();
