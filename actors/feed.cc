@@ -1,9 +1,13 @@
 #include "actors/feed.h"
 
+#include <iterator>
+
 namespace carillon::actors {
 namespace {
 
 constexpr std::chrono::milliseconds kSlow{50};
+// What one message to the client has, or is going to have with one batch more.
+constexpr std::size_t kMessageBytesMax = 2u << 20;
 
 // A slice keeps the whole commit in memory that its events came with; a copy keeps only them.
 runtime::EventSlice copy_of(const runtime::EventSlice& slice) {
@@ -75,20 +79,23 @@ kj::Promise<void> Feed::pump() {
     pumping_ = false;
     return kj::READY_NOW;
   }
-  // Everything that waits goes in one message.
+  // What waits goes in one message, unless that would be too long.
   std::size_t bytes = 0;
+  auto end = waiting_.begin();
   std::vector<runtime::Delivery> passing;
   const auto now = passing_since_ = Clock::now();
-  for (auto& batch : waiting_) {
-    bytes += batch.bytes;
-    for (auto& delivery : batch.deliveries) {
+  for (; end != waiting_.end() && bytes < kMessageBytesMax; ++end) {
+    bytes += end->bytes;
+    for (auto& delivery : end->deliveries) {
       const auto count = delivery.events.events.size();
       edge_.counters.delivered += count;
-      if (batch.committed != Clock::time_point()) edge_.counters.deliver.add(now - batch.committed, count);
+      if (end->committed != Clock::time_point()) edge_.counters.deliver.add(now - end->committed, count);
       passing.push_back(std::move(delivery));
     }
   }
-  const auto ended_turns = std::exchange(waiting_, {});  // With the end of this call, when the client's bytes are made.
+  // Their turns end with this call, when the client's bytes are made.
+  const std::vector<SessionBatch> passed(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+  waiting_.erase(waiting_.begin(), end);
   return client_.pass_on(passing).then([this, bytes] {
     // In large pieces, so that a reader who lags gets large pages.
     taken_bytes_ += bytes;

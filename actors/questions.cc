@@ -17,6 +17,23 @@ kj::Promise<Result<runtime::Partition::Inspection>> inspect_mailbox(Edge& edge, 
   });
 }
 
+std::size_t bytes_of(const runtime::DeadLetterEntry& entry) {
+  constexpr std::size_t kBesideText = 128;
+  return kBesideText + entry.entity.text().size() + entry.letter.reason.size() + entry.event.type.size() +
+         entry.event.payload.size() + entry.event.producer.stored().size();
+}
+
+// As many as a list may have.
+std::size_t count_that_fits(const std::vector<runtime::DeadLetterEntry>& entries) {
+  std::size_t count = 0, bytes = 0;
+  while (count < std::min(entries.size(), DeadLetterList::kMost)) {
+    bytes += bytes_of(entries[count]);
+    if (count > 0 && bytes > DeadLetterList::kBytesMost) break;
+    ++count;
+  }
+  return count;
+}
+
 template <class T>
 kj::Promise<Result<T>> refuse(Error error) {
   return Result<T>(std::move(error));
@@ -103,8 +120,9 @@ kj::Promise<Result<DeadLetterList>> list_dead_letters(Edge& edge, const access::
       if (!answer) return Result<DeadLetterList>(answer.error());
       std::ranges::move(*answer, std::back_inserter(list.entries));
     }
-    list.more = list.entries.size() > DeadLetterList::kMost;
-    if (list.more) list.entries.erase(list.entries.begin() + DeadLetterList::kMost, list.entries.end());
+    const auto count = count_that_fits(list.entries);
+    list.more = count < list.entries.size();
+    list.entries.erase(list.entries.begin() + static_cast<std::ptrdiff_t>(count), list.entries.end());
     return Result<DeadLetterList>(std::move(list));
   });
 }

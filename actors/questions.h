@@ -28,7 +28,7 @@ struct EntityInspection {
 kj::Promise<Result<EntityInspection>> inspect_entity(Edge& edge, const access::Rights& rights, std::string_view entity);
 
 struct DeadLetterList {
-  static constexpr std::size_t kMost = 1'000;
+  static constexpr std::size_t kMost = 1'000, kBytesMost = 1u << 20;  // Of one that is longer, only it.
   std::vector<runtime::DeadLetterEntry> entries;
   bool more = false;
 };

@@ -45,23 +45,26 @@ class SubscriptionServer final : public wire::Subscription::Server {
   SubscriptionServer(Edge& edge, wire::NotificationSink::Client sink, std::size_t follows,
                      std::shared_ptr<std::size_t> of_connection)
       : sink_(kj::mv(sink)),
-        follows_(follows),
+        live_(follows, true),
+        counted_(follows),
         of_connection_(std::move(of_connection)),
         feed_(edge, {[this](const auto& deliveries) { return pass_on(deliveries); },
                      [this, &edge](std::uint32_t follow, const Error& error) {
-                       follow_ended();
-                       auto request = sink_.endedRequest();
-                       write(edge.edge_limits, request.initRefusal(), follow, error);
-                       request.send().detach([](kj::Exception&&) {});
+                       follow_ended(follow);
+                       tell_ended(edge.edge_limits, follow, error).detach([](kj::Exception&&) {});
                      }}) {
-    *of_connection_ += follows_;
+    *of_connection_ += counted_;
+    telling_ = feed_.on_broken()
+                   .catch_([this, &edge](kj::Exception&&) { return tell_broken(edge.edge_limits, 0); })
+                   .eagerlyEvaluate([](kj::Exception&&) {});
   }
-  ~SubscriptionServer() noexcept(false) { *of_connection_ -= follows_; }
+  ~SubscriptionServer() noexcept(false) { *of_connection_ -= counted_; }
 
-  // One of them gets nothing more. The subscription itself counts as long as the client holds it.
-  void follow_ended() {
-    if (follows_ == 1) return;
-    --follows_;
+  // It gets nothing more, and counts no more; but the subscription counts as long as the client holds it.
+  void follow_ended(std::uint32_t follow) {
+    live_[follow] = false;
+    if (counted_ == 1) return;
+    --counted_;
     --*of_connection_;
   }
   Feed& feed() { return feed_; }
@@ -87,10 +90,25 @@ class SubscriptionServer final : public wire::Subscription::Server {
     return request.send();
   }
 
+  kj::Promise<void> tell_ended(const EdgeLimits& limits, std::uint32_t follow, const Error& error) {
+    auto request = sink_.endedRequest();
+    write(limits, request.initRefusal(), follow, error);
+    return request.send().ignoreResult();
+  }
+  // The client did not take a delivery, and gets none any more; it must not wait for them. One word after the other.
+  kj::Promise<void> tell_broken(const EdgeLimits& limits, std::uint32_t from) {
+    while (from < live_.size() && !live_[from]) ++from;
+    if (from == live_.size()) return kj::READY_NOW;
+    return tell_ended(limits, from, {ErrorCode::UNAVAILABLE, "a delivery was not taken in; follow again", 0})
+        .then([this, &limits, from] { return tell_broken(limits, from + 1); });
+  }
+
   wire::NotificationSink::Client sink_;
-  std::size_t follows_;
+  std::vector<bool> live_;  // By follow.
+  std::size_t counted_;
   const std::shared_ptr<std::size_t> of_connection_;  // Subscriptions may outlive it.
   Feed feed_;
+  kj::Promise<void> telling_ = nullptr;
 };
 
 class GatewayServer final : public wire::Gateway::Server {
@@ -187,7 +205,7 @@ class GatewayServer final : public wire::Gateway::Server {
         .start(std::move(follows))
         .then([this, context, asked, &subscribed, subscription = kj::mv(subscription)](auto refused) mutable {
           auto results = context.getResults();
-          for (std::size_t ended = 0; ended < refused.size(); ++ended) subscribed.follow_ended();
+          for (const auto& refusal : refused) subscribed.follow_ended(refusal.index);
           if (refused.size() < asked) results.setSubscription(kj::mv(subscription));
           write(edge_.edge_limits, results.initRefusals(static_cast<unsigned>(refused.size())), refused);
         });

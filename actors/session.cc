@@ -9,17 +9,31 @@ namespace {
 // What an event costs beside its text.
 constexpr std::size_t kEventBytes = 64;
 
+// Of one commit, or one event that has more; what it has beyond that is read from disk, page by page (P7).
+constexpr std::size_t kLiveBytesMax = 1u << 20;
+
 constexpr std::size_t kReadsMax = 4;
 constexpr runtime::PageLimits kPage{256, 128 * 1024};
 
 // What the partition had no room to read is asked for again.
 constexpr auto kReadAgainAfter = 50 * kj::MILLISECONDS;
 
+std::size_t bytes_of(const Event& event) {
+  return kEventBytes + event.payload.size() + event.type.size() + event.producer.stored().size();
+}
+
 std::size_t bytes_of(const runtime::EventSlice& events) {
   std::size_t bytes = 0;
-  for (const auto* event : events.events)
-    bytes += kEventBytes + event->payload.size() + event->type.size() + event->producer.stored().size();
+  for (const auto* event : events.events) bytes += bytes_of(*event);
   return bytes;
+}
+
+// As many of the first events as have so many bytes together; at least one.
+runtime::EventSlice first_of(const runtime::EventSlice& events, std::size_t bytes_max) {
+  auto bytes = bytes_of(*events.events.front());
+  std::size_t count = 1;
+  while (count < events.events.size() && (bytes += bytes_of(*events.events[count])) <= bytes_max) ++count;
+  return {events.first, events.events.first(count), events.owner};
 }
 
 Result<Offset> first_wanted(const FollowStart& start, const runtime::Extent& extent) {
@@ -113,10 +127,11 @@ void Session::committed(std::vector<runtime::Delivery> deliveries, Clock::time_p
   for (auto& [number, events] : deliveries) {
     auto* const follow = find(number);
     if (follow == nullptr || !follow->subscription) continue;
-    if (auto fresh = follow->subscription->committed(events, has_room()))
+    const auto bytes_left = kLiveBytesMax - std::min(batch.bytes, kLiveBytesMax);
+    if (auto fresh = follow->subscription->committed(first_of(events, bytes_left), has_room() && bytes_left > 0))
       add(batch, number, std::move(*fresh));
-    else
-      queue_if_lagging(number, *follow);
+    follow->subscription->reaches(events.last());
+    queue_if_lagging(number, *follow);
   }
   if (!batch.deliveries.empty()) client_.deliver(std::move(batch));
   read_some();

@@ -343,5 +343,21 @@ TEST_F(Http, SaysHowItIs) {
   EXPECT_THAT(metrics.body, HasSubstr("carillon_store_read_only 0\n"));
 }
 
+// Goal: a list of dead letters is never longer than a client takes, by whichever way it is asked for.
+TEST_F(Http, P7ALongListOfDeadLettersIsCut) {
+  // Given more than a MiB of them: kills by a number that no client can have, which the hub refuses,
+  constexpr int kKills = 40;
+  const std::string kill = R"({"killer":500,"victim":500,"means":")" + std::string(60'000, 'x') + R"(","at_s":0})";
+  for (int i = 0; i < kKills; ++i) ASSERT_TRUE(node.publish("match/1", kill, "kill").ok());
+  ASSERT_TRUE(eventually(60s, [&] { return node.figure("dead_letters_total") >= kKills; }));
+  // when they are asked for, then it is said that there are more.
+  const auto answer = node.session().dead_letters("");
+  ASSERT_TRUE(answer.ok()) << answer.error().message;
+  EXPECT_TRUE(answer->getMore());
+  EXPECT_GT(answer->getDeadLetters().size(), 10u);
+  EXPECT_LT(answer->getDeadLetters().size(), 18u);
+  EXPECT_THAT(get("/deadletters/match/1").body, HasSubstr("\"more\":true"));
+}
+
 }  // namespace
 }  // namespace carillon::testing

@@ -1,5 +1,6 @@
 // What a client must not send, and what it is answered: a code from the closed list, nothing lost, others served.
 #include <gmock/gmock.h>
+#include <kj/exception.h>
 
 #include "tests/support/eventually.h"
 #include "tests/support/running_node.h"
@@ -173,6 +174,28 @@ TEST_F(Refusal, P4FollowsThatCannotBe) {
   EXPECT_EQ(code_of("player/ledger", 0), ErrorCode::MALFORMED);
   EXPECT_EQ(code_of("dragon/7", 1), ErrorCode::UNKNOWN_KIND);
   EXPECT_EQ(code_of("player/\n", 1), ErrorCode::MALFORMED);
+}
+
+TEST_F(Refusal, P4AFollowWhoseDeliveriesAreNotTakenInIsToldToHaveEnded) {
+  // Given a client that fails at what it is delivered,
+  auto connection =
+      node.session().wait(client::Connection::connect(node.session().network(), node.session().timer(), node.rpc()));
+  ASSERT_TRUE(connection.ok());
+  const client::Follow follow{"player/ada", 1};
+  std::vector<ErrorCode> ended;
+  const auto answer = node.session().wait(
+      (*connection)
+          ->subscribe(
+              {&follow, 1},
+              {.deliver = [](auto) { kj::throwFatalException(KJ_EXCEPTION(FAILED, "this is too much for us")); },
+               .ended = [&](wire::Refusal::Reader refusal) { ended.push_back(refusal.getCode()); }}));
+  ASSERT_TRUE(answer.ok() && answer->hasSubscription());
+  // when there is something for it again and again, then it is not left waiting.
+  EXPECT_TRUE(eventually(10s, [&] {
+    EXPECT_TRUE(node.publish("player/ada", "{}").ok());
+    return !ended.empty();
+  }));
+  EXPECT_EQ(ended, std::vector{ErrorCode::UNAVAILABLE});
 }
 
 TEST_F(Refusal, P7AConnectionFollowsNoMoreThanItMayInAllItsSubscriptions) {

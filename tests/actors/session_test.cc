@@ -102,8 +102,9 @@ class SessionTest : public ::testing::Test {
     host_->following(id_, {number, std::move(extent)});
     settle();
   }
-  void committed(std::uint32_t number, EventRun run) {
-    host_->committed({{id_, {{number, runtime::slice_of(std::move(run))}}}}, Clock::now());
+  void committed(std::uint32_t number, EventRun run) { committed({{number, runtime::slice_of(std::move(run))}}); }
+  void committed(std::vector<runtime::Delivery> deliveries) {
+    host_->committed({{id_, std::move(deliveries)}}, Clock::now());
     settle();
   }
   // The answer to the oldest page that was asked for.
@@ -192,6 +193,29 @@ TEST_F(SessionTest, P7WithoutCreditNothingIsKeptAndWhatWasMissedIsReadWhenThereI
   EXPECT_THAT(partition(), ElementsAre("0: reads from 2"));
   answer_page(run_of(2, 2));
   EXPECT_THAT(client(), ElementsAre("1 has 2 to 3"));
+}
+
+TEST_F(SessionTest, P7OfOneCommitOnlySoMuchIsPassedOnAndTheRestIsRead) {
+  follow(1, 0);
+  follow(2, 0);
+  following(1, runtime::Extent{1, 0});
+  following(2, runtime::Extent{1, 0});
+  partition();
+  client();
+  // 30 events of 60 kB, and one for another follow: 17 fit into a MiB.
+  committed({{1, runtime::slice_of(run_of(1, 30, 60'000))}, {2, runtime::slice_of(run_of(1, 1, 60'000))}});
+  EXPECT_THAT(client(), ElementsAre("1 has 1 to 17"));
+  EXPECT_LE(bytes_, 1u << 20);
+  EXPECT_THAT(partition(), IsEmpty()) << "there is no room";
+  session_->taken(bytes_);
+  EXPECT_THAT(partition(), ElementsAre("0: reads from 18", "0: reads from 1"));
+}
+
+TEST_F(SessionTest, P7AnEventThatIsLargerThanWhatIsPassedOnAtOnceIsPassedOnAlone) {
+  follow(1, 0);
+  following(1, runtime::Extent{1, 0});
+  committed(1, run_of(1, 2, 2u << 20));
+  EXPECT_THAT(client(), ElementsAre("1 begins at 1", "1 has 1 to 1"));
 }
 
 TEST_F(SessionTest, P7APageThatThePartitionHasNoRoomToReadIsAskedForAgain) {
