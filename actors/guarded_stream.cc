@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::string_view kEndOfHeader = "\r\n\r\n";
 constexpr std::size_t kDrainBytes = 4'096;
+// KJ calls itself for each control frame that it has read already, of 6 bytes or more; the stack has to hold that.
+constexpr std::size_t kReadAtOnceMax = 4'096;
 
 }  // namespace
 
@@ -30,6 +32,7 @@ kj::Promise<std::size_t> GuardedStream::read(void* buffer, std::size_t bytes_min
 }
 
 kj::Promise<std::size_t> GuardedStream::tryRead(void* buffer, std::size_t bytes_min, std::size_t bytes_max) {
+  if (guard_) bytes_max = std::max(bytes_min, std::min(bytes_max, kReadAtOnceMax));
   return inner_->tryRead(buffer, bytes_min, bytes_max).then([this, buffer](std::size_t bytes) {
     came({static_cast<const char*>(buffer), bytes});
     return bytes;

@@ -12,6 +12,7 @@
 #include "tests/support/eventually.h"
 #include "tests/support/raw_socket.h"
 #include "tests/support/running_node.h"
+#include "tests/support/web_socket.h"
 
 namespace carillon::testing {
 namespace {
@@ -246,6 +247,18 @@ TEST_F(Hostile, P7AClientThatTakesNoAnswersIsNotReadFrom) {
     EXPECT_LT(node.anonymous_bytes(), before + 96 * kMiB);
     ASSERT_TRUE(node.publish("player/ada", "{}").ok());
   }
+}
+
+// Goal: no burst of small frames uses up the stack. Method: a long header makes the buffer large into which KJ reads; then empty pongs
+// come faster than they are looked at, so that it is full of them.
+TEST_F(Hostile, P7BurstsOfEmptyFrames) {
+  std::string pongs;
+  while (pongs.size() < 4 * kMiB) pongs += frame_of("", {.opcode = Opcode::kPong});
+  WebSocket socket(node.http(), "X-Long: " + std::string(70'000, 'x') + "\r\n");
+  ASSERT_TRUE(socket.opened());
+  ASSERT_TRUE(socket.send(pongs));
+  ASSERT_TRUE(socket.say(R"({"ping":{}})"));
+  EXPECT_EQ(socket.hear("pong"), R"({"pong":{}})");
 }
 
 // A client that is slow on purpose: its connection ends by the deadline, and nobody waits for it.
