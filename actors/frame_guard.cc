@@ -7,7 +7,7 @@ namespace carillon::actors {
 namespace {
 
 constexpr unsigned kFin = 0x80, kReserved = 0x70, kOpcode = 0x0f, kMasked = 0x80, kLength = 0x7f;
-constexpr unsigned kContinuation = 0, kBinary = 2, kClose = 8, kPong = 10;
+constexpr unsigned kContinuation = 0, kBinary = 2, kClose = 8, kPing = 9, kPong = 10;
 constexpr unsigned kLengthIn2 = 126, kLengthIn8 = 127;
 constexpr std::size_t kMaskBytes = 4;
 
@@ -51,6 +51,7 @@ FrameGuard::Verdict FrameGuard::judge() {
   const bool is_control = opcode >= kClose;
   if (opcode > kPong || (opcode > kBinary && !is_control)) return Verdict::kNoFrames;
   ends_message_ = false;
+  is_ping_ = opcode == kPing;
   payload_left_ = length;
   if (is_control) return fin && more == 0 ? Verdict::kGood : Verdict::kNoFrames;
   if (in_message_ != (opcode == kContinuation)) return Verdict::kNoFrames;
@@ -63,6 +64,7 @@ FrameGuard::Verdict FrameGuard::judge() {
 
 void FrameGuard::frame_complete() {
   ++frames_;
+  if (is_ping_) ++pings_;
   if (!std::exchange(ends_message_, false)) return;
   message_bytes_ = 0;
   fragments_ = 0;

@@ -20,8 +20,9 @@ class FrameGuard {
   // What came next. Once it is not good, nothing more is to be asked.
   [[nodiscard]] Verdict take(std::string_view bytes);
 
-  // Whole frames so far.
+  // Whole frames so far, and the pings among them.
   std::uint64_t frames() const { return frames_; }
+  std::uint64_t pings() const { return pings_; }
   // Of the message that is not complete yet: what its fragments have, or say that they will.
   std::uint64_t message_bytes() const { return message_bytes_; }
 
@@ -34,11 +35,12 @@ class FrameGuard {
   std::array<unsigned char, 14> header_{};
   std::size_t header_bytes_ = 0;
   std::uint64_t payload_left_ = 0;
-  std::uint64_t frames_ = 0;
+  std::uint64_t frames_ = 0, pings_ = 0;
   std::uint64_t message_bytes_ = 0;
   std::size_t fragments_ = 0;  // Of the message that is not complete yet.
   bool in_message_ = false;    // Its last fragment has not begun.
   bool ends_message_ = false;  // The frame that is being read does.
+  bool is_ping_ = false;       // It is one.
 };
 
 }  // namespace carillon::actors

@@ -12,6 +12,8 @@ constexpr std::string_view kEndOfHeader = "\r\n\r\n";
 constexpr std::size_t kDrainBytes = 4'096;
 // KJ calls itself for each control frame that it has read already, of 6 bytes or more; the stack has to hold that.
 constexpr std::size_t kReadAtOnceMax = 4'096;
+constexpr std::uint64_t kPongsOwedMax = 1'024;
+constexpr kj::byte kPongBegins = 0x8a;
 
 }  // namespace
 
@@ -47,18 +49,31 @@ void GuardedStream::came(std::string_view bytes) {
     tail_.erase(0, tail_.size() - std::min(tail_.size(), kEndOfHeader.size()));
     return;
   }
-  const auto frames = guard_->frames();
+  frames_came(bytes);
+}
+
+void GuardedStream::frames_came(std::string_view bytes) {
+  const auto frames = guard_->frames(), pings = guard_->pings();
   const auto verdict = guard_->take(bytes);
   if (guard_->frames() > frames) frame_at_ = Clock::now();
+  pongs_owed_ += guard_->pings() - pings;
   room_.bytes += guard_->message_bytes() - accounted_;
   accounted_ = guard_->message_bytes();
   if (verdict == FrameGuard::Verdict::kNoFrames)
     trouble_ = Trouble::kNoFrames;
   else if (verdict == FrameGuard::Verdict::kTooBig)
     trouble_ = Trouble::kTooBig;
-  else if (accounted_ > 0 && room_.bytes > room_.bytes_max)
+  else if ((accounted_ > 0 && room_.bytes > room_.bytes_max) || pongs_owed_ > kPongsOwedMax)
     trouble_ = Trouble::kNoRoom;
   if (trouble_ != Trouble::kNone) kj::throwFatalException(KJ_EXCEPTION(FAILED, "a WebSocket's client broke the rules"));
+}
+
+kj::Promise<void> GuardedStream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) {
+  auto written = inner_->write(pieces);
+  if (!guard_) return written;
+  // A message is written when no pong is owed any more, and while it is KJ keeps only the last one.
+  if (pieces[0][0] != kPongBegins) return pongs_owed_ = 0, kj::mv(written);
+  return written.then([this] { pongs_owed_ -= std::min<std::uint64_t>(pongs_owed_, 1); });
 }
 
 kj::Promise<void> GuardedStream::drain() {

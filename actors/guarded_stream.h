@@ -38,15 +38,19 @@ class GuardedStream final : public PassingStream {
 
   kj::Promise<std::size_t> read(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override;
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override;
+  using PassingStream::write;
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
 
  private:
   void came(std::string_view bytes);
+  void frames_came(std::string_view bytes);
 
   Room room_;
   RequestGuard requests_;
   std::string tail_;  // The last bytes that came before the guard.
   std::optional<FrameGuard> guard_;
   std::uint64_t accounted_ = 0;
+  std::uint64_t pongs_owed_ = 0;  // KJ keeps each of them until the one before it is written.
   Trouble trouble_ = Trouble::kNone;
   Clock::time_point frame_at_;
 };

@@ -33,6 +33,7 @@ TEST(FrameGuard, LetsMessagesFragmentsAndControlFramesPass) {
   FrameGuard guard(1'000);
   EXPECT_EQ(guard.take(all), Verdict::kGood);
   EXPECT_EQ(guard.frames(), 9u);
+  EXPECT_EQ(guard.pings(), 1u);
   EXPECT_EQ(guard.message_bytes(), 0u);
 }
 

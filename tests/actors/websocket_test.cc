@@ -231,6 +231,11 @@ TEST_F(WebSockets, AnswerPingsOfBothKinds) {
   EXPECT_EQ(socket.hear(), R"({"pong":{}})");
   ASSERT_TRUE(socket.send(frame_of("are you there", {.opcode = Opcode::kPing})));
   EXPECT_EQ(socket.hear_pong(), "are you there");
+  for (int i = 0; i < 3'000; ++i) {
+    const auto payload = std::to_string(i);
+    ASSERT_TRUE(socket.send(frame_of(payload, {.opcode = Opcode::kPing})));
+    ASSERT_EQ(socket.hear_pong(), payload);
+  }
   ASSERT_TRUE(socket.say(R"({"authenticate":{"id":1,"token":"x"}})"));
   EXPECT_THAT(socket.hear(), StartsWith(R"({"refused":{"id":1,)"));
 }
@@ -395,6 +400,20 @@ TEST_F(WebSockets, P7AClientThatTakesNoAnswersIsNotReadFrom) {
   EXPECT_LT(sent, 256u);
   EXPECT_LT(node.anonymous_bytes(), before + (16u << 20));
   EXPECT_EQ(http_get(node.http(), "/healthz").status, 200);
+}
+
+TEST_F(WebSockets, P7WhoPingsAndTakesNoPongsIsSentAway) {
+  // Given a client that reads nothing, when it pings until the node takes no more or has closed,
+  auto socket = open({}, 4'096);
+  const auto before = node.anonymous_bytes();
+  const std::string ping = frame_of(std::string(125, 'p'), {.opcode = Opcode::kPing});
+  std::string many;
+  for (int i = 0; i < 1'000; ++i) many += ping;
+  for (int sent = 0; sent < 2'000 && socket.send_within(many, 5s); ++sent) {
+  }
+  // then the pongs have not been kept, nor is the connection.
+  EXPECT_LT(node.anonymous_bytes(), before + (32u << 20));
+  EXPECT_TRUE(eventually(10s, [&] { return node.figure("connections") == 1; }));
 }
 
 }  // namespace
