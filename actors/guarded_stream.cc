@@ -8,7 +8,6 @@
 namespace carillon::actors {
 namespace {
 
-constexpr std::string_view kEndOfHeader = "\r\n\r\n";
 constexpr std::size_t kDrainBytes = 4'096;
 // KJ calls itself for each control frame that it has read already, of 6 bytes or more; the stack has to hold that.
 constexpr std::size_t kReadAtOnceMax = 4'096;
@@ -20,7 +19,7 @@ constexpr kj::byte kPongBegins = 0x8a;
 GuardedStream::~GuardedStream() noexcept(false) { room_.bytes -= accounted_; }
 
 bool GuardedStream::guard(std::uint64_t message_bytes_max) {
-  if (tail_ != kEndOfHeader) return false;
+  if (requests_.headers() != requests_begun_ || !requests_.ends_with_header()) return false;
   guard_.emplace(message_bytes_max);
   frame_at_ = Clock::now();
   return true;
@@ -45,8 +44,6 @@ void GuardedStream::came(std::string_view bytes) {
   if (!guard_) {
     if (!requests_.take(bytes))
       kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "nobody knows where the client's request ends"));
-    tail_.append(bytes.substr(bytes.size() - std::min(bytes.size(), kEndOfHeader.size())));
-    tail_.erase(0, tail_.size() - std::min(tail_.size(), kEndOfHeader.size()));
     return;
   }
   frames_came(bytes);

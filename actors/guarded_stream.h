@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <optional>
-#include <string>
 #include <string_view>
 
 #include "actors/frame_guard.h"
@@ -27,6 +26,8 @@ class GuardedStream final : public PassingStream {
   GuardedStream(kj::Own<kj::AsyncIoStream> inner, Room room) : PassingStream(kj::mv(inner)), room_(room) {}
   ~GuardedStream() noexcept(false);
 
+  // The next request has been read, and is being answered.
+  void request_begun() { ++requests_begun_; }
   // From here on frames are expected; a read that brings something else fails, and `trouble` says why.
   // False when the client has sent something behind its request already, which it must not.
   [[nodiscard]] bool guard(std::uint64_t message_bytes_max);
@@ -47,7 +48,7 @@ class GuardedStream final : public PassingStream {
 
   Room room_;
   RequestGuard requests_;
-  std::string tail_;  // The last bytes that came before the guard.
+  std::uint64_t requests_begun_ = 0;
   std::optional<FrameGuard> guard_;
   std::uint64_t accounted_ = 0;
   std::uint64_t pongs_owed_ = 0;  // KJ keeps each of them until the one before it is written.

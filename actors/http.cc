@@ -164,6 +164,7 @@ class Service final : public kj::HttpService {
 
   kj::Promise<void> request(Method method, kj::StringPtr url, const kj::HttpHeaders& headers,
                             kj::AsyncInputStream& body, Response& response) override {
+    stream_->request_begun();
     if (over_) return nothing_more();
     if (!last_ && is_last(headers)) {
       last_ = true;

@@ -32,6 +32,7 @@ bool read_number(std::string_view text, int base, std::uint64_t& number) {
 
 bool RequestGuard::take(std::string_view bytes) {
   while (!bytes.empty() && at_ != At::kOver) {
+    ends_with_header_ = false;
     if (at_ == At::kBody || at_ == At::kChunk) {
       const auto taken = std::min<std::uint64_t>(bytes.size(), body_left_);
       bytes.remove_prefix(taken);
@@ -114,6 +115,8 @@ bool RequestGuard::take_field() {
 }
 
 void RequestGuard::header_complete() {
+  ++headers_;
+  ends_with_header_ = true;
   at_ = chunked_ ? At::kChunkSize : body_left_ > 0 ? At::kBody : At::kHeader;
   requested_ = framing_ = has_length_ = chunked_ = false;
 }

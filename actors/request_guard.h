@@ -16,6 +16,11 @@ class RequestGuard {
   // What came next. False: the connection is to end, with no answer; then nothing more is to be asked.
   [[nodiscard]] bool take(std::string_view bytes);
 
+  // Headers that are complete so far.
+  std::uint64_t headers() const { return headers_; }
+  // Nothing came behind the last of them, nor a body that belongs to it.
+  bool ends_with_header() const { return ends_with_header_; }
+
  private:
   enum class At { kHeader, kBody, kChunkSize, kChunk, kChunkEnd, kEnd, kOver };
   static constexpr std::size_t kLineBytesMax =
@@ -33,6 +38,8 @@ class RequestGuard {
   bool framing_ = false;        // The last field says where the body ends.
   bool has_length_ = false, chunked_ = false;
   std::uint64_t body_left_ = 0;  // Or of the chunk.
+  std::uint64_t headers_ = 0;
+  bool ends_with_header_ = false;
 };
 
 }  // namespace carillon::actors

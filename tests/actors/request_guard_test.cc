@@ -64,5 +64,20 @@ TEST(RequestGuard, LeavesToOthersWhatTheyRefuse) {
   EXPECT_TRUE(takes(post("Transfer-Encoding: chunked\r\n", "2\r\n{}x\r\n" + std::string(kMark))));
 }
 
+TEST(RequestGuard, P9KnowsWhetherAnythingCameBehindAHeader) {
+  const std::string get(kGet);
+  const auto ends_with_header = [](const std::string& bytes, std::uint64_t headers) {
+    RequestGuard guard;
+    EXPECT_TRUE(guard.take(bytes)) << bytes;
+    EXPECT_EQ(guard.headers(), headers) << bytes;
+    return guard.ends_with_header();
+  };
+  EXPECT_TRUE(ends_with_header(get, 1));
+  EXPECT_TRUE(ends_with_header(post("Content-Length: 2\r\n", "{}") + get, 2));
+  EXPECT_TRUE(ends_with_header(get + "x\r\n\r\n", 2)) << "as far as anybody can tell";
+  for (const auto* behind : {"x", "\r", "\r\n", "\r\n\r\n", "x\r\n"}) EXPECT_FALSE(ends_with_header(get + behind, 1));
+  EXPECT_FALSE(ends_with_header(post("Content-Length: 4\r\n", "\r\n\r\n"), 1)) << "this is its body";
+}
+
 }  // namespace
 }  // namespace carillon::actors
