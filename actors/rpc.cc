@@ -21,7 +21,7 @@ namespace {
 constexpr unsigned kRefusalsMax = 65'536;  // In one answer.
 // What waits to be written to a client before no more is read from it.
 constexpr std::size_t kQueuedBytesMax = 4u << 20, kQueuedMessagesMax = 1'024;
-constexpr std::size_t kQuestionsMax = 16;  // Of one connection under way; each may be answered with a MiB.
+constexpr std::size_t kQuestionsMax = 128;  // Of one connection under way; each may be answered with a MiB.
 
 std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
 capnp::Text::Reader text(const std::string& string) { return {string.data(), string.size()}; }
@@ -38,12 +38,15 @@ std::optional<cluster::Drain> drain_of(wire::Drain drain) {
   return std::nullopt;
 }
 
+// Ends the connection. Those who may have to may outlive it.
+using HangUp = std::shared_ptr<kj::Own<kj::PromiseFulfiller<void>>>;
+
 // A subscription: the feed lives as long as the client holds the capability.
 class SubscriptionServer final : public wire::Subscription::Server {
  public:
   // `of_connection` counts what the connection follows, of which `follows` here; at least one.
   SubscriptionServer(Edge& edge, wire::NotificationSink::Client sink, std::size_t follows,
-                     std::shared_ptr<std::size_t> of_connection)
+                     std::shared_ptr<std::size_t> of_connection, HangUp hang_up)
       : sink_(kj::mv(sink)),
         live_(follows, true),
         counted_(follows),
@@ -56,7 +59,8 @@ class SubscriptionServer final : public wire::Subscription::Server {
     *of_connection_ += counted_;
     telling_ = feed_.on_broken()
                    .catch_([this, &edge](kj::Exception&&) { return tell_broken(edge.edge_limits, 0); })
-                   .eagerlyEvaluate([](kj::Exception&&) {});
+                   // One whose deliveries fail of their own is told nothing more by it.
+                   .eagerlyEvaluate([hang_up = std::move(hang_up)](kj::Exception&&) { (*hang_up)->fulfill(); });
   }
   ~SubscriptionServer() noexcept(false) { *of_connection_ -= counted_; }
 
@@ -113,8 +117,13 @@ class SubscriptionServer final : public wire::Subscription::Server {
 
 class GatewayServer final : public wire::Gateway::Server {
  public:
-  GatewayServer(Edge& edge, const NodeStatsSource& stats, Entitlement& entitlement, Visit& visit)
-      : edge_(edge), stats_(stats), entitlement_(entitlement), visit_(visit), publish_path_(edge, &visit) {}
+  GatewayServer(Edge& edge, const NodeStatsSource& stats, Entitlement& entitlement, Visit& visit, HangUp hang_up)
+      : edge_(edge),
+        stats_(stats),
+        entitlement_(entitlement),
+        visit_(visit),
+        hang_up_(std::move(hang_up)),
+        publish_path_(edge, &visit) {}
 
   kj::Promise<void> authenticate(AuthenticateContext context) override {
     auto results = context.getResults();
@@ -198,7 +207,7 @@ class GatewayServer final : public wire::Gateway::Server {
       write(edge_.edge_limits, context.getResults().initRefusals(static_cast<unsigned>(refusals.size())), refusals);
       return kj::READY_NOW;
     }
-    auto server = kj::heap<SubscriptionServer>(edge_, params.getSink(), asked, follows_);
+    auto server = kj::heap<SubscriptionServer>(edge_, params.getSink(), asked, follows_, hang_up_);
     auto& subscribed = *server;
     wire::Subscription::Client subscription = kj::mv(server);
     return subscribed.feed()
@@ -342,6 +351,7 @@ class GatewayServer final : public wire::Gateway::Server {
   const NodeStatsSource& stats_;
   Entitlement& entitlement_;
   Visit& visit_;
+  const HangUp hang_up_;
   PublishPath publish_path_;
   std::size_t questions_ = 0;  // Under way.
   // That all subscriptions of the connection have, those that are held without any counted as one.
@@ -356,11 +366,13 @@ capnp::ReaderOptions reader_options(const EdgeLimits& limits) {
 
 // One connection with everything that hangs on it.
 struct Connection final : capnp::BootstrapFactory<capnp::rpc::twoparty::VatId> {
-  Connection(Edge& edge, const NodeStatsSource& stats, kj::Own<kj::AsyncIoStream> io, Visit& visit)
+  Connection(Edge& edge, const NodeStatsSource& stats, kj::Own<kj::AsyncIoStream> io, Visit& visit,
+             kj::Own<kj::PromiseFulfiller<void>> hang_up)
       : entitlement(edge),
         stream(kj::heap<WaitingStream>(kj::mv(io), [this] { return has_room(); })),
         network(*stream, capnp::rpc::twoparty::Side::SERVER, reader_options(edge.edge_limits)),
-        gateway(kj::heap<GatewayServer>(edge, stats, entitlement, visit)),
+        gateway(kj::heap<GatewayServer>(edge, stats, entitlement, visit,
+                                        std::make_shared<kj::Own<kj::PromiseFulfiller<void>>>(kj::mv(hang_up)))),
         rpc(capnp::makeRpcServer(network, *this)) {
     // Beyond this, nothing more is read from the connection until calls are answered; nor while answers wait (has_room).
     rpc.setFlowLimit(2 * edge.edge_limits.message_bytes_max / sizeof(capnp::word));
@@ -387,7 +399,8 @@ struct Connection final : capnp::BootstrapFactory<capnp::rpc::twoparty::VatId> {
 }  // namespace
 
 kj::Promise<void> serve_rpc(Edge& edge, const NodeStatsSource& stats, kj::Own<kj::AsyncIoStream> stream, Visit& visit) {
-  auto connection = kj::heap<Connection>(edge, stats, kj::mv(stream), visit);
+  auto hung_up = kj::newPromiseAndFulfiller<void>();
+  auto connection = kj::heap<Connection>(edge, stats, kj::mv(stream), visit, kj::mv(hung_up.fulfiller));
   auto& serving = *connection;
   auto silent = edge.timer.afterDelay(edge.edge_limits.first_call_within.count() * kj::MILLISECONDS)
                     .then([&serving]() -> kj::Promise<void> {
@@ -397,6 +410,7 @@ kj::Promise<void> serve_rpc(Edge& edge, const NodeStatsSource& stats, kj::Own<kj
                     });
   return serving.network.onDisconnect()
       .exclusiveJoin(kj::mv(silent))
+      .exclusiveJoin(kj::mv(hung_up.promise))
       .exclusiveJoin(serving.entitlement.ended().ignoreResult())
       .catch_([](kj::Exception&&) {})
       .attach(kj::mv(connection));
