@@ -59,6 +59,12 @@ bool lists(std::string_view list, std::string_view wanted) {
   return rest && rest->empty();
 }
 
+// Whether `player` may be made present: to read somebody's stream is not to be them.
+Result<void> check_present(const access::Rights& rights, const EntityId& player) {
+  if (rights.subject() == player.key()) return {};
+  return rights.check_publish(player.text());
+}
+
 }  // namespace
 
 class SocketConnection final : private kj::TaskSet::ErrorHandler {
@@ -187,14 +193,13 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
       return tell_ended(id, {ErrorCode::MALFORMED, "offsets count from 1; this one is 0", 0});
     if (message.present && !entity->is_player())
       return tell_ended(id, {ErrorCode::MALFORMED, "only players can be present", 0});
-    // To read somebody's stream is not to be them.
-    if (message.present && rights().subject() != entity->key())
-      if (auto allowed = rights().check_publish(entity->text()); !allowed) return tell_ended(id, allowed.error());
+    if (message.present)
+      if (auto allowed = check_present(rights(), *entity); !allowed) return tell_ended(id, allowed.error());
     const auto number = ++last_follow_;
     numbers_.emplace(id, number);
     auto& follow = follows_[number];
     follow.id = id;
-    if (rights().expires_at_ms()) follow.entity = entity->text();
+    if (rights().expires_at_ms()) follow.entity = *entity;
     if (message.present) follow.stay = edge_.presence->arrived(std::string(entity->key()));
     switch (message.from) {
       case FollowMessage::From::kOffset:
@@ -256,7 +261,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
     const auto authenticated =
         entitlement_.authenticate(message.token, [this](const access::Rights& renewed) -> Result<void> {
           for (const auto& [number, follow] : follows_)
-            if (auto allowed = renewed.check_read(follow.entity); !allowed) return allowed;
+            if (auto allowed = check_follow(renewed, follow); !allowed) return allowed;
           return visit_.enter(renewed);
         });
     if (!authenticated) return refuse(message.id, authenticated.error());
@@ -458,9 +463,14 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
 
   struct FollowOfClient {
     std::uint32_t id = 0;
-    std::string entity;                            // Where there are tokens: another one must allow it as well.
+    std::optional<EntityId> entity;                // Where there are tokens: another one must allow it as well.
     std::unique_ptr<PresenceReporter::Stay> stay;  // Of a follow that makes its player present.
   };
+  static Result<void> check_follow(const access::Rights& rights, const FollowOfClient& follow) {
+    if (!follow.entity) return {};
+    if (auto allowed = rights.check_read(follow.entity->text()); !allowed) return allowed;
+    return follow.stay ? check_present(rights, *follow.entity) : Result<void>();
+  }
 
   struct Frame {
     std::string text;

@@ -406,6 +406,30 @@ TEST_F(Access, P9AWebSocketGoesOnWithANewToken) {
   EXPECT_TRUE(socket.say(R"({"ping":{}})"));
 }
 
+TEST_F(Access, P9ANewTokenMustAllowToMakePresentWhoWasMadeSo) {
+  const auto token = [&](const std::string& publish) {
+    return token_of(KeyFile::claims("ana", R"("carillon":{"read":["player/*"],"publish":[)" + publish + "]}"));
+  };
+  const auto show = [&](WebSocket& socket, const std::string& shown) {
+    EXPECT_TRUE(socket.say(R"({"authenticate":{"id":7,"token":")" + shown + "\"}}"));
+    return socket.hear();
+  };
+  // Given somebody who made another player present, and themselves,
+  WebSocket socket(node.http(), "Authorization: Bearer " + token(R"("player/bo")") + "\r\n");
+  for (const char* follow : {R"({"follow":{"id":1,"entity":"player/bo","from":1,"present":true}})",
+                             R"({"follow":{"id":2,"entity":"player/ana","from":1,"present":true}})"}) {
+    ASSERT_TRUE(socket.say(follow));
+    ASSERT_FALSE(socket.hear("following").empty());
+  }
+  // when they show a token that allows no more than to read, then it is refused; another one that allows it is not.
+  EXPECT_THAT(show(socket, token("")), AllOf(HasSubstr("refused"), HasSubstr("forbidden")));
+  EXPECT_THAT(show(socket, token(R"("player/bo")")), HasSubstr("authenticated"));
+  // Once they follow only themselves, reading is enough.
+  ASSERT_TRUE(socket.say(R"({"unfollow":{"id":1}})"));
+  ASSERT_FALSE(socket.hear("unfollowed").empty());
+  EXPECT_THAT(show(socket, token("")), HasSubstr("authenticated"));
+}
+
 TEST_F(Access, P9AWithdrawnKeyClosesWebSockets) {
   WebSocket socket(node.http(), "Authorization: Bearer " + ana() + "\r\n");
   EXPECT_THAT(socket.hear(), HasSubstr("welcome"));
