@@ -74,6 +74,22 @@ TEST(JsonWebKey, P9AgreesWithOpenSslAboutEveryKindOfKey) {
   }
 }
 
+TEST(JsonWebKey, P9ASignatureBySecretIsTheWholeOne) {
+  const auto forge = TokenForge::secret(kSecret);
+  const auto key = only_key(forge.public_file());
+  const auto token = forge.sign(R"({"sub":"ana"})");
+  ASSERT_TRUE(key.has_signed(token));
+  for (auto part = token.substr(0, token.size() - 1); part.back() != '.'; part.pop_back())
+    EXPECT_FALSE(key.has_signed(part)) << part;
+  EXPECT_FALSE(key.has_signed(token.substr(0, token.rfind('.') + 1)));
+  EXPECT_FALSE(key.has_signed(token.substr(0, token.rfind('.'))));
+  for (const auto* more : {"A", "AAAA", "=", ".", ".AAAA"}) EXPECT_FALSE(key.has_signed(token + more)) << more;
+  // Nor is that of another text or another secret.
+  EXPECT_FALSE(key.has_signed(TokenForge::secret(kSecret + "x").sign(R"({"sub":"ana"})")));
+  const auto other = forge.sign(R"({"sub":"bo"})");
+  EXPECT_FALSE(key.has_signed(token.substr(0, token.rfind('.')) + other.substr(other.rfind('.'))));
+}
+
 TEST(JsonWebKey, P9AKeySignsWithItsOwnAlgorithmOnly) {
   const auto rsa = TokenForge::rsa();
   const auto key = only_key(rsa.public_file());

@@ -190,9 +190,11 @@ TEST_F(Refusal, P4AClientThatFailsAtWhatItIsDeliveredIsNotLeftWaiting) {
                .ended = [](auto) {}}));
   ASSERT_TRUE(answer.ok() && answer->hasSubscription());
   // when there is something for it again and again, then its connection ends, so that it can follow anew.
+  bool lost = false;
+  const auto losing = (*connection)->lost().then([&] { lost = true; }).eagerlyEvaluate(nullptr);
   EXPECT_TRUE(eventually(10s, [&] {
     EXPECT_TRUE(node.publish("player/ada", "{}").ok());
-    return !(*connection)->alive();
+    return lost;
   }));
 }
 
