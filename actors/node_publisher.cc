@@ -14,14 +14,14 @@ NodePublisher::NodePublisher(Edge& edge, const std::string& name) : edge_(edge),
     lanes_.push_back({ProducerId::node(name + " " + std::to_string(p)).value()});
 }
 
-kj::Promise<Result<void>> NodePublisher::publish(EntityId entity, std::string type, std::string payload) {
-  if (waiting_ == kWaitingMax)
+kj::Promise<Result<void>> NodePublisher::publish(For whom, EntityId entity, std::string type, std::string payload) {
+  if (!has_room(whom))
     return Result<void>(Error{ErrorCode::OVERLOADED, "too much waits to be stored already; try again later", 0});
   auto& lane = lanes_[entity.partition_of(edge_.partition_count()).value];
   auto stored = kj::newPromiseAndFulfiller<Result<void>>();
   lane.waiting.push_back(
-      {std::move(entity), std::move(type), std::move(payload), ++lane.last, kj::mv(stored.fulfiller)});
-  ++waiting_;
+      {whom, std::move(entity), std::move(type), std::move(payload), ++lane.last, kj::mv(stored.fulfiller)});
+  ++waiting_[static_cast<std::size_t>(whom)];
   if (!std::exchange(lane.busy, true)) tasks_.add(work(lane));
   return kj::mv(stored.promise);
 }
@@ -62,7 +62,7 @@ std::chrono::milliseconds NodePublisher::settle(Lane& lane, std::uint32_t count,
       again.push_back(std::move(item));
       continue;
     }
-    --waiting_;
+    --waiting_[static_cast<std::size_t>(item.whom)];
     item.stored->fulfill(found == refused.end() ? Result<void>() : Result<void>(*found->second));
   }
   while (!again.empty()) {

@@ -6,6 +6,7 @@
 // at a time.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <string>
 #include <vector>
@@ -17,19 +18,23 @@ namespace carillon::actors {
 
 class NodePublisher final : private kj::TaskSet::ErrorHandler {
  public:
-  static constexpr std::size_t kWaitingMax = 65'536;  // Events that are not yet stored, of all lanes.
+  // On whose behalf: what clients ask for leaves room for what the node has to say.
+  enum class For { kClients, kNode };
+  static constexpr std::size_t kWaitingMax = 65'536;  // Events for each that are not yet stored, of all lanes.
 
   // `name` is this process's own: another one, of this node too, has another.
   NodePublisher(Edge& edge, const std::string& name);
 
-  // Done when the event is on stable storage. OVERLOADED when too many wait already; otherwise what the node refuses for good.
+  bool has_room(For whom) const { return waiting_[static_cast<std::size_t>(whom)] < kWaitingMax; }
+  // Done when the event is on stable storage. OVERLOADED when there is no room; otherwise what the node refuses for good.
   // Busy and absent partitions are waited for, as long as it takes.
-  kj::Promise<Result<void>> publish(EntityId entity, std::string type, std::string payload);
+  kj::Promise<Result<void>> publish(For whom, EntityId entity, std::string type, std::string payload);
 
  private:
   static constexpr std::uint32_t kEventsInCall = 256;
 
   struct Item {
+    For whom;
     EntityId entity;
     std::string type, payload;
     Sequence sequence = 0;
@@ -49,8 +54,8 @@ class NodePublisher final : private kj::TaskSet::ErrorHandler {
 
   Edge& edge_;
   PublishPath path_;
-  std::deque<Lane> lanes_;  // By partition.
-  std::size_t waiting_ = 0;
+  std::deque<Lane> lanes_;                // By partition.
+  std::array<std::size_t, 2> waiting_{};  // For each.
   kj::TaskSet tasks_;
 };
 

@@ -80,7 +80,7 @@ kj::Promise<Result<Offset>> acknowledge(Edge& edge, const access::Rights& rights
                               "the mailbox ends at " + std::to_string(seen->extent.last) + "; nobody has read further",
                               seen->extent.last + 1});
         return edge.own_events
-            ->publish(std::move(hub), std::string(Acknowledged::kType),
+            ->publish(NodePublisher::For::kClients, std::move(hub), std::string(Acknowledged::kType),
                       to_json(Acknowledged{.device = device, .offset = offset}))
             .then([&edge, mailbox = std::move(mailbox), device](const Result<void>& stored) -> kj::Promise<Answer> {
               if (!stored) return Answer(stored.error());

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "actors/cluster_report.h"
 #include "actors/node_publisher.h"
@@ -14,6 +15,8 @@ namespace carillon::actors {
 namespace {
 
 constexpr auto kLookEvery = 2 * kj::SECONDS;
+constexpr auto kOwn = NodePublisher::For::kNode;
+constexpr auto kTellAgainAfter = 100 * kj::MILLISECONDS;
 constexpr std::chrono::minutes kForgottenAfter{10};  // By then a controller has told of a node that has vanished.
 
 kj::Duration kj_duration(std::chrono::milliseconds duration) { return duration.count() * kj::MILLISECONDS; }
@@ -30,27 +33,32 @@ PresenceReporter::PresenceReporter(Edge& edge, std::string store_id)
   for (std::size_t shard = 0; shard < kShards; ++shard)
     tasks_.add(inspect_entity(edge_, access::Rights::everything(), hub_of(store_id_, shard).text())
                    .then([this, shard](const Result<EntityInspection>& seen) {
-                     if (!seen || seen->extent.last > 0) begin(shard);
+                     if (seen && seen->extent.last == 0) return;
+                     has_past_[shard] = true;
+                     begin(shard);
                    }));
   tasks_.add(watch_cluster());
 }
 
-void PresenceReporter::begin(std::size_t shard) {
-  if (!std::exchange(begun_[shard], true)) tell(store_id_, shard, GatewayStarted{.boot = boot_});
+bool PresenceReporter::begin(std::size_t shard) {
+  if (!begun_[shard]) begun_[shard] = tell(store_id_, shard, GatewayStarted{.boot = boot_});
+  return begun_[shard];
 }
 
 void PresenceReporter::begin_anew() {
   boot_ = random_name();
   begun_ = {};
-  for (std::size_t shard = 0; shard < kShards; ++shard) begin(shard);
-  for (const auto& [connection, player] : players_) tell_arrival(connection, player);
+  has_past_.fill(true);
+  std::erase_if(players_, [](const auto& player) { return player.second.is_gone; });
+  for (auto& [connection, player] : players_) player.is_told = false;
+  tell_what_is_untold();
 }
 
 std::unique_ptr<PresenceReporter::Stay> PresenceReporter::arrived(const std::string& player) {
   const auto connection = ++last_connection_;
   post([connection, player](PresenceReporter& reporter) {
-    reporter.players_.emplace(connection, player);
-    reporter.tell_arrival(connection, player);
+    reporter.players_.emplace(connection, Player{.name = player});
+    reporter.tell_of(connection);
   });
   return std::make_unique<Stay>(*this, connection);
 }
@@ -59,25 +67,50 @@ void PresenceReporter::post(std::function<void(PresenceReporter&)> job) {
   edge_.inbox->push([this, job = std::move(job)] { job(*this); });
 }
 
-void PresenceReporter::tell_arrival(std::uint64_t connection, const std::string& player) {
-  begin(connection % kShards);
-  tell(store_id_, connection % kShards,
-       ConnectionOpened{.boot = boot_, .connection = std::to_string(connection), .player = player});
-}
-
 void PresenceReporter::gone(std::uint64_t connection) {
   tasks_.add(edge_.timer.afterDelay(kj_duration(edge_.edge_limits.presence_grace)).then([this, connection] {
+    players_.at(connection).is_gone = true;
+    tell_of(connection);
+  }));
+}
+
+// What its hub does not know of it yet.
+void PresenceReporter::tell_of(std::uint64_t connection) {
+  const auto shard = connection % kShards;
+  const auto name = std::to_string(connection);
+  auto& player = players_.at(connection);
+  if (!player.is_gone) {
+    if (!player.is_told && begin(shard))
+      player.is_told =
+          tell(store_id_, shard, ConnectionOpened{.boot = boot_, .connection = name, .player = player.name});
+  } else if (!player.is_told || tell(store_id_, shard, ConnectionClosed{.boot = boot_, .connection = name})) {
     players_.erase(connection);
-    tell(store_id_, connection % kShards, ConnectionClosed{.boot = boot_, .connection = std::to_string(connection)});
+  }
+}
+
+void PresenceReporter::tell_what_is_untold() {
+  if (!edge_.own_events->has_room(kOwn)) return tell_again_later();
+  for (std::size_t shard = 0; shard < kShards; ++shard)
+    if (has_past_[shard]) begin(shard);
+  for (auto at = players_.begin(); at != players_.end();) tell_of((at++)->first);
+}
+
+void PresenceReporter::tell_again_later() {
+  if (std::exchange(telling_again_, true)) return;
+  tasks_.add(edge_.timer.afterDelay(kTellAgainAfter).then([this] {
+    telling_again_ = false;
+    tell_what_is_untold();
   }));
 }
 
 template <class Event>
-void PresenceReporter::tell(const std::string& store_id, std::size_t shard, const Event& event) {
-  tasks_.add(edge_.own_events->publish(hub_of(store_id, shard), std::string(Event::kType), to_json(event))
+bool PresenceReporter::tell(const std::string& store_id, std::size_t shard, const Event& event) {
+  if (!edge_.own_events->has_room(kOwn)) return tell_again_later(), false;
+  tasks_.add(edge_.own_events->publish(kOwn, hub_of(store_id, shard), std::string(Event::kType), to_json(event))
                  .then([](const Result<void>& stored) {
                    if (!stored) spdlog::error("who is here is not told: {}", stored.error().message);
                  }));
+  return true;
 }
 
 kj::Promise<void> PresenceReporter::watch_cluster() {
@@ -107,7 +140,7 @@ void PresenceReporter::seen(const ClusterReport& report) {
     const auto away = now - member.second;
     if (!controls || away < edge_.edge_limits.presence_grace) return away > kForgottenAfter;
     for (std::size_t shard = 0; shard < kShards; ++shard)
-      tell(member.first, shard, GatewayStarted{.boot = "vanished " + random_name()});
+      if (!tell(member.first, shard, GatewayStarted{.boot = "vanished " + random_name()})) return false;
     return true;
   });
 }

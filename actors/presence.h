@@ -1,7 +1,8 @@
 // Who is connected here, told to the hubs of presence (actors/presence_behaviour.h). Belongs to one of the gateway's threads, but for
 // what says otherwise.
 //
-// A player is here while somebody holds a Stay of his, and for the grace time after the last one is gone. In a cluster one node, that
+// A player is here while somebody holds a Stay of his, and for the grace time after the last one is gone. What cannot be told
+// because too much waits to be stored is told later, unless it is over by then. In a cluster one node, that
 // which controls placement, also tells for nodes that have vanished; and a node that was taken for vanished tells everything
 // again when it is back.
 #pragma once
@@ -45,21 +46,32 @@ class PresenceReporter final : private kj::TaskSet::ErrorHandler {
 
  private:
   void post(std::function<void(PresenceReporter&)> job);
-  void begin(std::size_t shard);
+  bool begin(std::size_t shard);
   void begin_anew();
   void gone(std::uint64_t connection);
+  // False when there is no room for it now; then it is called again, by way of tell_of.
   template <class Event>
-  void tell(const std::string& store_id, std::size_t shard, const Event& event);
-  void tell_arrival(std::uint64_t connection, const std::string& player);
+  [[nodiscard]] bool tell(const std::string& store_id, std::size_t shard, const Event& event);
+  void tell_of(std::uint64_t connection);
+  void tell_again_later();
+  void tell_what_is_untold();
   kj::Promise<void> watch_cluster();
   void seen(const ClusterReport& report);
   void taskFailed(kj::Exception&& failed) override;
 
   Edge& edge_;
   std::string store_id_, boot_;
-  std::array<bool, kShards> begun_{};  // Which hubs have been told of this life.
+  struct Player {
+    std::string name;
+    bool is_told = false;  // That the connection opened.
+    bool is_gone = false;  // His grace time is over.
+  };
+
+  std::array<bool, kShards> has_past_{};  // Which hubs may know of an earlier life,
+  std::array<bool, kShards> begun_{};     // and which have been told of this one.
   std::atomic<std::uint64_t> last_connection_ = 0;
-  std::map<std::uint64_t, std::string> players_;  // By connection, those in their grace time included.
+  std::map<std::uint64_t, Player> players_;  // By connection, until it is told that they are gone.
+  bool telling_again_ = false;               // Soon.
   bool is_member_ = true;
   std::map<std::string, Clock::time_point> members_;  // By store id: when this node last saw it in the cluster.
   kj::TaskSet tasks_;

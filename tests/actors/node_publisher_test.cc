@@ -1,0 +1,132 @@
+// What the node itself publishes while a partition answers nothing: bounded, and who is here is told in the end (P7). The partition
+// is played by the test, in one thread.
+#include "actors/node_publisher.h"
+
+#include <kj/async-io.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <deque>
+#include <iterator>
+
+#include "actors/built_in.h"
+#include "actors/presence.h"
+#include "tests/support/stepped_actors.h"
+
+namespace carillon::actors {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using For = NodePublisher::For;
+
+class NodePublisherTest : public ::testing::Test {
+ protected:
+  NodePublisherTest() {
+    partition_ = actors_.listener<SessionOpened, SessionClosed, Publish, InspectEntity>(
+        [this](const auto& message) { heard(message); });
+    EdgeLimits limits;
+    limits.presence_grace = std::chrono::milliseconds(0);
+    edge_.emplace(actors_.system(), std::make_shared<std::vector<caf::actor>>(1, partition_),
+                  with_built_in_behaviours(Catalogue()).value(), runtime::Limits(), limits, node_, inbox_,
+                  io_.provider->getTimer());
+    publisher_.emplace(*edge_, "this node");
+    edge_->own_events = &*publisher_;
+  }
+  ~NodePublisherTest() noexcept override { actors_.end(partition_); }
+
+  // --- What the partition hears.
+  void heard(const SessionOpened& opened) { host_ = opened.host; }
+  void heard(const SessionClosed&) {}
+  void heard(const Publish& publish) { calls_.push_back(publish.request); }
+  void heard(const InspectEntity& asked) { asked.answer(runtime::Partition::Inspection{{1, 0}, 0, 0}); }
+
+  // As much for `whom` as may wait.
+  void fill(For whom) {
+    const auto entity = EntityId::parse("player/ada").value();
+    for (std::size_t i = 0; i < NodePublisher::kWaitingMax; ++i)
+      publisher_->publish(whom, entity, "note", "{}").detach([](kj::Exception&&) {});
+    settle();
+  }
+  bool has_room(For whom) {
+    auto stored = publisher_->publish(whom, EntityId::parse("player/ada").value(), "note", "{}");
+    return !stored.poll(io_.waitScope) || stored.wait(io_.waitScope).ok();
+  }
+  // Answers all that comes: it is stored. What of it is told to hubs of presence, in order.
+  std::vector<std::string> store_all() {
+    std::vector<std::string> told;
+    for (settle(); !calls_.empty(); settle()) {
+      const auto request = calls_.front();
+      calls_.pop_front();
+      for (const auto& item : request.items)
+        if (item.entity.kind() == "gateway") told.push_back(item.event.type + " " + item.event.payload);
+      host_->published({request.session,
+                        request.call,
+                        static_cast<std::uint32_t>(request.items.size()),
+                        0,
+                        {},
+                        request.items.front().index});
+    }
+    return told;
+  }
+  // Everything that follows from what was said is done when this returns.
+  void settle() {
+    for (int turn = 0; turn < 5; ++turn) {
+      actors_.run();
+      io_.waitScope.poll();
+    }
+  }
+  void pass(kj::Duration time) {
+    io_.provider->getTimer().afterDelay(time).wait(io_.waitScope);
+    settle();
+  }
+
+  kj::AsyncIoContext io_ = kj::setupAsyncIo();
+  std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  kj::Promise<void> jobs_ = inbox_->run(*io_.lowLevelProvider).eagerlyEvaluate(nullptr);
+  testing::SteppedActors actors_;
+  NodeEdge node_{{}, {}, nullptr};
+  std::optional<Edge> edge_;
+  std::optional<NodePublisher> publisher_;
+
+ private:
+  caf::actor partition_;
+  std::shared_ptr<SessionHost> host_;
+  std::deque<runtime::PublishRequest> calls_;
+};
+
+TEST_F(NodePublisherTest, P7WhatClientsAskForLeavesRoomForTheNode) {
+  fill(For::kClients);
+  EXPECT_FALSE(has_room(For::kClients));
+  EXPECT_TRUE(has_room(For::kNode));
+  store_all();
+  EXPECT_TRUE(has_room(For::kClients));
+}
+
+TEST_F(NodePublisherTest, P7WhoIsHereIsToldWhenThereIsRoomAgain) {
+  // Given one player who is known to be here, and no room for more,
+  PresenceReporter reporter(*edge_, "store");
+  auto ada = reporter.arrived("ada");
+  EXPECT_THAT(store_all(), ElementsAre(HasSubstr("started"), HasSubstr("ada")));
+  fill(For::kNode);
+  // when he goes, another one comes and stays, and a third one comes and goes,
+  ada.reset();
+  const auto bo = reporter.arrived("bo");
+  reporter.arrived("cy").reset();
+  pass(1 * kj::MILLISECONDS);
+  // then it is told what has become of them, and nothing of who has been here meanwhile.
+  auto told = store_all();
+  pass(200 * kj::MILLISECONDS);
+  std::ranges::move(store_all(), std::back_inserter(told));
+  EXPECT_THAT(told, ::testing::Contains(HasSubstr("closed")).Times(1));
+  EXPECT_THAT(told, ::testing::Contains(HasSubstr("\"bo\"")).Times(1));
+  EXPECT_THAT(told, ::testing::Not(::testing::Contains(HasSubstr("\"cy\""))));
+  pass(200 * kj::MILLISECONDS);
+  EXPECT_THAT(store_all(), IsEmpty()) << "once";
+}
+
+}  // namespace
+}  // namespace carillon::actors
