@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "actors/edge.h"
@@ -49,7 +50,7 @@ class GatewayLoop final : private kj::TaskSet::ErrorHandler {
   void tell_all(const std::function<void(GatewayLoop&)>& news);
   void use(std::shared_ptr<kj::TlsContext> certificate) { tls_ = std::move(certificate); }
 
-  Edge& edge() { return edge_; }
+  Edge& edge() { return *edge_; }
   kj::AsyncIoContext& io() { return io_; }
   // What is to be done on this thread. Any thread.
   void post(std::function<void(GatewayLoop&)> job);
@@ -64,8 +65,8 @@ class GatewayLoop final : private kj::TaskSet::ErrorHandler {
   kj::Promise<std::optional<ClusterReport>> cluster_report();
   void taskFailed(kj::Exception&& failed) override;
 
+  std::optional<Edge> edge_;  // Outlives the loop, which keeps calls of native clients until they are answered.
   kj::AsyncIoContext io_;
-  Edge edge_;
   caf::actor journal_;
   std::string store_id_;
   NodePublisher own_events_;

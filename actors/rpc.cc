@@ -125,6 +125,14 @@ class GatewayServer final : public wire::Gateway::Server {
         hang_up_(std::move(hang_up)),
         publish_path_(edge, &visit) {}
 
+  // What of its calls has begun is still answered, to nobody; none begins.
+  void connection_ended() { is_connected_ = false; }
+  DispatchCallResult dispatchCall(std::uint64_t interface, std::uint16_t method,
+                                  capnp::CallContext<capnp::AnyPointer, capnp::AnyPointer> context) override {
+    KJ_REQUIRE(is_connected_, "the connection has ended");
+    return wire::Gateway::Server::dispatchCall(interface, method, context);
+  }
+
   kj::Promise<void> authenticate(AuthenticateContext context) override {
     auto results = context.getResults();
     const auto& rights = entitlement_.rights();
@@ -349,6 +357,7 @@ class GatewayServer final : public wire::Gateway::Server {
 
   Edge& edge_;
   const NodeStatsSource& stats_;
+  bool is_connected_ = true;  // So long there are the next two.
   Entitlement& entitlement_;
   Visit& visit_;
   const HangUp hang_up_;
@@ -371,12 +380,16 @@ struct Connection final : capnp::BootstrapFactory<capnp::rpc::twoparty::VatId> {
       : entitlement(edge),
         stream(kj::heap<WaitingStream>(kj::mv(io), [this] { return has_room(); })),
         network(*stream, capnp::rpc::twoparty::Side::SERVER, reader_options(edge.edge_limits)),
-        gateway(kj::heap<GatewayServer>(edge, stats, entitlement, visit,
-                                        std::make_shared<kj::Own<kj::PromiseFulfiller<void>>>(kj::mv(hang_up)))),
+        server(kj::heap<GatewayServer>(edge, stats, entitlement, visit,
+                                       std::make_shared<kj::Own<kj::PromiseFulfiller<void>>>(kj::mv(hang_up)))),
+        serving(*server),
+        gateway(kj::mv(server)),
         rpc(capnp::makeRpcServer(network, *this)) {
     // Beyond this, nothing more is read from the connection until calls are answered; nor while answers wait (has_room).
     rpc.setFlowLimit(2 * edge.edge_limits.message_bytes_max / sizeof(capnp::word));
   }
+
+  ~Connection() noexcept(false) { serving.connection_ended(); }
 
   capnp::Capability::Client createFor(capnp::rpc::twoparty::VatId::Reader) override {
     was_asked = true;
@@ -391,6 +404,8 @@ struct Connection final : capnp::BootstrapFactory<capnp::rpc::twoparty::VatId> {
   Entitlement entitlement;
   kj::Own<kj::AsyncIoStream> stream;
   capnp::TwoPartyVatNetwork network;
+  kj::Own<GatewayServer> server;  // Until `gateway` has it,
+  GatewayServer& serving;         // whose calls may outlive the connection.
   wire::Gateway::Client gateway;
   bool was_asked = false;  // For the gateway, which is how every client begins.
   capnp::RpcSystem<capnp::rpc::twoparty::VatId> rpc;

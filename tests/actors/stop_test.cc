@@ -2,9 +2,11 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <deque>
 #include <list>
 #include <thread>
 
+#include "clients/cpp/session.h"
 #include "examples/hunt/hunt.h"
 #include "runtime/verify.h"
 #include "tests/support/eventually.h"
@@ -43,6 +45,28 @@ TEST(Stop, P7EndsWhileManyAskForFigures) {
       const std::string request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
       std::string bytes;
       for (RawSocket socket(node.http()); socket.send(request) && socket.receive_more(bytes); bytes.clear()) ++answers;
+    });
+  ASSERT_TRUE(eventually(std::chrono::seconds(20), [&] { return answers > 200; }));
+  // when it is stopped, then it ends in time, and well.
+  node.stop();
+}
+
+TEST(Stop, P7EndsWhileManyCallByRpc) {
+  // Given native clients of every thread of the gateway, with calls under way at any time,
+  RunningNode node({.arguments = {"--gateway-threads", "2"}, .data_directory = {}});
+  std::atomic<int> answers = 0;
+  std::vector<std::jthread> clients;
+  for (int client = 0; client < 4; ++client)
+    clients.emplace_back([&, address = node.rpc()] {
+      client::Session session;
+      auto connected = session.wait(client::Connection::connect(session.network(), session.timer(), address));
+      const client::Publication event{"player/" + std::to_string(client), "note", "{}", 1};
+      while (connected.ok() && (*connected)->alive()) {
+        std::deque<kj::Promise<client::Answer<wire::Gateway::StatsResults>>> asked;
+        for (int call = 0; call < 8; ++call) asked.push_back((*connected)->stats());
+        answers += session.wait((*connected)->publish(std::to_string(client), {&event, 1})).ok() ? 1 : 0;
+        for (auto& answer : asked) answers += session.wait(kj::mv(answer)).ok() ? 1 : 0;
+      }
     });
   ASSERT_TRUE(eventually(std::chrono::seconds(20), [&] { return answers > 200; }));
   // when it is stopped, then it ends in time, and well.
