@@ -151,6 +151,10 @@ TEST_F(AddressLimits, P7RequestsCountOnEveryDoorAndAreToldWhenToComeAgain) {
   for (int i = 0; i < 60 && code != ErrorCode::OVERLOADED; ++i)
     if (const auto page = node.session().read("player/ana", 1, 1); !page.ok()) code = page.error().code;
   EXPECT_EQ(code, ErrorCode::OVERLOADED);
+  code = {};
+  for (int i = 0; i < 60 && code != ErrorCode::OVERLOADED; ++i)
+    if (const auto seen = node.session().inspect("player/ana"); !seen.ok()) code = seen.error().code;
+  EXPECT_EQ(code, ErrorCode::OVERLOADED);
   // A new WebSocket is closed, and told why.
   int closed = 0;
   for (int i = 0; i < 60 && closed == 0; ++i) {
