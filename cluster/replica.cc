@@ -60,12 +60,15 @@ void Replica::State::enter_epoch(Epoch next, const std::optional<ReplicaId>& lea
   again_at_.reset();
   suspected_.reset();
   heard_ = now;
+  is_heard_ = false;
+  tell_at_ = now;
   answered_ = 0;
   if (leader && is_self(*leader)) lead();
 }
 
 void Replica::State::record_changed(const std::optional<PartitionRecord>& changed, Revision revision) {
   if (revision <= revision_) return;
+  if (record && changed) count_outcomes(*changed);
   revision_ = revision;
   record = changed;
   unresolved_.clear();
@@ -123,7 +126,7 @@ Result<void> Replica::State::received(PeerMessage message) {
   if (mutated(Mutation::kIgnoreEpoch)) message.epoch = epoch;
   if (message.epoch < epoch) {
     ++counters.refused;
-    if (of_primary) send(message.from.node, Refusal{});
+    if (of_primary) refuse(message.from);
     return {};
   }
   if (message.epoch > epoch) {

@@ -12,7 +12,26 @@ namespace carillon::cluster {
 // Whatever the primary of this epoch says, it lives.
 void Replica::State::heard_primary() {
   heard_ = now;
+  is_heard_ = true;
   suspected_.reset();
+}
+
+// Its epoch is over. If it is the primary of this one as well, it has not heard what became of its own swap, and is told.
+void Replica::State::refuse(const ReplicaId& from) {
+  if (is_own_record() && record->primary == from)
+    send(from.node, Nomination{*record, revision_});
+  else
+    send(from.node, Refusal{});
+}
+
+// Whom the record names may not know of it: etcd's answer is lost, its news come later, or not before an outage is over.
+// Meanwhile nobody serves. So whoever knows tells the primary, until that one is heard.
+void Replica::State::tell_primary() {
+  if (!is_own_record() || is_self(record->primary) || is_heard_ || now < tell_at_) return;
+  if (link(record->primary.node) == Link::kLost) return;
+  // No primary speaks to a stranger, which would not know when to end.
+  tell_at_ = role() == Role::kStranger ? Instant::max() : now + options.timeouts.repeat_after;
+  send(record->primary.node, Nomination{*record, revision_});
 }
 
 Result<void> Replica::State::take_in(const ReplicaId& from, Append append) {
@@ -213,6 +232,7 @@ Result<void> Replica::State::take_in(const CopyChunk& chunk) {
 // --- What is due.
 
 void Replica::State::pump_backup() {
+  tell_primary();
   if (!primary || is_self(*primary) || !reconciled_ || failed) return;
   if (log.durable() > answered_) answer(false);
 }

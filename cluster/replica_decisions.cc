@@ -47,18 +47,10 @@ void Replica::State::proposal_answered(std::uint64_t number, Swap outcome, Revis
     revision = revision_ + 1;
   }
   switch (outcome) {
-    case Swap::kWon: {
-      const auto won = unresolved_.back();
-      if (is_self(won.primary) && !leading_) ++counters.nominations;
-      if (!is_self(won.primary) && leading_ && !failed) ++counters.hand_overs;
-      if (is_self(won.primary) && leading_ && won.in_sync.size() < record->in_sync.size()) ++counters.removals;
-      record_changed(won, revision);
-      // It may hear of it from etcd much later, and nobody serves meanwhile.
-      if (!is_self(won.primary)) send(won.primary.node, Nomination{won, revision});
-      return;
-    }
+    case Swap::kWon:
+      return record_changed(PartitionRecord(unresolved_.back()), revision);
     case Swap::kLost:
-      if (!leading_) ++counters.nominations_lost;
+      if (is_nomination(unresolved_.back())) ++counters.nominations_lost;
       unresolved_.pop_back();
       asked_ = Asked::kLost;
       return;
@@ -76,6 +68,24 @@ void Replica::State::proposal_answered(std::uint64_t number, Swap outcome, Revis
       asked_ = unresolved_.empty() ? Asked::kNothing : Asked::kUnknown;
       asked_again_at_ = now + options.timeouts.repeat_after;
       return;
+  }
+}
+
+bool Replica::State::is_nomination(const PartitionRecord& proposed) const {
+  return is_self(proposed.primary) && !is_self(record->primary);
+}
+
+// What became of what was asked for, whoever says it first: etcd's answer, its watch, or another replica.
+void Replica::State::count_outcomes(const PartitionRecord& changed) {
+  for (const auto& proposed : unresolved_) {
+    const bool won = proposed.epoch == changed.epoch && proposed.epoch > record->epoch &&
+                     proposed.primary == changed.primary && proposed.in_sync == changed.in_sync;
+    if (is_nomination(proposed))
+      ++(won ? counters.nominations : counters.nominations_lost);
+    else if (won && !is_self(proposed.primary) && proposed.is_in_sync(options.self))
+      ++counters.hand_overs;
+    else if (won && is_self(proposed.primary) && proposed.in_sync.size() < record->in_sync.size())
+      ++counters.removals;
   }
 }
 

@@ -70,6 +70,8 @@ class Replica::State {
   void take_in(const CopyBegin& begin);
   Result<void> take_in(const CopyChunk& chunk);
   void heard_primary();
+  void refuse(const ReplicaId& from);
+  void tell_primary();
   void ask_epoch_end();
   void answer(bool again);
   void become_worthless();
@@ -101,6 +103,8 @@ class Replica::State {
   // --- Decisions.
   void decide();
   void propose(PartitionRecord next);
+  bool is_nomination(const PartitionRecord& proposed) const;
+  void count_outcomes(const PartitionRecord& changed);
   bool may_propose() const;
   bool nominates_itself() const;  // Perhaps already done.
   bool gives_itself_up() const;   // Likewise.
@@ -125,6 +129,8 @@ class Replica::State {
   std::optional<Instant> asked_at_;   // For the end of an epoch.
   std::optional<Instant> again_at_;   // Asked for what is missing.
   Instant heard_{};                   // From the primary of this epoch; at first, when it began.
+  bool is_heard_ = false;             // The primary has said something in this epoch, so it knows of it.
+  Instant tell_at_{};                 // When to tell it, until then.
   std::optional<Instant> suspected_;  // Since when the primary seems to be gone.
   Instant lease_until_{};             // Given: until then it does not nominate itself.
   std::uint64_t lease_from_ = 0;      // The highest clock of the primary that was heard.

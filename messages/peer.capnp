@@ -145,7 +145,8 @@ struct CopyChunk {
 }
 
 struct Nomination {
-  # From the primary before, to the one that it has named: etcd's watch may tell later, or not before an outage of etcd is over.
+  # From whoever knows of it, to the primary that it names: etcd's watch may tell that one later, or not before an outage of
+  # etcd is over.
 
   record @0 :Text;
   # What etcd holds about the partition since, in its JSON.

@@ -150,9 +150,21 @@ void ReplicaGroup::propose(Node& node, const Proposal& proposal) {
     record_ = proposal.record;
     ++revision_;
   }
-  if (etcd_is_silent) return node.replica->proposal_answered(proposal.number, Replica::Swap::kUnknown, 0, now_);
-  node.replica->proposal_answered(proposal.number, won ? Replica::Swap::kWon : Replica::Swap::kLost, revision_, now_);
-  for (auto& [name, other] : nodes_) watch(*other);
+  const bool is_last = won && last_words;
+  if (is_last)
+    for (auto& [name, other] : nodes_) other->etcd_gone = !last_words->watches.contains(name);
+  if (watches_are_faster) tell_watches();
+  const bool unknown = etcd_is_silent || (is_last && !last_words->answer);
+  const auto outcome = unknown ? Replica::Swap::kUnknown : won ? Replica::Swap::kWon : Replica::Swap::kLost;
+  node.replica->proposal_answered(proposal.number, outcome, revision_, now_);
+  if (!watches_are_faster && !etcd_is_silent) tell_watches();
+  if (!is_last) return;
+  for (auto& [name, other] : nodes_) other->etcd_gone = true;
+  last_words.reset();
+}
+
+void ReplicaGroup::tell_watches() {
+  for (auto& [name, node] : nodes_) watch(*node);
 }
 
 void ReplicaGroup::settle() {
@@ -265,7 +277,7 @@ void ReplicaGroup::wipe(const std::string& name) {
 void ReplicaGroup::set_replicas(std::vector<std::string> names) {
   record_.replicas = std::move(names);
   ++revision_;
-  for (auto& [name, node] : nodes_) watch(*node);
+  tell_watches();
   settle();
 }
 

@@ -91,6 +91,14 @@ class ReplicaGroup {
 
   // Answers to swaps do not arrive, although they are made.
   bool etcd_is_silent = false;
+  // Watches tell of a swap before it is answered.
+  bool watches_are_faster = false;
+  // Who hears of the next swap that is won; then etcd is gone.
+  struct LastWords {
+    bool answer = false;            // Whoever asked for it.
+    std::set<std::string> watches;  // Of these nodes.
+  };
+  std::optional<LastWords> last_words;
   // Asked for every message; false loses it.
   std::function<bool(const std::string& to, const PeerMessage& message)> passes;
   std::vector<Outgoing> sent;  // Everything that was said, lost or not.
@@ -101,6 +109,7 @@ class ReplicaGroup {
  private:
   bool perform(Node& node);
   void watch(Node& node);
+  void tell_watches();
   void propose(Node& node, const Proposal& proposal);
 
   ReplicaLimits limits_;

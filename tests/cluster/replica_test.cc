@@ -88,13 +88,20 @@ TEST(Replica, P8RefusesALowerEpochAndSaysWhichIsHigher) {
   const auto epoch = group.record().epoch;
   group.sent.clear();
   // When a primary of former times sends an entry.
-  group.inject("bee", {group.kPartition, group["ant"].id(), epoch - 1, Append{0, 0, {}, 0, 1}});
+  group.inject("bee", {group.kPartition, group["cat"].id(), epoch - 1, Append{0, 0, {}, 0, 1}});
   // Then it is answered with the epoch of now.
   ASSERT_EQ(count_of<Refusal>(group), 1u);
   const auto refusal = std::ranges::find_if(
       group.sent, [](const Outgoing& outgoing) { return std::holds_alternative<Refusal>(outgoing.message.body); });
   EXPECT_EQ(refusal->message.epoch, epoch);
   EXPECT_EQ(group.replica("bee").counters().refused, 1u);
+  // One that is primary still, and has not heard of the epoch, is told the record instead.
+  group.inject("bee", {group.kPartition, group["ant"].id(), epoch - 1, Append{0, 0, {}, 0, 1}});
+  EXPECT_EQ(count_of<Refusal>(group), 1u);
+  const auto& told = group.sent.back();
+  EXPECT_EQ(told.to, "ant");
+  ASSERT_TRUE(std::holds_alternative<Nomination>(told.message.body));
+  EXPECT_EQ(std::get<Nomination>(told.message.body).record, group.record());
 }
 
 TEST(Replica, P8APrimaryThatWasCutOffCommitsNothingAndFollowsItsSuccessor) {
@@ -720,6 +727,91 @@ TEST(Replica, ASwapWithoutAnAnswerIsSeenInTheWatch) {
   group.put("ant", "x", "1");
   EXPECT_EQ(group["ant"].committed, 1u);
   EXPECT_EQ(group["ant"].lost, 0u);
+}
+
+// How the record of three in sync changes, with "ant" as primary before.
+enum class Change { kHandOver, kNomination, kRemoval, kAddition };
+
+void bring_about(ReplicaGroup& group, Change change) {
+  switch (change) {
+    case Change::kHandOver:
+      ASSERT_TRUE(group.replica("ant").hand_over(group["bee"].id(), group.now()).ok());
+      return;
+    case Change::kNomination:
+      group["ant"].etcd_gone = true;  // Or it would remove the other one.
+      group.cut("ant", "bee");
+      group.cut("bee", "ant");
+      return;
+    case Change::kRemoval:
+      group.kill("cat");
+      return;
+    case Change::kAddition:
+      group.kill("cat");
+      ASSERT_TRUE(group.until([&] { return !group.is_in_sync("cat"); }));
+      group.start("cat");
+      return;
+  }
+}
+
+// What the change comes to, as everybody's metrics have it together.
+void expect_counted(ReplicaGroup& group, Change change) {
+  Replica::Counters sum;
+  for (const auto& name : kThree) {
+    if (!group[name].replica) continue;
+    sum.removals += group.replica(name).counters().removals;
+    sum.nominations += group.replica(name).counters().nominations;
+    sum.nominations_lost += group.replica(name).counters().nominations_lost;
+    sum.hand_overs += group.replica(name).counters().hand_overs;
+  }
+  EXPECT_EQ(sum.hand_overs, change == Change::kHandOver ? 1u : 0u);
+  EXPECT_EQ(sum.nominations, change == Change::kNomination ? 1u : 0u);
+  EXPECT_EQ(sum.nominations_lost, 0u);
+  EXPECT_EQ(sum.removals, change == Change::kRemoval || change == Change::kAddition ? 1u : 0u);
+}
+
+void expect_served_after(Change change, const ReplicaGroup::LastWords& words, bool watches_are_faster) {
+  // Given three, and an etcd that tells so much of a change and then no more.
+  ReplicaGroup group(kThree);
+  group.put("ant", "x", "1");
+  group.pass(100ms);
+  group.watches_are_faster = watches_are_faster;
+  const auto epoch = group.record().epoch + (change == Change::kAddition ? 2 : 1);
+  if (change != Change::kAddition) group.last_words = words;
+  bring_about(group, change);
+  if (change == Change::kAddition) group.last_words = words;
+  ASSERT_TRUE(group.until([&] { return group.record().epoch == epoch; }));
+  group.mend("ant", "bee");
+  group.mend("bee", "ant");
+  // Then whom the record names serves soon,
+  group.pass(300ms);
+  const auto primary = group.record().primary.node;
+  ASSERT_EQ(group.primary(), primary);
+  group.put(primary, "y", "2");
+  group.pass(100ms);
+  EXPECT_EQ(group.value(primary, "y"), "2");
+  EXPECT_TRUE(group.replica(primary).may_read(group.now()));
+  // and once everybody has heard of the change, it was counted once.
+  for (const auto& name : kThree) group[name].etcd_gone = false;
+  group.pass(5ms);
+  expect_counted(group, change);
+}
+
+// Goal: when etcd has taken a change and dies, whoever has heard of it, players are served as before.
+// Method: every change, told to every choice of those who may hear, in both orders.
+TEST(Replica, P7WhoeverHearsOfAChangeBeforeEtcdDiesAPrimaryServes) {
+  for (const auto change : {Change::kHandOver, Change::kNomination, Change::kRemoval, Change::kAddition})
+    for (const bool watches_are_faster : {false, true})
+      for (unsigned choice = 1; choice < 16; ++choice) {
+        ReplicaGroup::LastWords words{.answer = (choice & 1u) != 0, .watches = {}};
+        for (unsigned i = 0; i < kThree.size(); ++i)
+          if ((choice & (2u << i)) != 0) words.watches.insert(kThree[i]);
+        if (change == Change::kRemoval && !words.answer && words.watches == std::set<std::string>{"cat"})
+          continue;  // It is dead.
+        SCOPED_TRACE(::testing::Message() << "change " << static_cast<int>(change) << (words.answer ? ", answered" : "")
+                                          << (watches_are_faster ? ", watches first" : "") << ", told are "
+                                          << ::testing::PrintToString(words.watches));
+        expect_served_after(change, words, watches_are_faster);
+      }
 }
 
 // Ant and bee hear nothing of each other for so long.
