@@ -137,10 +137,10 @@ class Replica {
 
   void tick(Instant now);
 
-  // Planned: this primary takes no more appends (they wait), has all committed, and names `to` its successor, or when
-  // nothing is named whoever is in sync, wanted and nearest. UNAVAILABLE when this is not the ready primary, or
-  // when there is nobody who could follow. Ends in PrimaryLost, or is given up after `hand_over_max` and the
-  // replica goes on.
+  // Planned: this primary takes no more appends (they wait), has all committed, and names `to` its successor, which is a
+  // mere wish, or when nothing is named whoever is in sync, wanted and nearest. UNAVAILABLE when this is not the ready
+  // primary, when there is nobody who could follow, or when it is too soon to ask etcd, or to wish, again. Ends in
+  // PrimaryLost, or is given up after `hand_over_max` and the replica goes on.
   Result<void> hand_over(const std::optional<ReplicaId>& to, Instant now);
 
   // Erases all that this replica has, step by step, ending in `Discarded`. Only for a stranger; a record that wants the

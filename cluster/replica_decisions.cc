@@ -192,18 +192,13 @@ std::optional<PartitionRecord> Replica::State::with_caught_up() const {
 
 std::optional<PartitionRecord> Replica::State::without_unwanted() {
   if (!record->is_wanted(options.self.node)) {
-    const auto to = successor(true);
-    if (to && !hand_over_) (void)hand_over(to);
+    if (const auto to = successor(true)) (void)hand_over(to);
     return std::nullopt;
   }
   // The order of `replicas` carries a wish: the first of them should be primary.
   const auto wish = record->replicas.empty() ? options.self.node : record->replicas.front();
   const auto first = std::ranges::find(record->in_sync, wish, &ReplicaId::node);
-  if (now >= wish_after_ && first != record->in_sync.end() && !is_self(*first) && is_alive(*first)) {
-    wish_after_ = now + 2 * options.timeouts.hand_over_max;
-    (void)hand_over(*first);
-    return std::nullopt;
-  }
+  if (first != record->in_sync.end() && !is_self(*first) && hand_over(*first)) return std::nullopt;
   std::set<ReplicaId> leaving;
   for (const auto& member : record->in_sync)
     if (!record->is_wanted(member.node) && record->in_sync.size() - leaving.size() > options.min_in_sync)
@@ -226,10 +221,14 @@ std::optional<ReplicaId> Replica::State::successor(bool wanted_only) const {
 
 Result<void> Replica::State::hand_over(const std::optional<ReplicaId>& to) {
   if (!ready || failed) return Error{ErrorCode::UNAVAILABLE, "this is not a primary that could hand over"};
-  if (to && (!is_in_sync(*to) || is_self(*to)))
-    return Error{ErrorCode::UNAVAILABLE, "only another replica that is in sync can become primary"};
+  if (hand_over_) return {};
+  if (to && (!is_in_sync(*to) || is_self(*to) || !is_alive(*to)))
+    return Error{ErrorCode::UNAVAILABLE, "only another replica that is in sync and answers can become primary"};
   if (!to && !successor(false)) return Error{ErrorCode::UNAVAILABLE, "no other replica is in sync"};
-  if (!hand_over_) hand_over_ = HandOver{to, now + options.timeouts.hand_over_max};
+  // Players wait while it is tried: so not before etcd is likely to hear of it, and for a wish alone seldom.
+  if (asked_ != Asked::kNothing || now < asked_again_at_ || (to && now < wish_after_))
+    return Error{ErrorCode::UNAVAILABLE, "it is too soon after what was asked of etcd before"};
+  hand_over_ = HandOver{to, now + options.timeouts.hand_over_max};
   return {};
 }
 
@@ -249,7 +248,9 @@ std::optional<PartitionRecord> Replica::State::handed_over() {
 void Replica::State::end_hand_over() {
   hand_over_.reset();
   for (const auto& writes : std::exchange(held_, {})) append_now(writes);
+  if (!hand_over_) return;
 }
+  wish_after_ = now + 2 * options.timeouts.hand_over_max;
 
 // --- As a backup.
 

@@ -11,7 +11,7 @@ namespace {
 // A process that leads begins with a new epoch: so numbers of copies made from it never come again.
 constexpr int kCopyBits = 20;
 
-constexpr std::chrono::seconds kPatience{1};  // Who has just become primary is not asked to leave at once.
+constexpr std::chrono::seconds kPatience{1};  // Who has just become primary is not wished elsewhere at once.
 
 template <class Time>
 std::uint64_t clock_of(Time time) {
@@ -92,7 +92,7 @@ Result<void> Replica::State::take_in(const ReplicaId& from, const AppendAnswer& 
     return Error{ErrorCode::MALFORMED, "a backup acknowledges entries that there are not"};
   }
   // It cannot have heard a clock that is still to come.
-  if (!released_ && answer.lease_from <= clock_of(now)) {
+  if (!released_ && answer.lease_from <= lease_clock()) {
     const auto heard = Instant(static_cast<Instant::rep>(answer.lease_from));
     const auto lease = heard + options.timeouts.read_lease - options.timeouts.lease_margin;
     if (heard > claims_after_ || mutated(Mutation::kReadOnReleasedLease))
@@ -207,7 +207,10 @@ void Replica::State::release_or_claim_reads() {
   }
 }
 
-std::uint64_t Replica::State::lease_clock() const { return released_ ? kNoLease : clock_of(now); }
+// Later than whatever was claimed before leases were given back, also when they are claimed anew in the same moment.
+std::uint64_t Replica::State::lease_clock() const {
+  return released_ ? kNoLease : clock_of(std::max(now, claims_after_ + Instant(1)));
+}
 
 // --- Sending.
 

@@ -150,7 +150,7 @@ class Replica::State {
   bool released_ = false;    // It has given its leases back, and reads nothing.
   Instant claims_after_{};   // A lease from before counts no more.
   Instant leads_from_{};     // Until then the one before may hold a lease that this replica gave, and read.
-  Instant wish_after_{};     // The wish for another primary is not looked at sooner.
+  Instant wish_after_{};     // A wish for another primary is not heard sooner.
   Index inherited_ = 0;      // The end of the log when it began to lead.
   std::map<NodeName, Backup> backups_;
   std::deque<Index> appended_;           // And not answered.

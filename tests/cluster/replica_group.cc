@@ -68,7 +68,9 @@ ReplicaGroup::ReplicaGroup(std::vector<std::string> names, ReplicaLimits limits,
   record_.in_sync = {record_.primary};
   for (const auto& name : names) start(name);
   settle();
-  if (joined) CHECK(until([&] { return record_.in_sync.size() == names.size() && !primary().empty(); }));
+  if (!joined) return;
+  CHECK(until([&] { return record_.in_sync.size() == names.size() && !primary().empty(); }));
+  pass(1s);
 }
 
 std::string ReplicaGroup::primary() const {
@@ -120,7 +122,10 @@ bool ReplicaGroup::perform(Node& node) {
       ++node.lost;
     }
   }
-  if (outputs.proposal) proposals_.emplace_back(&node, *outputs.proposal);
+  if (outputs.proposal) {
+    ++swaps_asked;
+    proposals_.emplace_back(&node, *outputs.proposal);
+  }
   while (!node.journal.empty() && !node.journal_held) {
     const auto write = std::move(node.journal.front());
     node.journal.pop_front();

@@ -50,7 +50,8 @@ class ReplicaGroup {
     ReplicaId id() const { return {name, store}; }
   };
 
-  // All of them wanted; the first is primary and alone in sync. They have joined when `joined`.
+  // All of them wanted; the first is primary and alone in sync. When `joined` they are in sync, and have been long enough for
+  // wishes to be heard.
   explicit ReplicaGroup(std::vector<std::string> names, ReplicaLimits limits = {}, bool joined = true);
 
   Node& operator[](const std::string& name) { return *nodes_.at(name); }
@@ -101,7 +102,8 @@ class ReplicaGroup {
   std::optional<LastWords> last_words;
   // Asked for every message; false loses it.
   std::function<bool(const std::string& to, const PeerMessage& message)> passes;
-  std::vector<Outgoing> sent;  // Everything that was said, lost or not.
+  std::vector<Outgoing> sent;   // Everything that was said, lost or not.
+  std::size_t swaps_asked = 0;  // Answered or not.
   std::uint16_t min_in_sync = 1;
 
   static constexpr PartitionId kPartition{0};

@@ -499,11 +499,60 @@ TEST(Replica, AHandOverThatEtcdDoesNotHearOfHoldsNobodyUp) {
   ASSERT_TRUE(group.replica("ant").hand_over(group["bee"].id(), group.now()).ok());
   // When the primary is given something.
   group.put("ant", "x", "1");
-  // Then it is committed at once, and reading goes on with new leases.
+  // Then it is committed at once, and read as well, on new leases.
   EXPECT_EQ(group["ant"].committed, 1u);
   EXPECT_TRUE(group.replica("ant").may_publish());
-  group.pass(ReplicaTimeouts{}.heartbeat);
   EXPECT_TRUE(group.replica("ant").may_read(group.now()));
+}
+
+TEST(Replica, P7AWishThatEtcdDoesNotHearOfIsTriedSeldom) {
+  constexpr std::chrono::milliseconds kFor = 20s, kEvery = 250ms;
+  for (const bool hangs : {true, false}) {
+    SCOPED_TRACE(hangs ? "etcd hangs" : "etcd is gone");
+    // Given an etcd that is away while another primary is wished for, again and again.
+    ReplicaGroup group(kThree);
+    (hangs ? group["ant"].etcd_hangs : group["ant"].etcd_gone) = true;
+    group.swaps_asked = 0;
+    auto stopped = 0ms;
+    for (auto time = 0ms; time < kFor; time += 5ms) {
+      if (time % kEvery == 0ms) (void)group.replica("ant").hand_over(group["cat"].id(), group.now());
+      if (!group.replica("ant").may_publish()) stopped += 5ms;
+      group.pass(5ms);
+    }
+    // Then publishing does not stop for it again and again.
+    EXPECT_LE(stopped, ReplicaTimeouts{}.hand_over_max + 50ms);
+    EXPECT_LE(group.swaps_asked, 1 + kFor / (2 * ReplicaTimeouts{}.hand_over_max));
+  }
+}
+
+TEST(Replica, P7AHandOverIsNotBegunWhereNobodyCouldFollowNow) {
+  // Given a successor that is wished for, in sync, and dead.
+  ReplicaGroup group(kThree);
+  group["ant"].etcd_gone = true;
+  const auto bee = group["bee"].id();
+  group.kill("bee");
+  group.pass(5ms);
+  // Then nobody waits for it.
+  EXPECT_FALSE(group.replica("ant").hand_over(bee, group.now()).ok());
+  EXPECT_TRUE(group.replica("ant").may_publish());
+}
+
+TEST(Replica, P7AnOrderedHandOverThatReachedNoEtcdIsTriedAgainAndStopsNobodyMeanwhile) {
+  // Given a node that is told again and again to hand over, for it ends, and an etcd that is gone.
+  ReplicaGroup group(kThree);
+  group["ant"].etcd_gone = true;
+  const auto order = [&] { (void)group.replica("ant").hand_over(std::nullopt, group.now()); };
+  for (auto time = 0ms; time < 1s; time += 50ms) {
+    order();
+    group.pass(50ms);
+    EXPECT_TRUE(group.replica("ant").may_publish());
+  }
+  // When etcd is back, then it does.
+  group["ant"].etcd_gone = false;
+  EXPECT_TRUE(group.until([&] {
+    if (group.primary() == "ant") order();
+    return group.primary() == "bee" || group.primary() == "cat";
+  }));
 }
 
 TEST(Replica, P1P8AHandOverOfUnknownEndHoldsNobodyUpAndNothingOldIsReadAfterIt) {
@@ -538,19 +587,22 @@ TEST(Replica, P8LeasesThatWereGivenBackAreNotReadOnWhenAHandOverFails) {
   ReplicaGroup group(kThree);
   group.pass(100ms);
   group["ant"].etcd_gone = true;
-  std::vector<PeerMessage> late;
+  std::vector<PeerMessage> answers;
   group.passes = [&](const std::string& to, const PeerMessage& message) {
-    if (to == "ant" && std::holds_alternative<AppendAnswer>(message.body)) late.push_back(message);
+    if (to == "ant" && std::holds_alternative<AppendAnswer>(message.body)) answers.push_back(message);
     return to != "ant";
   };
   group.pass(ReplicaTimeouts{}.heartbeat + 5ms);
+  const auto late = std::exchange(answers, {});
   ASSERT_FALSE(late.empty());
   // When nothing comes of the hand-over, and the answers arrive.
   ASSERT_TRUE(group.replica("ant").hand_over(group["bee"].id(), group.now()).ok());
   group.settle();
-  for (auto& message : std::vector(late)) group.inject("ant", message);
-  // Then they count for nothing.
+  for (const auto& message : late) group.inject("ant", message);
+  // Then they count for nothing; those to what it has claimed since do.
   EXPECT_FALSE(group.replica("ant").may_read(group.now()));
+  for (const auto& message : std::exchange(answers, {})) group.inject("ant", message);
+  EXPECT_TRUE(group.replica("ant").may_read(group.now()));
 }
 
 TEST(Replica, AHandOverThatEtcdDoesNotAnswerIsGivenUpInTime) {
