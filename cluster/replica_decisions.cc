@@ -89,8 +89,10 @@ void Replica::State::count_outcomes(const PartitionRecord& changed) {
   }
 }
 
+// Perhaps already done, unless there is a higher epoch than the record's: then etcd holds another, on which it cannot be.
 bool Replica::State::nominates_itself() const {
-  return !leading_ && std::ranges::any_of(unresolved_, [&](const auto& proposed) { return is_self(proposed.primary); });
+  return !leading_ && is_own_record() &&
+         std::ranges::any_of(unresolved_, [&](const auto& proposed) { return is_self(proposed.primary); });
 }
 
 bool Replica::State::gives_itself_up() const {
@@ -246,11 +248,11 @@ std::optional<PartitionRecord> Replica::State::handed_over() {
 // It did not come about, or not that it is known of; what waited goes on, in the old epoch. Nothing of it is committed
 // that the successor, should it lead already, has not got.
 void Replica::State::end_hand_over() {
-  hand_over_.reset();
-  for (const auto& writes : std::exchange(held_, {})) append_now(writes);
   if (!hand_over_) return;
-}
+  hand_over_.reset();
   wish_after_ = now + 2 * options.timeouts.hand_over_max;
+  for (const auto& writes : std::exchange(held_, {})) append_now(writes);
+}
 
 // --- As a backup.
 

@@ -106,8 +106,8 @@ class Replica::State {
   bool is_nomination(const PartitionRecord& proposed) const;
   void count_outcomes(const PartitionRecord& changed);
   bool may_propose() const;
-  bool nominates_itself() const;  // Perhaps already done.
-  bool gives_itself_up() const;   // Likewise.
+  bool nominates_itself() const;
+  bool gives_itself_up() const;  // Perhaps already done.
   bool awaits_successor() const { return gives_itself_up() && (hand_over_ || failed); }
   std::optional<PartitionRecord> next_as_primary();
   std::optional<PartitionRecord> next_as_backup();

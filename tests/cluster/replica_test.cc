@@ -927,6 +927,19 @@ TEST(Replica, AnAdditionOfWhichNobodyKnowsDoesNotHoldUpCommitsForEver) {
   // When that replica dies, and etcd can be reached again.
   group.kill("cat");
   group.put("ant", "x", "1");
+TEST(Replica, ANominationThatAnotherOneCameBeforeKeepsNoLeaseBack) {
+  // Given two that nominate themselves when the primary dies: one has no answer, and the other wins with etcd's last breath.
+  ReplicaGroup group(kThree);
+  group["bee"].etcd_cut = true;
+  group.last_words = {.answer = true, .watches = {}};
+  group.kill("ant");
+  ASSERT_TRUE(group.until([&] { return group.primary() == "cat"; }));
+  ASSERT_TRUE(group.is_in_sync("bee"));
+  // When the first hears of the other one's epoch, then it grants it leases: what it asked for can not be done any more.
+  group.pass(ReplicaTimeouts{}.heartbeat);
+  EXPECT_TRUE(group.replica("cat").may_read(group.now()));
+}
+
   EXPECT_EQ(group["ant"].committed, 0u);
   group["ant"].etcd_cut = false;
   // Then it is not waited for any longer than it takes to make sure.
