@@ -444,7 +444,10 @@ void frame_arrived(Self self, const std::string& bytes) {
     state.bytes_taken_by_peer = frame->taken_bytes;
     state.last_taken = state.last_received;
   }
-  for (auto& parcel : frame->parcels) take_in(self, parcel);
+  for (auto& parcel : frame->parcels) {
+    if (!state.remote) return;  // Lost over the one before: what follows belongs to no meeting.
+    take_in(self, parcel);
+  }
   flush(self);
   if (state.remote && state.bytes_taken - state.told_taken > state.options->settings.credit_bytes / 8)
     send_frame(self, {});

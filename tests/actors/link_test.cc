@@ -335,3 +335,35 @@ TEST_F(LinkTest, WhatAPeersSessionNoLongerFollowsIsTakenFromThePartitionAndSoIsT
 
 }  // namespace
 }  // namespace carillon::actors
+TEST_F(LinkTest, P4WhatStandsInAFrameBehindTheEndOfItsMeetingIsNotTaken) {
+  // Given a partition that is served here, and a peer that takes nothing in.
+  caf::scoped_actor partition(system_);
+  PlayedPeer ant(system_);
+  link_to_ant(small());
+  ASSERT_TRUE(ant.meet(link_));
+  (*standings_)[1]->read_lease_until = (Clock::now() + 60s).time_since_epoch().count();
+  caf::anon_send(link_, Serving{.partition = {1}, .actor = caf::actor_cast<caf::actor>(partition), .life = 1});
+  // When it asks for so much in one frame that the link is cut before the last of it, a follow,
+  const auto ada = EntityId::parse("player/ada").value();
+  std::vector<Parcel> parcels;
+  for (std::uint64_t number = 1; number <= small().queue_bytes_max / 100; ++number)
+    parcels.push_back({{0}, QuestionParcel{number, QuestionParcel::Inspect{ada}}});
+  parcels.push_back({{1}, FollowParcel{{5, 1}, ada}});
+  ant.say(link_, parcels, false);
+  ASSERT_TRUE(eventually(5s, [&] { return told_->lost == 2 * kPartitions; }));
+  // and follows again when they have met anew,
+  ASSERT_TRUE(ant.meet(link_));
+  ant.say(link_, {{{1}, FollowParcel{{5, 2}, ada}}}, true);
+  // then the partition knows the session before it hears what it follows.
+  std::set<runtime::SessionId> known;
+  bool follows = false, waits = true;
+  while (waits && !follows)
+    partition->receive([&](const SessionOpened& opened) { known.insert(opened.session); },
+                       [&](const FollowEntity& request) {
+                         follows = request.follower.follow == 2;
+                         EXPECT_TRUE(!follows || known.contains(request.follower.session));
+                       },
+                       caf::after(5s) >> [&] { waits = false; });
+  EXPECT_TRUE(follows);
+}
+
