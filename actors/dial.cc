@@ -63,4 +63,8 @@ void dial(caf::event_based_actor* self, const DialOptions& options) {
   self->send(options.reply_to, Dialled{options.attempt, std::move(reached), std::move(answered)});
 }
 
+void dial_aside(caf::actor_system& system, DialOptions options) {
+  system.spawn<caf::detached>(dial, std::move(options));
+}
+
 }  // namespace carillon::actors

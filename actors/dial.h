@@ -23,4 +23,7 @@ struct DialOptions {
 // may already be another's, of which it then forgets the way back.
 void dial(caf::event_based_actor* self, const DialOptions& options);
 
+// Does so.
+void dial_aside(caf::actor_system& system, DialOptions options);
+
 }  // namespace carillon::actors

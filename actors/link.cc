@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "actors/dial.h"
 #include "actors/peer_session_host.h"
 #include "actors/relay.h"
 
@@ -15,6 +14,7 @@ namespace {
 using Self = caf::stateful_actor<LinkState>*;
 
 constexpr std::chrono::milliseconds kTick{20};
+constexpr std::chrono::milliseconds kDialWithin{1'000};  // Names may resolve slowly, and the peer be far.
 constexpr std::chrono::milliseconds kMeetWithin{600};
 constexpr std::chrono::milliseconds kProbeHeldFor{1'000};           // By when everybody has come back after a restart.
 constexpr std::chrono::milliseconds kMeetThroughOthersWithin{200};  // The third node may not reach the peer either.
@@ -133,7 +133,8 @@ void begin_to_dial(Self self) {
   state.dialled_at = Clock::now();
   state.handshake.reset();
   state.caller = nullptr;
-  self->spawn<caf::detached>(dial, DialOptions{address(self), ++state.attempt, options.address});
+  state.dialling = true;
+  options.dial(self->system(), DialOptions{address(self), ++state.attempt, options.address});
 }
 
 // --- Through a third node.
@@ -143,6 +144,7 @@ void begin_through_others(Self self) {
   state.dialled_at = Clock::now();
   state.handshake.emplace(cluster::Handshake::dialer(state.options->self, state.options->peer));
   state.caller = nullptr;
+  state.dialling = false;
   OpenRelay order{state.options->peer, state.handshake->hello(), ++state.attempt, address(self), {}};
   for (const auto& [node, link] : state.others) order.others.push_back(link);
   // Each time another one is asked first.
@@ -219,7 +221,9 @@ void relayed_knock(Self self, const std::string& hello) {
 
 void dialled(Self self, const Dialled& outcome) {
   auto& state = self->state;
-  if (outcome.attempt != state.attempt || (state.remote && state.via.empty())) return;
+  if (outcome.attempt != state.attempt) return;
+  state.dialling = false;
+  if (state.remote && state.via.empty()) return;
   if (!outcome.reception && state.remote) return;  // Still not to be reached directly.
   if (!outcome.reception) return complain(state, "nobody answers at " + state.options->address);
   state.handshake.emplace(cluster::Handshake::dialer(state.options->self, state.options->peer));
@@ -487,7 +491,8 @@ void tick(Self self) {
   }
   if (state.probe && now - state.dialled_at > kProbeHeldFor) state.probe.reset();
   if (is_dialer(state)) {
-    const auto patience = !state.handshake                           ? settings.redial_every
+    const auto patience = state.dialling                             ? kDialWithin
+                          : !state.handshake                         ? settings.redial_every
                           : state.caller && state.caller_via.empty() ? kMeetWithin
                                                                      : kMeetThroughOthersWithin;
     if (!state.remote && now - state.dialled_at > patience) begin_again(self);

@@ -22,6 +22,7 @@
 #include <unordered_set>
 
 #include "actors/cluster_messages.h"
+#include "actors/dial.h"
 #include "actors/standing.h"
 #include "cluster/handshake.h"
 
@@ -49,6 +50,7 @@ struct LinkOptions {
   Standings standings;
   std::shared_ptr<std::atomic<std::uint64_t>> meetings;  // Of all links of this node; numbers them.
   std::function<void(bool up)> changed;                  // Called from the link.
+  std::function<void(caf::actor_system&, DialOptions)> dial = dial_aside;
 };
 
 struct LinkStats {
@@ -113,6 +115,7 @@ struct LinkState {
   NodeName caller_via;                          // Who relays that meeting.
   Clock::time_point dialled_at;
   std::uint64_t attempt = 0;
+  bool dialling = false;             // The answer to the last attempt is still to come.
   Probe probe;                       // Of the last attempt.
   caf::actor_addr reception;         // Of the peer; watched until they meet.
   bool through_others = false;       // The next attempt goes through a third node.

@@ -103,7 +103,9 @@ std::optional<T> next(caf::scoped_actor& self) {
 
 class LinkTest : public ::testing::Test {
  protected:
-  caf::actor link_to_ant(LinkSettings settings) {
+  caf::actor link_to_ant(LinkSettings settings) { return link_of("bee", "ant", settings); }
+  caf::actor link_of(const NodeName& self, const NodeName& peer, LinkSettings settings,
+                     std::function<void(caf::actor_system&, DialOptions)> dial = dial_aside) {
     auto routes = std::make_shared<std::vector<caf::actor>>(), replicas = std::make_shared<std::vector<caf::actor>>();
     auto standings = std::make_shared<std::vector<std::unique_ptr<Standing>>>();
     standings_ = standings;
@@ -112,15 +114,16 @@ class LinkTest : public ::testing::Test {
       replicas->push_back(system_.spawn(listener, told_));
       standings->push_back(std::make_unique<Standing>());
     }
-    return link_ = system_.spawn(link, LinkOptions{.self = identity("bee"),
-                                                   .peer = "ant",
+    return link_ = system_.spawn(link, LinkOptions{.self = identity(self),
+                                                   .peer = peer,
                                                    .address = "127.0.0.1:1",
                                                    .settings = settings,
                                                    .routes = routes,
                                                    .replicas = replicas,
                                                    .standings = standings,
                                                    .meetings = std::make_shared<std::atomic<std::uint64_t>>(0),
-                                                   .changed = [](bool) {}});
+                                                   .changed = [](bool) {},
+                                                   .dial = std::move(dial)});
   }
   ~LinkTest() override {
     if (link_) caf::anon_send(link_, Stop{});
@@ -262,6 +265,26 @@ TEST_F(LinkTest, P9FramesOfNobodyAndNonsenseOfThePeerAreNotTaken) {
   // Of a partition that does not exist nothing is taken, but the peer stays.
   ant.say(link_, {{{kPartitions}, ReplicationParcel{"bytes"}}}, true);
   EXPECT_TRUE(stats().up);
+TEST_F(LinkTest, ADialThatTakesLongerThanThePauseBetweenTwoIsWaitedFor) {
+  // Given a peer that is far away,
+  auto settings = small();
+  settings.redial_every = 20ms;
+  const auto attempt = std::make_shared<std::atomic<std::uint64_t>>(0);
+  link_of("ant", "bee", settings,
+          [attempt](caf::actor_system&, const DialOptions& order) { *attempt = order.attempt; });
+  ASSERT_TRUE(eventually(5s, [&] { return *attempt == 1; }));
+  // when many of those pauses are over,
+  caf::scoped_actor bee(system_);
+  bee->receive(caf::after(10 * settings.redial_every) >> [] {});
+  // then it is not dialled anew,
+  EXPECT_EQ(*attempt, 1u);
+  // and spoken to once it answers.
+  caf::anon_send(link_, Dialled{1, caf::actor_cast<caf::strong_actor_ptr>(bee), nullptr});
+  bool spoken_to = false;
+  bee->receive([&](knock_atom, const std::string&) { spoken_to = true; }, caf::after(5s) >> [] {});
+  EXPECT_TRUE(spoken_to);
+}
+
   // What does not decode ends the meeting.
   ant.say_raw(link_, std::string(4'096, '\xff'));
   EXPECT_TRUE(eventually(5s, [&] { return told_->lost == 2 * kPartitions; }));
