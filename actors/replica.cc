@@ -195,12 +195,8 @@ void record_changed(Self self, const RecordChanged& news) {
 
 // What is not wanted here goes.
 void discard_if_stranger(Self self) {
-  auto& state = self->state;
-  if (!state.replica || !state.record || !state.record->record) return;
-  const auto& self_id = state.options->replica.self;
-  const auto& record = *state.record->record;
-  if (state.replica->role() != cluster::Role::kStranger || state.replica->log_end() == 0) return;
-  if (record.is_wanted(self_id.node) || record.is_in_sync(self_id)) return;
+  const auto& known = self->state.replica;
+  if (!known || known->role() != cluster::Role::kStranger || known->log_end() == 0) return;
   run(self, [](auto& replica) { replica.discard(instant_now()); });
 }
 

@@ -196,7 +196,8 @@ void Replica::State::fail(const Error& error) {
 }
 
 void Replica::State::discard() {
-  if (role() != Role::kStranger || discarding_ || failed) return;
+  if (role() != Role::kStranger || !is_own_record() || discarding_ || failed) return;
+  if (now - heard_ < options.timeouts.discard_after) return;
   discarding_ = true;
   become_worthless();
   install_ = Install::kWiping;

@@ -143,7 +143,8 @@ class Replica {
   // PrimaryLost, or is given up after `hand_over_max` and the replica goes on.
   Result<void> hand_over(const std::optional<ReplicaId>& to, Instant now);
 
-  // Erases all that this replica has, step by step, ending in `Discarded`. Only for a stranger; a record that wants the
+  // Erases all that this replica has, step by step, ending in `Discarded`. Only a stranger does; nor does one that hears of
+  // the primary or of a higher epoch, for it may be in sync by a record that it does not know yet. A record that wants the
   // replica again ends it early, and it begins with nothing.
   void discard(Instant now);
 

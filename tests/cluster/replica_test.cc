@@ -653,11 +653,35 @@ TEST(Replica, APrimaryThatIsNotWantedHandsOverAndLeaves) {
   group.set_replicas({"bee", "cat"});
   ASSERT_TRUE(group.until([&] { return !group.is_in_sync("ant") && !group.primary().empty(); }));
   EXPECT_EQ(group.replica("ant").role(), Role::kStranger);
-  group.replica("ant").discard(group.now());
-  group.settle();
-  EXPECT_EQ(group["ant"].discarded, 1u);
+  ASSERT_TRUE(group.until([&] {
+    group.replica("ant").discard(group.now());
+    return group["ant"].discarded == 1;
+  }));
   EXPECT_TRUE(group["ant"].disk.records.empty());
   EXPECT_EQ(group.value(group.primary(), "x"), "1");
+}
+
+TEST(Replica, P1WhoMayBeInSyncByARecordThatItDoesNotKnowKeepsItsCopy) {
+  // Given one that has left, is wanted again, and has not heard of that.
+  ReplicaGroup group(kThree);
+  group.put("ant", "x", "1");
+  group.set_replicas({"ant", "bee"});
+  ASSERT_TRUE(group.until([&] { return !group.is_in_sync("cat"); }));
+  group["cat"].etcd_gone = true;
+  group.set_replicas(kThree);
+  ASSERT_EQ(group.replica("cat").role(), Role::kStranger);
+  // When its owner would have it erase what it has, all the time,
+  const auto pass = [&](std::chrono::milliseconds time) {
+    for (const auto end = group.now() + time; group.now() < end; group.pass(10ms))
+      group.replica("cat").discard(group.now());
+  };
+  pass(2 * ReplicaTimeouts{}.discard_after);
+  // then it is in sync, and has everything, also when it hears of nobody any more.
+  ASSERT_TRUE(group.is_in_sync("cat"));
+  group.isolate("cat");
+  pass(2 * ReplicaTimeouts{}.discard_after);
+  EXPECT_EQ(group.value("cat", "x"), "1");
+  EXPECT_EQ(group["cat"].discarded, 0u);
 }
 
 // --- Leases.
@@ -903,6 +927,19 @@ TEST(Replica, ANominationThatReachedNoEtcdKeepsNoLeaseBack) {
   EXPECT_EQ(group["ant"].committed, 1u);
 }
 
+TEST(Replica, ANominationThatAnotherOneCameBeforeKeepsNoLeaseBack) {
+  // Given two that nominate themselves when the primary dies: one has no answer, and the other wins with etcd's last breath.
+  ReplicaGroup group(kThree);
+  group["bee"].etcd_cut = true;
+  group.last_words = {.answer = true, .watches = {}};
+  group.kill("ant");
+  ASSERT_TRUE(group.until([&] { return group.primary() == "cat"; }));
+  ASSERT_TRUE(group.is_in_sync("bee"));
+  // When the first hears of the other one's epoch, then it grants it leases: what it asked for can not be done any more.
+  group.pass(ReplicaTimeouts{}.heartbeat);
+  EXPECT_TRUE(group.replica("cat").may_read(group.now()));
+}
+
 TEST(Replica, ANominationThatMayHaveArrivedKeepsLeasesBackWhateverBecomesOfTheNext) {
   // Given a backup that asked an etcd for its nomination and got no answer,
   ReplicaGroup group({"ant", "bee"});
@@ -927,19 +964,6 @@ TEST(Replica, AnAdditionOfWhichNobodyKnowsDoesNotHoldUpCommitsForEver) {
   // When that replica dies, and etcd can be reached again.
   group.kill("cat");
   group.put("ant", "x", "1");
-TEST(Replica, ANominationThatAnotherOneCameBeforeKeepsNoLeaseBack) {
-  // Given two that nominate themselves when the primary dies: one has no answer, and the other wins with etcd's last breath.
-  ReplicaGroup group(kThree);
-  group["bee"].etcd_cut = true;
-  group.last_words = {.answer = true, .watches = {}};
-  group.kill("ant");
-  ASSERT_TRUE(group.until([&] { return group.primary() == "cat"; }));
-  ASSERT_TRUE(group.is_in_sync("bee"));
-  // When the first hears of the other one's epoch, then it grants it leases: what it asked for can not be done any more.
-  group.pass(ReplicaTimeouts{}.heartbeat);
-  EXPECT_TRUE(group.replica("cat").may_read(group.now()));
-}
-
   EXPECT_EQ(group["ant"].committed, 0u);
   group["ant"].etcd_cut = false;
   // Then it is not waited for any longer than it takes to make sure.
