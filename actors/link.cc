@@ -293,7 +293,8 @@ void enqueue(Self self, Parcel parcel) {
   const auto bytes = bytes_of(parcel);
   state.queue_bytes += bytes;
   state.queue.push_back(std::move(parcel));
-  if (state.queue_bytes > state.options->settings.queue_bytes_max)
+  // One alone is not too much: else no link would ever bring it over.
+  if (state.queue_bytes > state.options->settings.queue_bytes_max && state.queue.size() > 1)
     return lose(self, "the other side is too slow for what waits for it");
   flush_soon(self);
 }
@@ -365,6 +366,7 @@ class ToPrimary {
         parcel.what = std::move(*outcome);
       else
         parcel.what = outcome.error();
+      limit(parcel);
       caf::anon_send(me, SendParcel{{partition, std::move(parcel)}});
     };
   }

@@ -463,6 +463,9 @@ struct Sizes {
     if (const auto* run = std::get_if<EventRun>(&parcel.what))
       for (const auto& event : run->events) bytes += bytes_of(event);
     if (const auto* hub = std::get_if<InspectHub::Answer>(&parcel.what)) bytes += hub->state.size();
+    if (const auto* letters = std::get_if<AnswerParcel::DeadLetters>(&parcel.what))
+      for (const auto& letter : *letters)
+        bytes += kEventBytes + letter.entity.text().size() + letter.letter.reason.size() + bytes_of(letter.event);
     return bytes;
   }
   std::size_t operator()(const PublishedParcel& parcel) const {
@@ -477,6 +480,15 @@ struct Sizes {
 }  // namespace
 
 std::size_t bytes_of(const Parcel& parcel) { return kParcelBytes + std::visit(Sizes(), parcel.content); }
+
+void limit(AnswerParcel& parcel) {
+  const auto bytes = Sizes()(parcel);
+  if (bytes > kAnswerBytesMax)
+    parcel.what =
+        Error{ErrorCode::PAYLOAD_TOO_LARGE,
+              "the answer has " + std::to_string(bytes >> 20) + " MiB, and another node is sent at most " +
+                  std::to_string(kAnswerBytesMax >> 20) + ": ask for less, or ask the partition's primary itself"};
+}
 
 std::string encode_frame(std::string_view meeting, std::uint64_t number, std::uint64_t taken_bytes,
                          std::span<const Parcel> parcels) {

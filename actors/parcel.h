@@ -112,6 +112,10 @@ struct Parcel {
 // About as many bytes as it takes in memory and on the wire.
 std::size_t bytes_of(const Parcel& parcel);
 
+// An answer that has more than `kAnswerBytesMax` becomes an error that says so: it would hold up everything behind it.
+inline constexpr std::size_t kAnswerBytesMax = 16u << 20;
+void limit(AnswerParcel& parcel);
+
 // --- Frames.
 
 struct Frame {
@@ -121,7 +125,10 @@ struct Frame {
   std::vector<Parcel> parcels;
 };
 
-inline constexpr std::size_t kFrameBytesMax = 64u << 20;
+// More is not taken, whoever sends it. A frame has about LinkSettings::frame_bytes; only a parcel that is larger by itself
+// makes it longer, and that is an entry of the log: one commit of a partition (docs/cluster.md: what bounds it). As much as a
+// Cap'n Proto list can hold.
+inline constexpr std::size_t kFrameBytesMax = 512u << 20;
 
 std::string encode_frame(std::string_view meeting, std::uint64_t number, std::uint64_t taken_bytes,
                          std::span<const Parcel> parcels);

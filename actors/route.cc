@@ -10,6 +10,7 @@ using Self = caf::stateful_actor<RouteState>*;
 
 constexpr std::chrono::milliseconds kTick{50};
 constexpr std::chrono::milliseconds kAskAgainAfter{20};
+constexpr int kWaysLostMax = 5;  // A question over which the way is lost so often may be why.
 
 // As CAF's clock has it, which is a test's own in a test.
 Clock::time_point now(Self self) { return self->clock().now(); }
@@ -92,34 +93,38 @@ void answer(const RouteState::Asked& request, AnswerParcel& parcel) {
 }
 
 // Kept until it is answered, for it may have to be asked again.
-std::uint64_t note_question(Self self, const RouteState::Asked& request) {
+std::uint64_t note_question(Self self, const RouteState::Asked& request, int ways_lost) {
   auto& state = self->state;
-  state.questions_asked.emplace(++state.questions, request);
+  state.questions_asked.emplace(++state.questions, RouteState::Question{request, ways_lost});
   return state.questions;
 }
 
-auto parcel_of(Self self, Publish& message) { return PublishParcel{std::move(message.request), self->state.life + 1}; }
-auto parcel_of(Self, EmissionsArrived& message) { return EmissionsParcel{message.from, std::move(message.emissions)}; }
-auto parcel_of(Self self, FollowEntity& message) {
+auto parcel_of(Self self, Publish& message, int) {
+  return PublishParcel{std::move(message.request), self->state.life + 1};
+}
+auto parcel_of(Self, EmissionsArrived& message, int) {
+  return EmissionsParcel{message.from, std::move(message.emissions)};
+}
+auto parcel_of(Self self, FollowEntity& message, int) {
   self->state.follows_asked.insert(message.follower);
   return FollowParcel{message.follower, std::move(message.entity)};
 }
-auto parcel_of(Self self, ReadPage& message) {
-  return QuestionParcel{note_question(self, message),
+auto parcel_of(Self self, ReadPage& message, int ways_lost) {
+  return QuestionParcel{note_question(self, message, ways_lost),
                         QuestionParcel::ReadPage{std::move(message.entity), message.from, message.limits}};
 }
-auto parcel_of(Self self, InspectEntity& message) {
-  return QuestionParcel{note_question(self, message), QuestionParcel::Inspect{std::move(message.entity)}};
+auto parcel_of(Self self, InspectEntity& message, int ways_lost) {
+  return QuestionParcel{note_question(self, message, ways_lost), QuestionParcel::Inspect{std::move(message.entity)}};
 }
-auto parcel_of(Self self, ListDeadLetters& message) {
-  return QuestionParcel{note_question(self, message),
+auto parcel_of(Self self, ListDeadLetters& message, int ways_lost) {
+  return QuestionParcel{note_question(self, message, ways_lost),
                         QuestionParcel::ListDeadLetters{std::move(message.entity), message.most}};
 }
-auto parcel_of(Self self, InspectHub& message) {
-  return QuestionParcel{note_question(self, message), QuestionParcel::InspectHub{std::move(message.hub)}};
+auto parcel_of(Self self, InspectHub& message, int ways_lost) {
+  return QuestionParcel{note_question(self, message, ways_lost), QuestionParcel::InspectHub{std::move(message.hub)}};
 }
-auto parcel_of(Self self, StartOperation& message) {
-  return QuestionParcel{note_question(self, message),
+auto parcel_of(Self self, StartOperation& message, int ways_lost) {
+  return QuestionParcel{note_question(self, message, ways_lost),
                         QuestionParcel::Operate{std::move(message.entity), message.offset, message.redrive}};
 }
 
@@ -136,9 +141,9 @@ bool is_gone(const RouteState&, const T&) {
 }
 
 template <class T>
-void pass_on_to(Self self, const Way& way, T& message) {
+void pass_on_to(Self self, const Way& way, T& message, int ways_lost) {
   if (is_gone(self->state, message)) return;
-  self->send(way.link, SendParcel{{self->state.options->partition, parcel_of(self, message)}, way.meeting});
+  self->send(way.link, SendParcel{{self->state.options->partition, parcel_of(self, message, ways_lost)}, way.meeting});
 }
 
 // --- The way.
@@ -148,12 +153,12 @@ template <class Queue, class May>
 void pass_on_waiting(Self self, Queue& queue, May may_here) {
   auto& state = self->state;
   while (!queue.empty()) {
-    auto& request = queue.front().request;
+    auto& [request, since, ways_lost] = queue.front();
     if (state.local.actor) {
       if (!may_here(request)) return;
       std::visit([&](auto& message) { pass_on_here(self, message); }, request);
     } else if (const auto way = way_of(state)) {
-      std::visit([&](auto& message) { pass_on_to(self, *way, message); }, request);
+      std::visit([&, lost = ways_lost](auto& message) { pass_on_to(self, *way, message, lost); }, request);
     } else {
       return;
     }
@@ -234,13 +239,13 @@ bool is_full(const RouteState& state, const RouteState::Asked& request) {
 }
 
 // The primary is not sure: not before a moment has passed.
-void ask_again(Self self, RouteState::Asked request) {
+void ask_again(Self self, RouteState::Asked request, int ways_lost) {
   auto& state = self->state;
   if (!state.not_sure_since || is_too_long(self, state.not_sure_at)) state.not_sure_since = now(self);
   state.not_sure_at = now(self);
   if (is_too_long(self, *state.not_sure_since) || is_full(state, request))
     return std::visit([&](const auto& message) { refuse(self, message, no_primary()); }, request);
-  state.asks.push_back({std::move(request), now(self)});
+  state.asks.push_back({std::move(request), now(self), ways_lost});
   self->delayed_send(self, kAskAgainAfter, AskAgainDue{});
 }
 
@@ -270,12 +275,12 @@ void way_is_lost(Self self) {
   refuse_publishes(self);
   state.sends.clear();
   state.follows_asked.clear();
-  for (auto& [number, request] : std::exchange(state.questions_asked, {})) {
+  for (auto& [number, question] : std::exchange(state.questions_asked, {})) {
     AnswerParcel lost{number, way_lost()};
-    if (is_read(request))
-      state.asks.push_back({std::move(request), now(self)});
+    if (is_read(question.request) && question.ways_lost < kWaysLostMax)
+      state.asks.push_back({std::move(question.request), now(self), question.ways_lost + 1});
     else
-      answer(request, lost);
+      answer(question.request, lost);
   }
   for (const auto& [session, host] : state.sessions) host->reloaded(session, id);
   if (state.routes)
@@ -385,19 +390,19 @@ struct FromPeer {
     if (!is_from_primary()) return;  // Its way is lost, and everybody has been told.
     if (auto* follow = std::get_if<FollowParcel>(&parcel.what)) {
       if (state().follows_asked.erase(follow->follower) > 0)  // Else nobody wants it any more.
-        ask_again(self, FollowEntity{follow->follower, std::move(follow->entity)});
-    } else if (auto request = taken(std::get<std::uint64_t>(parcel.what))) {
-      ask_again(self, std::move(*request));
+        ask_again(self, FollowEntity{follow->follower, std::move(follow->entity)}, 0);
+    } else if (auto question = taken(std::get<std::uint64_t>(parcel.what))) {
+      ask_again(self, std::move(question->request), question->ways_lost);
     }
   }
   void operator()(AnswerParcel& parcel) const {
     forget_doubts(state());
-    if (const auto request = taken(parcel.number)) answer(*request, parcel);
+    if (const auto question = taken(parcel.number)) answer(question->request, parcel);
   }
   template <class Other>
   void operator()(const Other&) const {}  // Not for a route.
 
-  std::optional<RouteState::Asked> taken(std::uint64_t question) const {
+  std::optional<RouteState::Question> taken(std::uint64_t question) const {
     auto node = state().questions_asked.extract(question);
     if (node.empty()) return std::nullopt;
     return std::move(node.mapped());

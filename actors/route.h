@@ -48,6 +48,11 @@ struct RouteState {
   struct Waiting {
     T request;
     Clock::time_point since;
+    int ways_lost = 0;  // While it was under way.
+  };
+  struct Question {
+    Asked request;
+    int ways_lost = 0;
   };
 
   std::optional<RouteOptions> options;
@@ -71,7 +76,7 @@ struct RouteState {
   std::unordered_map<runtime::SessionId, std::shared_ptr<SessionHost>> sessions;
   std::uint64_t questions = 0;
   // Of the primary's node, and not answered yet.
-  std::unordered_map<std::uint64_t, Asked> questions_asked;  // By number.
+  std::unordered_map<std::uint64_t, Question> questions_asked;  // By number.
   std::set<runtime::Follower> follows_asked;
 };
 

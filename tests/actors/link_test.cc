@@ -196,6 +196,19 @@ TEST_F(LinkTest, P7APeerForWhomTooMuchWaitsIsCutAndNothingIsKeptForIt) {
   EXPECT_TRUE(ant.parcels.empty());
 }
 
+TEST_F(LinkTest, P7OneEntryThatIsLargerThanWhatMayWaitIsBroughtOver) {
+  PlayedPeer ant(system_);
+  link_to_ant(small());
+  ASSERT_TRUE(ant.meet(link_));
+  replicate(2 * small().queue_bytes_max);
+  EXPECT_TRUE(eventually(5s, [&] {
+    ant.say(link_, {}, true);
+    ant.listen(10ms);
+    return ant.parcels.size() == 1;
+  }));
+  EXPECT_EQ(told_->lost, 0);
+}
+
 TEST_F(LinkTest, P7DeliveriesForWhichThereIsNoRoomAreReplacedByTheNewsThatThereIsSomethingToRead) {
   PlayedPeer ant(system_);
   link_to_ant(small());
@@ -252,19 +265,6 @@ TEST_F(LinkTest, APeerThatIsSilentOrDoesNotHearIsGivenUp) {
   EXPECT_EQ(told_->lost, 4 * kPartitions);
 }
 
-TEST_F(LinkTest, P9FramesOfNobodyAndNonsenseOfThePeerAreNotTaken) {
-  PlayedPeer ant(system_), stranger(system_);
-  link_to_ant(small());
-  ASSERT_TRUE(ant.meet(link_));
-  const std::vector<Parcel> parcels{{{0}, ReplicationParcel{"bytes"}}};
-  ant.say(link_, parcels, true);
-  ASSERT_TRUE(eventually(5s, [&] { return told_->replication == 1; }));
-  // A frame of somebody else changes nothing.
-  stranger.say(link_, parcels, true);
-  EXPECT_TRUE(stats().up);
-  // Of a partition that does not exist nothing is taken, but the peer stays.
-  ant.say(link_, {{{kPartitions}, ReplicationParcel{"bytes"}}}, true);
-  EXPECT_TRUE(stats().up);
 TEST_F(LinkTest, ADialThatTakesLongerThanThePauseBetweenTwoIsWaitedFor) {
   // Given a peer that is far away,
   auto settings = small();
@@ -285,6 +285,19 @@ TEST_F(LinkTest, ADialThatTakesLongerThanThePauseBetweenTwoIsWaitedFor) {
   EXPECT_TRUE(spoken_to);
 }
 
+TEST_F(LinkTest, P9FramesOfNobodyAndNonsenseOfThePeerAreNotTaken) {
+  PlayedPeer ant(system_), stranger(system_);
+  link_to_ant(small());
+  ASSERT_TRUE(ant.meet(link_));
+  const std::vector<Parcel> parcels{{{0}, ReplicationParcel{"bytes"}}};
+  ant.say(link_, parcels, true);
+  ASSERT_TRUE(eventually(5s, [&] { return told_->replication == 1; }));
+  // A frame of somebody else changes nothing.
+  stranger.say(link_, parcels, true);
+  EXPECT_TRUE(stats().up);
+  // Of a partition that does not exist nothing is taken, but the peer stays.
+  ant.say(link_, {{{kPartitions}, ReplicationParcel{"bytes"}}}, true);
+  EXPECT_TRUE(stats().up);
   // What does not decode ends the meeting.
   ant.say_raw(link_, std::string(4'096, '\xff'));
   EXPECT_TRUE(eventually(5s, [&] { return told_->lost == 2 * kPartitions; }));
@@ -356,8 +369,6 @@ TEST_F(LinkTest, WhatAPeersSessionNoLongerFollowsIsTakenFromThePartitionAndSoIsT
       caf::after(0s) >> [] {});
 }
 
-}  // namespace
-}  // namespace carillon::actors
 TEST_F(LinkTest, P4WhatStandsInAFrameBehindTheEndOfItsMeetingIsNotTaken) {
   // Given a partition that is served here, and a peer that takes nothing in.
   caf::scoped_actor partition(system_);
@@ -390,3 +401,5 @@ TEST_F(LinkTest, P4WhatStandsInAFrameBehindTheEndOfItsMeetingIsNotTaken) {
   EXPECT_TRUE(follows);
 }
 
+}  // namespace
+}  // namespace carillon::actors

@@ -76,5 +76,29 @@ TEST(Frame, P7OneThatPromisesMoreThanItHoldsIsMalformed) {
   EXPECT_EQ(frame.error().code, ErrorCode::MALFORMED);
 }
 
+TEST(Frame, P7AnEntryThatIsLargerThanAFrameTravelsAlone) {
+  const std::vector<Parcel> parcels = {{{3}, ReplicationParcel{std::string(65u << 20, 'x')}}};
+  const auto frame = decode_frame(encode_frame("meeting", 5, 60, parcels));
+  ASSERT_TRUE(frame.ok()) << frame.error().message;
+  EXPECT_EQ(std::get<ReplicationParcel>(frame->parcels.at(0).content).bytes.size(), 65u << 20);
+}
+
+TEST(Frame, P7AnAnswerThatIsTooLargeBecomesAnErrorThatSaysSo) {
+  // Given dead letters of 64 KiB each.
+  const auto hub = EntityId::parse("match/1").value();
+  const Event event{.type = "note", .payload = std::string(64u << 10, 'x'), .producer = ProducerId::hub(hub)};
+  const auto answer = [&](std::size_t letters) {
+    AnswerParcel parcel{1, AnswerParcel::DeadLetters(letters, {hub, 1, {"it throws", 3, false}, event})};
+    limit(parcel);
+    return parcel;
+  };
+  // As many as there is room for are an answer; more are not.
+  EXPECT_EQ(std::get<AnswerParcel::DeadLetters>(answer(200).what).size(), 200u);
+  EXPECT_GT(bytes_of({{0}, answer(200)}), 200u << 16);
+  const auto refused = answer(300);
+  ASSERT_TRUE(std::holds_alternative<Error>(refused.what));
+  EXPECT_EQ(std::get<Error>(refused.what).code, ErrorCode::PAYLOAD_TOO_LARGE);
+}
+
 }  // namespace
 }  // namespace carillon::actors

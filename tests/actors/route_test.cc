@@ -319,6 +319,22 @@ TEST_F(RouteTest, APrimaryOfAHigherEpochIsAskedAlthoughTheViewDoesNotKnowOfIt) {
   EXPECT_THAT(answered(), ElementsAre("read 5: done"));
 }
 
+TEST_F(RouteTest, P7AQuestionOverWhichTheWayIsLostAgainAndAgainIsRefused) {
+  given_a_remote_primary();
+  read(5);
+  // When the link is lost each time that it was asked.
+  std::size_t asked = 0;
+  for (int meeting = 2; meeting <= 20; ++meeting) {
+    asked += link("bee").size();
+    lose("bee");
+    meet("bee", static_cast<std::uint64_t>(meeting));
+    says("bee", PrimaryHereParcel{});
+  }
+  // Then the question may be the reason, and is not asked for ever.
+  EXPECT_EQ(asked, 6u);
+  EXPECT_THAT(answered(), ElementsAre("read 5: unavailable"));
+}
+
 TEST_F(RouteTest, P8APrimaryOfALowerEpochIsNotAskedWhateverItSays) {
   meet("cat");
   given_a_remote_primary();
