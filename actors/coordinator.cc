@@ -21,6 +21,7 @@ namespace {
 
 constexpr auto kLookEvery = 250 * kj::MILLISECONDS;
 constexpr auto kHandOverEvery = 50 * kj::MILLISECONDS;
+constexpr auto kJoinsWithin = 1 * kj::SECONDS;  // As a rule.
 
 cluster::Replica::Swap swap_of(cluster::WriteOutcome::Kind kind) {
   switch (kind) {
@@ -65,6 +66,13 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
     stopped = kj::mv(stop.promise);
     stop_now = kj::mv(stop.fulfiller);
     tasks.add(jobs->run(*io.lowLevelProvider));
+  }
+
+  // What keeps the node from joining, each once; in the log, for there is no health to ask yet.
+  void tell_what_keeps_it() {
+    if (timer.now() - began < kJoinsWithin) return;
+    for (const auto& problem : membership.problems())
+      if (told.insert(problem).second) spdlog::warn("waiting to join the cluster: {}", problem);
   }
 
   // --- What is told.
@@ -232,6 +240,8 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
   cluster::Membership membership;
   cluster::Controller controller;
   std::string cluster_id;
+  const kj::TimePoint began = timer.now();
+  std::set<std::string> told;  // Of what keeps it from joining.
 
   caf::actor_system* system = nullptr;
   Partitions routes, replicas;
@@ -258,6 +268,7 @@ Result<std::unique_ptr<Coordinator>> Coordinator::join(CoordinatorOptions option
         Loop loop(std::move(options), coordinator.inbox_);
         const std::function<kj::Promise<void>()> until_stopped = [&]() -> kj::Promise<void> {
           if (loop.options.stopped()) return kj::READY_NOW;
+          loop.tell_what_keeps_it();
           return loop.timer.afterDelay(100 * kj::MILLISECONDS).then([&] { return until_stopped(); });
         };
         auto format = loop.membership.join()

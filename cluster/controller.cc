@@ -52,11 +52,10 @@ kj::Promise<void> Controller::make_steps() {
   if (!step) return kj::READY_NOW;
   return membership_.swap(step->partition, step->expected, step->record)
       .then([this, step = std::move(*step)](const SwapOutcome& outcome) -> kj::Promise<void> {
-        if (outcome.unanswered()) return kj::READY_NOW;  // The view will tell.
-        if (outcome.kind == WriteOutcome::Kind::kDone) {
-          ++steps_;
-          on_step_(step);
-        }
+        // The view will tell; perhaps not at once, or never, if nobody can read what stands there.
+        if (outcome.kind != WriteOutcome::Kind::kDone) return kj::READY_NOW;
+        ++steps_;
+        on_step_(step);
         return make_steps();
       });
 }

@@ -76,9 +76,12 @@ kj::Promise<Result<ClusterFormat>> Membership::agree_on_format() {
                                               ": check --etcd and --cluster, or restore etcd from a snapshot"});
         auto format = options_.founding;
         format.cluster_id = random_id();
-        return etcd_.create(view_.keys().format(), encode(format)).then([this](const WriteOutcome&) {
-          return agree_on_format();  // Whoever won, and whatever is known of it.
-        });
+        return etcd_.create(view_.keys().format(), encode(format))
+            .then([this, again](const WriteOutcome& outcome) -> kj::Promise<Result<ClusterFormat>> {
+              note(outcome.unanswered() ? &outcome.error : nullptr);
+              if (outcome.unanswered()) return again();  // It may answer what is read, and take nothing.
+              return agree_on_format();                  // Whoever won.
+            });
       });
 }
 

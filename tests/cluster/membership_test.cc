@@ -8,6 +8,7 @@
 
 #include "cluster/controller.h"
 #include "tests/cluster/etcd_test.h"
+#include "tests/support/raw_socket.h"
 
 namespace carillon::cluster {
 namespace {
@@ -37,6 +38,7 @@ class MembershipTest : public EtcdTest {
   }
   kj::Own<Node> node(Membership::Options options) {
     const auto linked = [this, self = options.self.node](const NodeName& other) {
+      ++looked_;
       return !cut_off_.contains(self) && !cut_off_.contains(other);
     };
     return kj::heap<Node>(*client_, timer(), std::move(options),
@@ -56,6 +58,7 @@ class MembershipTest : public EtcdTest {
   }
 
   std::set<NodeName> cut_off_;  // From the other nodes, not from etcd.
+  int looked_ = 0;              // How often controllers have looked at a link.
 };
 
 TEST_F(MembershipTest, TheFirstFoundsTheClusterAndTheOthersJoinIt) {
@@ -195,6 +198,51 @@ TEST_F(MembershipTest, OneNodeControlsPlacementAndAnotherTakesOver) {
     return std::ranges::all_of(bee->membership.view().partitions(),
                                [](const auto& each) { return each.second.value.replicas.front() == "bee"; });
   }));
+}
+
+TEST_F(MembershipTest, P7AControllerThatCannotReadARecordAsksForItNowAndThen) {
+  auto ant = node(options("ant", "s1")), bee = node(options("bee", "s2"));
+  joined(*ant);
+  joined(*bee);
+  ant->controller.start();
+  const auto& view = ant->membership.view();
+  ASSERT_TRUE(eventually([&] { return view.partitions().size() == 8; }));
+  // Given records that an operator has overwritten,
+  for (std::uint16_t p = 0; p < 8; ++p) written(client_->put(view.keys().partition({p}), "garbage"));
+  ASSERT_TRUE(eventually([&] { return view.unreadable().size() == 8; }));
+  // when the controller wants them changed.
+  ASSERT_TRUE(wait(ant->membership.set_draining("bee", Drain::kPrimaries)).ok());
+  looked_ = 0;
+  timer().afterDelay(400 * kj::MILLISECONDS).wait(io_.waitScope);
+  // Then it does not ask as fast as etcd answers, but with every look, of which there are at most 20.
+  EXPECT_GT(looked_, 0);
+  EXPECT_LE(looked_, 3 * 20);
+}
+
+TEST_F(MembershipTest, P7AnEtcdThatTakesNothingInIsToldOfAndAskedNowAndThen) {
+  const client::Address address{"127.0.0.1", etcd_->client_port()};
+  const auto alarm = [&](const std::string& action) {
+    const auto body = R"({"action":")" + action + R"(","memberID":"0","alarm":"NOSPACE"})";
+    return carillon::testing::http(address,
+                                   "POST /v3/maintenance/alarm HTTP/1.1\r\nHost: etcd\r\nConnection: close\r\n"
+                                   "Content-Length: " +
+                                       std::to_string(body.size()) + "\r\n\r\n" + body)
+        .status;
+  };
+  // Given an etcd whose disk is full: it answers what is read.
+  ASSERT_EQ(alarm("ACTIVATE"), 200);
+  // When a node would found a cluster,
+  auto ant = node(options("ant", "s1"));
+  auto joining = ant->membership.join().eagerlyEvaluate(nullptr);
+  // then a person can see why it does not,
+  EXPECT_TRUE(eventually([&] {
+    const auto problems = ant->membership.problems();
+    return std::ranges::any_of(problems,
+                               [](const auto& problem) { return problem.find("space") != std::string::npos; });
+  }));
+  // and it does once there is room.
+  ASSERT_EQ(alarm("DEACTIVATE"), 200);
+  EXPECT_TRUE(wait(kj::mv(joining)).ok());
 }
 
 TEST_F(MembershipTest, WhoHasMarkedANodeForDrainingSeesTheMarkAtOnce) {
