@@ -21,7 +21,7 @@ namespace {
 constexpr unsigned kRefusalsMax = 65'536;  // In one answer.
 // What waits to be written to a client before no more is read from it.
 constexpr std::size_t kQueuedBytesMax = 4u << 20, kQueuedMessagesMax = 1'024;
-constexpr std::size_t kQuestionsMax = 128;  // Of one connection under way; each may be answered with a MiB.
+constexpr std::size_t kQuestionsMax = 16;  // Of one connection under way; each may be answered with a MiB.
 
 std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
 capnp::Text::Reader text(const std::string& string) { return {string.data(), string.size()}; }

@@ -404,7 +404,8 @@ interface Gateway {
   read @2 (entity :Text, from :UInt64, limit :UInt32)
       -> (events :List(Event.StoredEvent), firstOffset :UInt64, lastOffset :UInt64, refusal :Refusal);
   # A page of a mailbox: at most `limit` events (1 to 1,000) and 1 MiB, the first at `firstOffset`; `lastOffset` is the
-  # mailbox's last offset now. `refusal` is set when the entity or the offset cannot be served.
+  # mailbox's last offset now. `refusal` is set when the entity or the offset cannot be served. Of this and all calls below a
+  # connection may have 16 without an answer; more are `overloaded`.
 
   inspect @3 (entity :Text) -> (inspection :Inspection, refusal :Refusal);
   # One entity from inside. For operators.

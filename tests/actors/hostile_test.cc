@@ -44,7 +44,7 @@ class Hostile : public ::testing::Test {
 std::string bootstrap_message() {
   using namespace std::literals;
   return "\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01\x00\x08\x00\x00\x00\x00\x00\x00\x00"
-         "\x04\x00\x00\x00\x01\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"s;
+         "\x00\x00\x00\x00\x01\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"s;
 }
 
 // A call of the gateway that was asked for.
@@ -247,6 +247,40 @@ TEST_F(Hostile, P7AClientThatTakesNoAnswersIsNotReadFrom) {
     EXPECT_LT(node.anonymous_bytes(), before + 96 * kMiB);
     ASSERT_TRUE(node.publish("player/ada", "{}").ok());
   }
+}
+
+// Goal: KJ chains what waits to be written, and takes the chain apart by recursion; that must not use up the stack. Method: a few long
+// answers fill the socket, and as many publishes as a connection may have under way are answered behind them; then it is lost.
+TEST_F(Hostile, P7ThousandsOfAnswersThatNobodyTakesEndWithTheirConnection) {
+  const std::string payload = R"({"text":")" + std::string(60'000, 'x') + "\"}";
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(node.publish("player/long", payload).ok());
+  const std::uint16_t kPublish = 0, kRead = 2;
+  constexpr std::uint32_t kCalls = 8'192;
+  {
+    RawSocket socket(node.rpc(), 4'096);
+    std::string calls = bootstrap_message();
+    std::uint32_t question = 0;
+    for (int reads = 0; reads < 3; ++reads)
+      calls += call_message(++question, kRead, [](auto params) {
+        auto read = params.template initAs<wire::Gateway::ReadParams>();
+        read.setEntity("player/long");
+        read.setFrom(1);
+        read.setLimit(1'000);
+      });
+    for (std::uint32_t call = 1; call <= kCalls; ++call)
+      calls += call_message(++question, kPublish, [&](auto params) {
+        auto publish = params.template initAs<wire::Gateway::PublishParams>();
+        publish.setProducer("many");
+        auto item = publish.initBatch(1)[0];
+        item.setEntity("player/many");
+        item.setType("note");
+        item.setPayload("{}");
+        item.setSequence(call);
+      });
+    ASSERT_TRUE(socket.send(calls));
+    EXPECT_TRUE(eventually(20s, [&] { return node.payloads("player/many").size() == kCalls; }));
+  }
+  EXPECT_TRUE(node.publish("player/ada", "{}").ok());
 }
 
 // Goal: no burst of small frames uses up the stack. Method: a long header makes the buffer large into which KJ reads; then empty pongs
