@@ -40,7 +40,7 @@ export class Client {
   #renewedAt = -Infinity; // When a token was last asked for because the one in use expires.
   #expiresAt; // The token in use, as the gateway says; undefined without one.
   #closedBy = null; // The error that closed the client.
-  #progressAt = 0; // When something was last settled or came, or there was nothing to wait for.
+  #putOffSince = null; // Since when the gateway has said nothing but that this is not the time.
 
   #user; // Whose events; undefined until it is known.
   #claims = null;
@@ -62,7 +62,6 @@ export class Client {
   constructor(options) {
     this.#options = options;
     this.#clock = options.clock;
-    this.#progressAt = this.#clock.now();
     const { token } = options;
     this.#connection = new Connection({
       addresses: options.addresses,
@@ -118,7 +117,6 @@ export class Client {
     if (events >= eventsMax || kept + bytes > bytesMax) {
       throw new CarillonError('limit_exceeded', `${events} events with ${kept} bytes wait already to be confirmed`);
     }
-    if (events === 0) this.#progressAt = this.#clock.now();
     return new Promise((resolve, reject) => {
       const promise = { resolve, reject };
       if (this.#own === null) {
@@ -241,7 +239,7 @@ export class Client {
   }
 
   #settled() {
-    this.#progressAt = this.#clock.now();
+    this.#putOffSince = null;
     for (const [producer, ledger] of this.#orphans) {
       if (producer.unconfirmed > 0) continue;
       this.#orphans.delete(producer);
@@ -260,7 +258,7 @@ export class Client {
     }
     this.#welcome = welcome;
     this.#expiresAt = welcome.expires_at;
-    this.#progressAt = this.#clock.now();
+    this.#putOffSince = null;
     for (const follow of this.#follows) this.#ask(follow);
     for (const request of this.#requests) request.send();
     this.#flush();
@@ -305,7 +303,8 @@ export class Client {
 
   // The gateway refuses because something behind it is not there: perhaps another one is better off.
   #moveOnIfStuck() {
-    if (!this.#connection.hasOthers || this.#clock.now() - this.#progressAt < STUCK_MS) return;
+    this.#putOffSince ??= this.#clock.now();
+    if (!this.#connection.hasOthers || this.#clock.now() - this.#putOffSince < STUCK_MS) return;
     this.#connection.moveOn(new CarillonError('unavailable', `${this.#connection.address} gets nothing done`));
   }
 
@@ -406,9 +405,10 @@ export class Client {
   #heard(follow, name, body, text, id) {
     if (follow.id !== id) return;
     if (name === 'following') {
+      this.#putOffSince = null;
       follow.following(body);
     } else if (name === 'events') {
-      this.#progressAt = this.#clock.now();
+      this.#putOffSince = null;
       if (!follow.took(body, text.length)) {
         const message = `${follow.entity} was to go on at ${follow.next}, and went on at ${body.first}`;
         this.#connection.moveOn(new CarillonError('unavailable', message));
@@ -450,6 +450,7 @@ export class Client {
           this.#again(error.retryAfterMs ?? 100, () => this.#requests.has(request) && request.send());
           return this.#moveOnIfStuck();
         }
+        this.#putOffSince = null;
         this.#requests.delete(request);
         if (error) reject(error);
         else resolve(body);

@@ -176,3 +176,19 @@ test('flush() ends also when the storage keeps nothing of what waited for a prod
   assert.ok(flushed);
   await carillon.close();
 });
+
+test('one question that is put off after a quiet time is no reason to leave a gateway', async () => {
+  const carillon = await client();
+  const asked = () => net.last().requests('positions');
+  await clock.advance(5_000); // In which nobody wanted anything.
+  const positions = carillon.positions('player/ana');
+  net.last().says({ refused: { id: asked()[0].id, error: 'unavailable', message: 'a hand-over', retry_after_ms: 500 } });
+  await settle();
+  assert.equal(carillon.state, 'open');
+  await clock.advance(500);
+  net.last().says({ positions_are: { id: asked()[1].id, last: 7, devices: [] } });
+  await settle();
+  assert.equal((await positions).last, 7);
+  assert.equal(carillon.state, 'open');
+  await carillon.close();
+});
