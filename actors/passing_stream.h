@@ -7,7 +7,7 @@ namespace carillon::actors {
 
 class PassingStream : public kj::AsyncIoStream {
  public:
-  kj::Promise<void> write(const void* buffer, std::size_t bytes) override { return inner_->write(buffer, bytes); }
+  kj::Promise<void> write(const void* buffer, std::size_t bytes) final { return inner_->write(buffer, bytes); }
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
     return inner_->write(pieces);
   }

@@ -12,7 +12,7 @@
 #include "actors/feed.h"
 #include "actors/publish_path.h"
 #include "actors/questions.h"
-#include "actors/waiting_stream.h"
+#include "actors/rpc_guard.h"
 #include "actors/wire_answers.h"
 
 namespace carillon::actors {
@@ -378,8 +378,9 @@ struct Connection final : capnp::BootstrapFactory<capnp::rpc::twoparty::VatId> {
   Connection(Edge& edge, const NodeStatsSource& stats, kj::Own<kj::AsyncIoStream> io, Visit& visit,
              kj::Own<kj::PromiseFulfiller<void>> hang_up)
       : entitlement(edge),
-        stream(kj::heap<WaitingStream>(kj::mv(io), [this] { return has_room(); })),
-        network(*stream, capnp::rpc::twoparty::Side::SERVER, reader_options(edge.edge_limits)),
+        stream(kj::mv(io)),
+        guard(*stream, 2 * edge.edge_limits.connection_events_max, [this] { return has_room(); }),
+        network(guard, capnp::rpc::twoparty::Side::SERVER, reader_options(edge.edge_limits)),
         server(kj::heap<GatewayServer>(edge, stats, entitlement, visit,
                                        std::make_shared<kj::Own<kj::PromiseFulfiller<void>>>(kj::mv(hang_up)))),
         serving(*server),
@@ -403,6 +404,7 @@ struct Connection final : capnp::BootstrapFactory<capnp::rpc::twoparty::VatId> {
 
   Entitlement entitlement;
   kj::Own<kj::AsyncIoStream> stream;
+  RpcGuard guard;
   capnp::TwoPartyVatNetwork network;
   kj::Own<GatewayServer> server;  // Until `gateway` has it,
   GatewayServer& serving;         // whose calls may outlive the connection.

@@ -249,6 +249,24 @@ TEST_F(Hostile, P7AClientThatTakesNoAnswersIsNotReadFrom) {
   }
 }
 
+// Goal: calls that are answered and never finished cost little. Method: calls without end, whose answers are read.
+TEST_F(Hostile, P7AClientThatFinishesNoCallIsHungUpOn) {
+  RawSocket socket(node.rpc());
+  ASSERT_TRUE(socket.send(bootstrap_message()));
+  const std::uint16_t kInspect = 3;
+  std::uint32_t question = 0;
+  std::string answers;
+  for (bool open = true; open && question < 100'000;) {
+    std::string calls;
+    for (int call = 0; call < 500; ++call)
+      calls += call_message(++question, kInspect,
+                            [](auto params) { params.template initAs<wire::Gateway::InspectParams>().setEntity("x"); });
+    answers.clear();
+    open = socket.send(calls) && socket.receive_more(answers);
+  }
+  EXPECT_LT(question, 100'000u);
+}
+
 // Goal: KJ chains what waits to be written, and takes the chain apart by recursion; that must not use up the stack. Method: a few long
 // answers fill the socket, and as many publishes as a connection may have under way are answered behind them; then it is lost.
 TEST_F(Hostile, P7ThousandsOfAnswersThatNobodyTakesEndWithTheirConnection) {
