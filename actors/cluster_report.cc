@@ -44,6 +44,16 @@ std::vector<PartitionId> without_copy(const ClusterReport& report) {
   return lost;
 }
 
+// Is here, or has or is to have a copy. Who has been taken out of the cluster is not missed.
+bool is_wanted(const ClusterDescription& cluster, const NodeName& peer) {
+  return std::ranges::any_of(cluster.nodes, [&](const auto& node) { return node.member.node == peer; }) ||
+         std::ranges::any_of(cluster.partitions, [&](const auto& partition) {
+           const auto& record = partition.record;
+           return record.primary.node == peer || record.is_wanted(peer) ||
+                  std::ranges::find(record.in_sync, peer, &cluster::ReplicaId::node) != record.in_sync.end();
+         });
+}
+
 double number(std::uint64_t value) { return static_cast<double>(value); }
 
 }  // namespace
@@ -89,16 +99,7 @@ std::vector<Figure> ClusterReport::figures() const {
       auto& lag = lags[backup.id.node];
       lag = std::max(lag, backup.lag_entries);
     }
-    const auto& counters = replica.counters;
-    sum.entries_appended += counters.entries_appended;
-    sum.truncations += counters.truncations;
-    sum.copies_begun += counters.copies_begun;
-    sum.copies_sent += counters.copies_sent;
-    sum.removals += counters.removals;
-    sum.nominations += counters.nominations;
-    sum.nominations_lost += counters.nominations_lost;
-    sum.hand_overs += counters.hand_overs;
-    sum.refused += counters.refused;
+    sum.add(replica.counters);
   }
   std::uint64_t epochs = 0;
   for (const auto& [partition, record] : cluster.partitions) epochs += record.epoch;
@@ -141,7 +142,8 @@ std::vector<Figure> ClusterReport::figures() const {
                        {{"peer", node}}});
   const auto add_of_links = [&](const char* name, const char* help, bool counter, auto value) {
     for (const auto& link : cluster.links)
-      figures.push_back({name, help, number(value(link)), counter, {{"peer", link.peer}}});
+      if (is_wanted(cluster, link.peer))
+        figures.push_back({name, help, number(value(link)), counter, {{"peer", link.peer}}});
   };
   add_of_links("link_up", "1 if the link to that node works.", false, [](const auto& link) { return link.up ? 1 : 0; });
   add_of_links("link_meetings_total", "Times that the link was established.", true,

@@ -108,6 +108,9 @@ struct StartOperation {  // Redrive or discard.
   std::function<void(Result<Offset>)> answer;
 };
 struct PartitionStats {
+  // What is counted, of an earlier term or life.
+  void add(const PartitionStats& past);
+
   PartitionId partition;
   runtime::Partition::Counters counters;
   std::uint64_t reloads = 0;
@@ -119,6 +122,9 @@ struct PartitionStats {
 };
 struct AskStats {
   std::function<void(PartitionStats)> answer;
+};
+struct PartitionEnded {  // To its route: what it has counted.
+  PartitionStats figures;
 };
 
 // --- partition <-> partition
@@ -199,6 +205,7 @@ CARILLON_LOCAL_MESSAGE(ListDeadLetters)
 CARILLON_LOCAL_MESSAGE(InspectHub)
 CARILLON_LOCAL_MESSAGE(StartOperation)
 CARILLON_LOCAL_MESSAGE(AskStats)
+CARILLON_LOCAL_MESSAGE(PartitionEnded)
 CARILLON_LOCAL_MESSAGE(EmissionsArrived)
 CARILLON_LOCAL_MESSAGE(EmissionsAccepted)
 CARILLON_LOCAL_MESSAGE(FeedHub)

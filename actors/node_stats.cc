@@ -22,15 +22,7 @@ std::vector<Figure> NodeStats::figures() const {
   double reloads = 0;
   double unavailable = 0;
   for (const auto& partition : partitions) {
-    sum.accepted += partition.counters.accepted;
-    sum.duplicates += partition.counters.duplicates;
-    sum.emissions += partition.counters.emissions;
-    sum.emission_duplicates += partition.counters.emission_duplicates;
-    sum.refused += partition.counters.refused;
-    sum.reminders += partition.counters.reminders;
-    sum.reminders_unreadable += partition.counters.reminders_unreadable;
-    sum.dead_letters += partition.counters.dead_letters;
-    sum.batches += partition.counters.batches;
+    sum.add(partition.counters);
     sum.active_hubs += partition.counters.active_hubs;
     reloads += static_cast<double>(partition.reloads);
     unavailable += partition.available ? 0 : 1;

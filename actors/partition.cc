@@ -8,6 +8,14 @@
 #include "actors/player.h"
 
 namespace carillon::actors {
+
+void PartitionStats::add(const PartitionStats& past) {
+  counters.add(past.counters);
+  reloads += past.reloads;
+  commit.merge(past.commit);
+  fold.merge(past.fold);
+}
+
 namespace {
 
 using Self = caf::stateful_actor<PartitionActorState>*;
@@ -179,6 +187,7 @@ void load(Self self) {
   const auto id = state.options->partition.id;
   if (state.commit_under_way) return;  // What it wrote must be readable first.
   const bool again = std::exchange(state.reload_wanted, false);
+  if (state.partition) state.counted_before.add(state.partition->counters());
   state.partition.reset();
   while (!state.hubs.empty()) dismiss(self, EntityId(state.hubs.begin()->first));
   for (auto& [call, answer_operation] : std::exchange(state.operation_answers, {}))
@@ -284,13 +293,6 @@ void drain(Self self, const Drain& request) {
   perform(self);
 }
 
-void stop(Self self) {
-  auto& state = self->state;
-  while (!state.hubs.empty()) dismiss(self, EntityId(state.hubs.begin()->first));
-  for (const auto& [entity, player_actor] : std::exchange(state.players, {})) self->send(player_actor, Dismiss{});
-  self->quit();
-}
-
 PartitionStats stats(Self self) {
   const auto& state = self->state;
   PartitionStats stats;
@@ -308,7 +310,17 @@ PartitionStats stats(Self self) {
     stats.available = false;
     stats.problem = not_loaded(self).message;
   }
+  stats.counters.add(state.counted_before);
   return stats;
+}
+
+void stop(Self self) {
+  auto& state = self->state;
+  while (!state.hubs.empty()) dismiss(self, EntityId(state.hubs.begin()->first));
+  for (const auto& [entity, player_actor] : std::exchange(state.players, {})) self->send(player_actor, Dismiss{});
+  const auto& route = (*state.peers)[state.options->partition.id.value];
+  if (route != address(self)) self->send(route, PartitionEnded{stats(self)});
+  self->quit();
 }
 
 caf::behavior loaded(Self self) {

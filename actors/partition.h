@@ -28,6 +28,7 @@ struct PartitionOptions {
 struct PartitionActorState {
   std::unique_ptr<runtime::Partition> partition;  // Null while it cannot be loaded.
   WallClock clock;
+  runtime::Partition::Counters counted_before;  // By those that were loaded before this one.
   std::optional<PartitionOptions> options;
   std::optional<Error> problem;  // Why it is not loaded.
   Partitions peers;

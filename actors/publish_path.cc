@@ -28,7 +28,6 @@ std::optional<Error> PublishPath::refusal_now(std::size_t events, std::size_t by
       edge_.node.events_under_way - events_accounted_ + events <= limits.node_events_max &&
       edge_.node.bytes_under_way - bytes_accounted_ + bytes <= limits.node_bytes_max)
     return std::nullopt;
-  ++edge_.counters.overloaded;
   return Error{ErrorCode::OVERLOADED, "too much is under way already; wait, then begin again at this event", 0};
 }
 
@@ -52,7 +51,7 @@ kj::Promise<PublishOutcome> PublishPath::publish(const access::Rights& rights, c
   const auto events = count == 0 ? 1 : passed;  // An empty call is work as well.
   if (visit_ != nullptr) visit_->published(events - std::min(events, counted_));
   auto promise = kj::newPromiseAndFulfiller<PublishOutcome>();
-  waiting_.emplace(begun.call, Waiting{received, kj::mv(promise.fulfiller)});
+  waiting_.emplace(begun.call, Waiting{received, too_much.has_value(), kj::mv(promise.fulfiller)});
   if (begun.finished) finish(std::move(*begun.finished));
   account();
   return kj::mv(promise.promise);
@@ -71,6 +70,10 @@ void PublishPath::reloaded(PartitionId partition) {
 void PublishPath::finish(PublishCalls::Finished finished) {
   const auto waiting = waiting_.find(finished.call);
   edge_.counters.publish.add(Clock::now() - waiting->second.received);
+  if (!waiting->second.is_limited)
+    edge_.counters.overloaded += static_cast<std::uint64_t>(std::ranges::count_if(
+        finished.outcome.refusals,
+        [](const runtime::ItemRefusal& refusal) { return refusal.error.code == ErrorCode::OVERLOADED; }));
   waiting->second.fulfiller->fulfill(std::move(finished.outcome));
   waiting_.erase(waiting);
 }

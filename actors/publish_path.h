@@ -35,6 +35,7 @@ class PublishPath {
  private:
   struct Waiting {
     Clock::time_point received;
+    bool is_limited = false;  // Refused for whose it is, not for load.
     kj::Own<kj::PromiseFulfiller<runtime::PublishOutcome>> fulfiller;
   };
 

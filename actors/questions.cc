@@ -17,17 +17,11 @@ kj::Promise<Result<runtime::Partition::Inspection>> inspect_mailbox(Edge& edge, 
   });
 }
 
-std::size_t bytes_of(const runtime::DeadLetterEntry& entry) {
-  constexpr std::size_t kBesideText = 128;
-  return kBesideText + entry.entity.text().size() + entry.letter.reason.size() + entry.event.type.size() +
-         entry.event.payload.size() + entry.event.producer.stored().size();
-}
-
 // As many as a list may have.
 std::size_t count_that_fits(const std::vector<runtime::DeadLetterEntry>& entries) {
   std::size_t count = 0, bytes = 0;
   while (count < std::min(entries.size(), DeadLetterList::kMost)) {
-    bytes += bytes_of(entries[count]);
+    bytes += entries[count].bytes();
     if (count > 0 && bytes > DeadLetterList::kBytesMost) break;
     ++count;
   }

@@ -28,7 +28,8 @@ struct EntityInspection {
 kj::Promise<Result<EntityInspection>> inspect_entity(Edge& edge, const access::Rights& rights, std::string_view entity);
 
 struct DeadLetterList {
-  static constexpr std::size_t kMost = 1'000, kBytesMost = 1u << 20;  // Of one that is longer, only it.
+  // Of one letter that is longer, only it. A partition gives one more where there are more.
+  static constexpr std::size_t kMost = 1'000, kBytesMost = runtime::Partition::kDeadLetterBytes;
   std::vector<runtime::DeadLetterEntry> entries;
   bool more = false;
 };

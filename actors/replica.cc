@@ -107,6 +107,7 @@ void open(Self self) {
 void throw_away(Self self) {
   auto& state = self->state;
   end_serving(self);
+  state.counted_before.add(state.replica->counters());
   state.replica.reset();
   note_standing(state);
   for (auto& number : state.writes) number = 0;
@@ -203,6 +204,7 @@ void discard_if_stranger(Self self) {
 ReplicaStats stats(const ReplicaState& state) {
   ReplicaStats stats;
   stats.partition = id_of(state);
+  stats.counters = state.counted_before;
   if (!state.replica) return stats;
   stats.role = state.replica->role();
   stats.epoch = state.replica->epoch();
@@ -212,7 +214,7 @@ ReplicaStats stats(const ReplicaState& state) {
   stats.ready = state.replica->is_ready();
   stats.under_replicated = state.replica->is_under_replicated();
   stats.backups = state.replica->backups();
-  stats.counters = state.replica->counters();
+  stats.counters.add(state.replica->counters());
   return stats;
 }
 

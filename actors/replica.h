@@ -60,6 +60,7 @@ struct ReplicaState {
   std::optional<ReplicaOptions> options;
   std::unique_ptr<cluster::Replica> replica;  // Null while it cannot be opened.
   std::deque<std::uint64_t> writes;           // At the journal, by number; 0 for one of a replica that was thrown away.
+  cluster::Replica::Counters counted_before;  // By those that were thrown away.
   bool reopen_wanted = false;
 
   caf::actor partition;  // While this is the ready primary.

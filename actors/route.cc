@@ -426,7 +426,7 @@ void unfollow(Self self, const UnfollowEntity& request) {
 PartitionStats stats(const RouteState& state) {
   PartitionStats stats;
   stats.partition = state.options->partition;
-  stats.reloads = state.life;
+  stats.add(state.counted_before);
   stats.available = is_in_reach(state);
   if (!stats.available) stats.problem = no_primary().message;
   return stats;
@@ -476,9 +476,15 @@ caf::behavior route(Self self, RouteOptions options) {
         if (self->state.local.actor) self->send(self->state.local.actor, restart);
       },
       [=](const AskStats& ask) {
-        if (self->state.local.actor && !self->state.given_up) return self->send(self->state.local.actor, ask);
-        ask.answer(stats(self->state));
+        const auto& state = self->state;
+        if (!state.local.actor || state.given_up) return ask.answer(stats(state));
+        self->send(state.local.actor,
+                   AskStats{[before = state.counted_before, answer = ask.answer](PartitionStats now) {
+                     now.add(before);
+                     answer(std::move(now));
+                   }});
       },
+      [=](const PartitionEnded& ended) { self->state.counted_before.add(ended.figures); },
       [=](ParcelArrived& arrived) {
         std::visit([&](auto& content) { FromPeer{self, arrived.from}(content); }, arrived.parcel.content);
       },

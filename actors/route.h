@@ -65,6 +65,7 @@ struct RouteState {
   std::set<NodeName> serving;                     // Peers that say that they serve the partition.
   bool used = false;                              // Something was passed on since the way was last lost.
   std::uint64_t life = 0;
+  PartitionStats counted_before;  // By this node's own partition, in terms that are over.
 
   std::optional<Clock::time_point> away_since;      // There is no primary that answers.
   std::optional<Clock::time_point> not_sure_since;  // The primary has said nothing but that it is not sure.

@@ -322,6 +322,18 @@ Index Replica::commit_index() const { return state_->commit; }
 Index Replica::applied_index() const { return state_->log.applied(); }
 std::vector<Replica::BackupStatus> Replica::backups() const { return state_->backups(); }
 bool Replica::is_under_replicated() const { return state_->is_under_replicated(); }
+void Replica::Counters::add(const Counters& others) {
+  entries_appended += others.entries_appended;
+  truncations += others.truncations;
+  copies_begun += others.copies_begun;
+  copies_sent += others.copies_sent;
+  removals += others.removals;
+  nominations += others.nominations;
+  nominations_lost += others.nominations_lost;
+  hand_overs += others.hand_overs;
+  refused += others.refused;
+}
+
 const Replica::Counters& Replica::counters() const { return state_->counters; }
 
 }  // namespace carillon::cluster

@@ -193,6 +193,8 @@ class Replica {
     std::uint64_t nominations_lost = 0;
     std::uint64_t hand_overs = 0;  // Won.
     std::uint64_t refused = 0;     // Messages of lower epochs.
+
+    void add(const Counters& others);
   };
   const Counters& counters() const;
 

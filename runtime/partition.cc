@@ -21,6 +21,18 @@ constexpr UnixMs kSweepIntervalMs = 1'000;
 
 }  // namespace
 
+void Partition::Counters::add(const Counters& past) {
+  accepted += past.accepted;
+  duplicates += past.duplicates;
+  emissions += past.emissions;
+  emission_duplicates += past.emission_duplicates;
+  reminders += past.reminders;
+  reminders_unreadable += past.reminders_unreadable;
+  refused += past.refused;
+  dead_letters += past.dead_letters;
+  batches += past.batches;
+}
+
 // --- Opening.
 
 Partition::Partition(Options options, const Storage& storage)

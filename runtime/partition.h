@@ -91,6 +91,12 @@ struct EmissionAck {
 };
 
 struct DeadLetterEntry {
+  std::size_t bytes() const {
+    constexpr std::size_t kBesideText = 128;
+    return kBesideText + entity.text().size() + letter.reason.size() + event.type.size() + event.payload.size() +
+           event.producer.stored().size();
+  }
+
   EntityId entity;
   Offset offset = 0;
   DeadLetter letter;
@@ -160,6 +166,9 @@ class Partition {
     std::uint64_t dead_letters = 0;
     std::uint64_t batches = 0;
     std::uint64_t active_hubs = 0;  // Now.
+
+    // Those of an earlier life, of which nothing is active any more.
+    void add(const Counters& past);
   };
 
   // Reads where the partition stands. UNAVAILABLE when its part of the store is damaged; the message names what.
@@ -206,7 +215,8 @@ class Partition {
     std::uint64_t dead_letters = 0;
   };
   Result<Inspection> inspect(const EntityId& entity);
-  // Of one entity, or of all when `entity` is nothing.
+  // Of one entity, or of all when `entity` is nothing. No more behind the one with which they have so many bytes.
+  static constexpr std::size_t kDeadLetterBytes = 1024 * 1024;
   Result<std::vector<DeadLetterEntry>> dead_letters(const std::optional<EntityId>& entity, std::size_t most) const;
   // The answer comes in `Outputs::redriven` once it is durable.
   void redrive(const EntityId& entity, Offset offset, std::uint64_t call, UnixMs now);

@@ -23,6 +23,7 @@ void Partition::to_dead_letters(Mailbox& mailbox, const Fold::Failure& failure) 
 Result<std::vector<DeadLetterEntry>> Partition::dead_letters(const std::optional<EntityId>& entity,
                                                              std::size_t most) const {
   std::vector<DeadLetterEntry> entries;
+  std::size_t bytes = 0;
   std::optional<Error> failed;
   const auto begin = entity ? entity_key(id(), Tag::kDeadLetter, *entity) : tag_prefix(id(), Tag::kDeadLetter);
   const auto end = entity ? entity_end(id(), Tag::kDeadLetter, *entity) : tag_end(id(), Tag::kDeadLetter);
@@ -40,7 +41,8 @@ Result<std::vector<DeadLetterEntry>> Partition::dead_letters(const std::optional
       return false;
     }
     entries.push_back({parsed->entity, parsed->offset, std::move(*letter), std::move(*event)});
-    return entries.size() < most;
+    bytes += entries.back().bytes();
+    return entries.size() < most && bytes <= kDeadLetterBytes;
   });
   if (!scanned) return scanned.error();
   if (failed) return *failed;

@@ -224,7 +224,6 @@ class RouteTest : public ::testing::Test {
 
   testing::SteppedActors actors_;
   std::uint64_t epoch_ = 0;
-  std::uint64_t life_ = 0;
   int refused_ = 0;
   Log here_heard_, session_heard_, neighbour_heard_, answered_;
   std::map<NodeName, Log> link_heard_;
@@ -232,6 +231,7 @@ class RouteTest : public ::testing::Test {
   caf::actor route_, neighbour_, here_;
 
  protected:
+  std::uint64_t life_ = 0;  // As the gateway was told.
   Standing* standing_ = nullptr;
   std::shared_ptr<SessionHost> host_ = std::make_shared<NotedSession>(session_heard_, answered_);
 };
@@ -415,6 +415,22 @@ TEST_F(RouteTest, P3AWayOnWhichAnythingWasRefusedIsOver) {
   EXPECT_EQ(refused(), 0);
 }
 
+TEST_F(RouteTest, WhatThisNodesPartitionHasCountedIsNotForgottenWithItsTerm) {
+  serve_here();
+  PartitionStats figures;
+  figures.counters.accepted = 3;
+  figures.counters.active_hubs = 2;
+  figures.reloads = 1;
+  // When its term ends, and another one, and the primary is elsewhere,
+  for (int term = 0; term < 2; ++term) tell(PartitionEnded{figures});
+  serve_no_more();
+  given_a_remote_primary();
+  // then it all stands, but for what is counted no more; and that ways were lost is no reload.
+  EXPECT_EQ(stats().counters.accepted, 6u);
+  EXPECT_EQ(stats().counters.active_hubs, 0u);
+  EXPECT_EQ(stats().reloads, 2u);
+}
+
 TEST_F(RouteTest, P3AWayOnWhichAnythingMayBeLostIsOver) {
   const auto lost_by = [&](const char* why, auto loses, auto comes_back) {
     SCOPED_TRACE(why);
@@ -423,10 +439,10 @@ TEST_F(RouteTest, P3AWayOnWhichAnythingMayBeLostIsOver) {
     loses();
     EXPECT_EQ(refused(), 1);
     comes_back();
-    tell(publishing(2, stats().reloads - 1));  // Sent before its gateway had heard.
+    tell(publishing(2, life_ - 1));  // Sent before its gateway had heard.
     EXPECT_THAT(link("bee"), IsEmpty());
     publish(1);
-    EXPECT_THAT(link("bee"), ElementsAre(HasSubstr("publish 1 on way " + std::to_string(stats().reloads + 1))));
+    EXPECT_THAT(link("bee"), ElementsAre(HasSubstr("publish 1 on way " + std::to_string(life_ + 1))));
   };
   given_a_remote_primary();
   lost_by(

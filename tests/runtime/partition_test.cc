@@ -436,6 +436,22 @@ TEST(Partition, P6EventsOfAKindThatIsNotInstalledWaitAndStandInNobodysWay) {
   EXPECT_EQ(node.partition().wake(EntityId::trusted("door/front")).error().code, ErrorCode::UNKNOWN_KIND);
 }
 
+TEST(Partition, P7AQuestionForDeadLettersBringsNoMoreThanIsToBeShown) {
+  // Given dead letters of 60 KB each, more than a MiB.
+  OnePartition node;
+  const auto payload = R"({"amount":")" + std::string(60'000, 'x') + "\"}";
+  for (Sequence s = 1; s <= 40; ++s) node.publish("counter/a", "add", payload, s);
+  node.settle();
+  ASSERT_THAT(node.dead_lettered, SizeIs(40));
+  // Then a list ends behind the one that makes it too long, by which it is seen that there are more.
+  const auto letters = node.partition().dead_letters(std::nullopt, 1'000);
+  ASSERT_TRUE(letters.ok());
+  std::size_t bytes = 0;
+  for (const auto& letter : *letters) bytes += letter.bytes();
+  EXPECT_GT(bytes, runtime::Partition::kDeadLetterBytes);
+  EXPECT_LE(bytes - letters->back().bytes(), runtime::Partition::kDeadLetterBytes);
+}
+
 TEST(Partition, P6AnEventThatCannotBeReadIsADeadLetterAtOnce) {
   OnePartition node;
   // Given an event whose fields are not those of its type, and one behind it.
