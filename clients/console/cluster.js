@@ -17,8 +17,9 @@ export class ClusterView {
     this.#show(text, () => [element('p', { class: 'card' }, text)]);
   }
 
-  show(cluster) {
-    this.#show(JSON.stringify(cluster), () => [element('p', { class: 'hint' }, sentenceOf(cluster)), nodesOf(cluster), partitionsOf(cluster)]);
+  // `unavailable`: partitions that nobody serves, as far as the node that was asked can tell.
+  show(cluster, unavailable) {
+    this.#show(JSON.stringify([cluster, unavailable]), () => [element('p', { class: 'hint' }, sentenceOf(cluster, unavailable)), nodesOf(cluster), partitionsOf(cluster)]);
   }
 
   showFailure(error) {
@@ -47,13 +48,14 @@ function goneFrom(cluster) {
   return [...new Set(named)].filter((node) => node && !members.has(node)).sort();
 }
 
-function sentenceOf(cluster) {
+function sentenceOf(cluster, unavailable) {
   const { nodes, partitions, replicas, min_in_sync: needed } = cluster;
   const gone = goneFrom(cluster);
   const have = `${count(nodes.length, 'node', 'nodes')}${gone.length > 0 ? `, ${gone.join(' and ')} gone` : ''}; ${count(partitions.length, 'partition', 'partitions')} of ${count(replicas, 'copy', 'copies')}, ${grouped(needed)} needed to accept.`;
   const stopped = partitions.filter((partition) => !partition.accepts).length;
   const few = partitions.filter((partition) => partition.under_replicated).length;
   if (stopped > 0) return `${have} ${count(stopped, 'accepts', 'accept')} nothing now.`;
+  if (unavailable > 0) return `${have} ${count(unavailable, 'has', 'have')} no primary in reach now.`;
   return few > 0 ? `${have} ${count(few, 'lacks', 'lack')} copies now; all accept.` : `${have} All are well.`;
 }
 

@@ -173,6 +173,8 @@ async function round() {
   if (stats.status === 'rejected') {
     const { error, message } = stats.reason;
     before = null;
+    byId('main').classList.add('stale');
+    ['accepted-rate', 'notified-rate', 'delivered-rate'].forEach((id) => setText(byId(id), '–'));
     eventsChart.add([NaN, NaN, NaN]);
     Object.values(latencyCharts).forEach((chart) => chart.add([NaN, NaN]));
     if (error === 'unauthenticated') {
@@ -185,6 +187,7 @@ async function round() {
     }
     return;
   }
+  byId('main').classList.remove('stale');
   const figures = stats.value;
   const samples = text.status === 'fulfilled' ? parseMetrics(text.value) : [];
   setText(byId('version'), figures.version);
@@ -195,16 +198,17 @@ async function round() {
   showBusiest(figures.busiest ?? []);
   if (cluster.status === 'fulfilled') {
     setText(byId('node-name'), `${cluster.value.asked} of ${cluster.value.cluster}`);
-    clusterView.show(cluster.value);
+    clusterView.show(cluster.value, figures.counters.partitions_unavailable ?? 0);
   } else if (cluster.reason.error === 'unavailable') {
     clusterView.showAlone(figures.counters.partitions_unavailable ?? 0);
   } else {
     clusterView.showFailure(cluster.reason);
   }
   const problems = health.status === 'fulfilled' ? health.value.problems : [];
-  if (problems.length === 0) showHealth('good', 'All is well');
+  if (health.status === 'rejected') showHealth('warn', 'The node does not say how it is', [health.reason.message]);
+  else if (problems.length === 0) showHealth('good', 'All is well');
   else showHealth('warn', problems.length === 1 ? 'One problem' : `${problems.length} problems`, problems);
-  if (rounds++ % ROUNDS_PER_DEAD_LETTERS === 0) await deadLetters.refresh();
+  if (rounds++ % ROUNDS_PER_DEAD_LETTERS === 0) deadLetters.refresh();
 }
 
 async function goOn() {
@@ -221,6 +225,7 @@ let tokenWasRefused = false;  // Asked for by itself only once; then by the butt
 
 function openTokenDialog() {
   byId('token-input').value = api.token.get();
+  tokenDialog.returnValue = '';  // Escape leaves it as it is.
   tokenDialog.showModal();
 }
 function wantToken(why) {

@@ -56,7 +56,7 @@ export class DeadLettersView {
   async refresh(said = '') {
     let answer;
     try {
-      answer = await api.deadLetters('');
+      answer = await api.deadLetters('', { signal: AbortSignal.timeout(5000) });
     } catch (error) {
       setText(this.#status, error.error === 'forbidden' ? 'This token may not see them.' : error.message);
       this.#table.hidden = true;

@@ -67,3 +67,14 @@ test('sums are of all players', () => {
   const sum = sumOf([ledgerOf([1, 2]), ledgerOf([3])]);
   assert.deepEqual([sum.asked, sum.waiting, sum.lost], [3, 3, 0]);
 });
+
+test('a lost dig stays lost, however many are answered behind it', () => {
+  const ledger = ledgerOf([1]);
+  for (let dig = 2; dig <= 3000; dig += 1) {
+    ledger.asks(dig);
+    ledger.answers(dig);
+  }
+  assert.equal(ledger.lost, 1);
+  ledger.answers(3000);
+  assert.equal(ledger.doubled, 1);
+});

@@ -249,6 +249,12 @@ function showNode(node) {
   draw();
 }
 
+function showSilence() {
+  byId('server-state').className = 'state bad';
+  byId('kill').disabled = true;
+  setText(byId('server-text'), 'The demo does not answer; it may have been stopped. Digs wait in this page.');
+}
+
 byId('kill').addEventListener('click', async () => {
   byId('kill').disabled = true;
   try {
@@ -266,7 +272,7 @@ const client = connect({ addresses: `ws://${node.http}/ws`, queue: 'hunt', recon
 byId('console-link').href = `http://${node.http}/console#inspect`;
 byId('console-link').hidden = false;
 showNode(node);
-watchNode(showNode);
+watchNode(showNode, showSilence);
 
 // Names of this tab outlive a reload.
 const saved = JSON.parse(sessionStorage.getItem('hunt.names') ?? 'null') ?? shuffled(NAMES).slice(0, 3);

@@ -2,7 +2,10 @@
 //
 // A dig is asked for, then accepted (on disk), then answered by exactly one notification in the player's stream. Numbers of digs
 // grow, and one player's digs are answered in the order in which they were asked for (P3). An answer may be seen before the word
-// that the dig was accepted: that only says that it was.
+// that the dig was accepted: that only says that it was. The last digs are remembered one by one; the repeated answer to an older
+// one would count as foreign.
+const REMEMBERED = 1000;
+
 export class Ledger {
   asked = 0;
   accepted = 0;
@@ -52,6 +55,15 @@ export class Ledger {
     this.#last = Math.max(this.#last, dig);
     this.#digs.set(dig, 'answered');
     this.answered += 1;
+    this.#forgetOld();
+  }
+
+  // Those at the front of which nothing is waited for any more.
+  #forgetOld() {
+    for (const [dig, state] of this.#digs) {
+      if (this.#digs.size <= REMEMBERED || state !== 'answered') return;
+      this.#digs.delete(dig);
+    }
   }
 
   // Digs without an answer although one behind them has been answered.

@@ -1,5 +1,6 @@
 // What becomes of the node's process, as its supervisor says (`carillon demo`): asked a few times a second.
 const EVERY_MS = 250;
+const SILENT_ROUNDS = 12;  // Longer than a restart takes.
 
 export async function askNode() {
   const response = await fetch('/node', { cache: 'no-store' });
@@ -13,17 +14,22 @@ export async function killNode() {
   return response.json();
 }
 
-// Calls `told(node)` for every change: {process, kills, restart_ms}; process 0 while it is dead.
-export async function watchNode(told) {
+// Calls `told(node)` for every change: {process, kills, restart_ms}; process 0 while it is dead. And `silent()` when nothing is known any
+// more: the supervisor itself is gone.
+export async function watchNode(told, silent) {
   let before = '';
+  let missed = 0;
   for (;;) {
     try {
       const node = await askNode();
       const now = JSON.stringify(node);
       if (now !== before) told(node);
       before = now;
+      missed = 0;
     } catch {
-      // The supervisor starts the node, or is gone: either shows in the connection.
+      // While it starts the node it does not answer either.
+      if (++missed === SILENT_ROUNDS) silent();
+      if (missed >= SILENT_ROUNDS) before = '';
     }
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
   }
