@@ -20,7 +20,7 @@ struct NodeOptions {
   runtime::RetentionTable retention;
   Catalogue catalogue;
   JournalOptions journal;
-  std::size_t threads = 2;  // Of CAF's scheduler: partitions, hubs, sessions. Journal and gateway have their own.
+  std::size_t threads = 2;  // Of CAF's scheduler: partitions and hubs. Journal and gateway have their own.
 };
 
 class Node {

@@ -23,7 +23,7 @@ struct ServeOptions {
   std::filesystem::path data;
   std::string listen = "127.0.0.1:7411";
   std::string http = "127.0.0.1:7480";
-  std::size_t worker_threads = 0;            // Of partitions, hubs and sessions; 0: one for each processor.
+  std::size_t worker_threads = 0;            // Of partitions and hubs; 0: one for each processor.
   std::size_t gateway_threads = 0;           // Of connections; likewise, at most kGatewayThreadsMax.
   std::vector<std::string> allowed_origins;  // Of pages, as parse_origin gives them.
   std::filesystem::path ready_file;          // Empty: none. Written when ready: {"rpc": HOST:PORT, "http": HOST:PORT}.

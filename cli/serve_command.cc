@@ -226,7 +226,7 @@ void add_serve_command(CLI::App& app, Action& action, Catalogue catalogue) {
       ->capture_default_str();
   command
       .add_option("--worker-threads", options->worker_threads,
-                  "threads that partitions, hubs and sessions share; 0: one for each processor")
+                  "threads that partitions and hubs share; 0: one for each processor")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();
   command
