@@ -184,7 +184,8 @@ class Checker {
     for (bool more = true; more;) {
       const auto step = fold->step(1'000);
       if (!step) broken("P1: what is durable can be read", step.error().message);
-      if (step->failure) broken("P6: one bad event stops nobody", hub.text(), " stands still: ", step->failure->error.message);
+      if (step->failure)
+        broken("P6: one bad event stops nobody", hub.text(), " stands still: ", step->failure->error.message);
       if (!step->emissions.empty()) broken("P5: hubs are deterministic folds", hub.text(), " rested too early");
       more = step->more;
     }
