@@ -71,8 +71,10 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
   // What keeps the node from joining, each once; in the log, for there is no health to ask yet.
   void tell_what_keeps_it() {
     if (timer.now() - began < kJoinsWithin) return;
+    constexpr std::size_t kToldMax = 100;  // What others say is part of some.
     for (const auto& problem : membership.problems())
-      if (told.insert(problem).second) spdlog::warn("waiting to join the cluster: {}", problem);
+      if (told.size() < kToldMax && told.insert(problem).second)
+        spdlog::warn("waiting to join the cluster: {}", problem);
   }
 
   // --- What is told.

@@ -21,6 +21,8 @@ namespace {
 constexpr unsigned kRefusalsMax = 65'536;  // In one answer.
 // What waits to be written to a client before no more is read from it.
 constexpr std::size_t kQueuedBytesMax = 4u << 20, kQueuedMessagesMax = 1'024;
+// Calls that are answered and not finished, beside twice those that may be under way.
+constexpr std::size_t kUnfinishedMax = 16'384;
 constexpr std::size_t kQuestionsMax = 16;  // Of one connection under way; each may be answered with a MiB.
 
 std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
@@ -379,7 +381,7 @@ struct Connection final : capnp::BootstrapFactory<capnp::rpc::twoparty::VatId> {
              kj::Own<kj::PromiseFulfiller<void>> hang_up)
       : entitlement(edge),
         stream(kj::mv(io)),
-        guard(*stream, 2 * edge.edge_limits.connection_events_max, [this] { return has_room(); }),
+        guard(*stream, kUnfinishedMax + 2 * edge.edge_limits.connection_events_max, [this] { return has_room(); }),
         network(guard, capnp::rpc::twoparty::Side::SERVER, reader_options(edge.edge_limits)),
         server(kj::heap<GatewayServer>(edge, stats, entitlement, visit,
                                        std::make_shared<kj::Own<kj::PromiseFulfiller<void>>>(kj::mv(hang_up)))),

@@ -399,7 +399,7 @@ interface Gateway {
   # Delivers what is stored from the asked offsets on, then what comes, without a seam (P4). One connection may subscribe
   # again, to the same entities as well; each subscription is served on its own. All of one connection's together follow at
   # most 100,000; beyond that the list is refused whole with `limitExceeded`. There is no `subscription` where nothing is
-  # followed.
+  # followed. The answer keeps its place among the 32,768 calls of a connection that are not finished, for as long as it is held.
 
   read @2 (entity :Text, from :UInt64, limit :UInt32)
       -> (events :List(Event.StoredEvent), firstOffset :UInt64, lastOffset :UInt64, refusal :Refusal);

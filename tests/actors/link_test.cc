@@ -104,6 +104,11 @@ std::optional<T> next(caf::scoped_actor& self) {
 class LinkTest : public ::testing::Test {
  protected:
   caf::actor link_to_ant(LinkSettings settings) { return link_of("bee", "ant", settings); }
+  // This node is the primary of partition 1, and sure of it.
+  void serves(const caf::scoped_actor& partition) {
+    (*standings_)[1]->read_lease_until = (Clock::now() + 60s).time_since_epoch().count();
+    caf::anon_send(link_, Serving{.partition = {1}, .actor = caf::actor_cast<caf::actor>(partition), .life = 1});
+  }
   caf::actor link_of(const NodeName& self, const NodeName& peer, LinkSettings settings,
                      std::function<void(caf::actor_system&, DialOptions)> dial = dial_aside) {
     auto routes = std::make_shared<std::vector<caf::actor>>(), replicas = std::make_shared<std::vector<caf::actor>>();
@@ -339,8 +344,7 @@ TEST_F(LinkTest, WhatAPeersSessionNoLongerFollowsIsTakenFromThePartitionAndSoIsT
   PlayedPeer ant(system_);
   link_to_ant(small());
   ASSERT_TRUE(ant.meet(link_));
-  (*standings_)[1]->read_lease_until = (Clock::now() + 60s).time_since_epoch().count();
-  caf::anon_send(link_, Serving{.partition = {1}, .actor = caf::actor_cast<caf::actor>(partition), .life = 1});
+  serves(partition);
   // and a session of the peer that follows two of its entities.
   const auto ada = EntityId::parse("player/ada").value(), bo = EntityId::parse("player/bo").value();
   constexpr runtime::SessionId kThere = 5;
@@ -375,8 +379,7 @@ TEST_F(LinkTest, P4WhatStandsInAFrameBehindTheEndOfItsMeetingIsNotTaken) {
   PlayedPeer ant(system_);
   link_to_ant(small());
   ASSERT_TRUE(ant.meet(link_));
-  (*standings_)[1]->read_lease_until = (Clock::now() + 60s).time_since_epoch().count();
-  caf::anon_send(link_, Serving{.partition = {1}, .actor = caf::actor_cast<caf::actor>(partition), .life = 1});
+  serves(partition);
   // When it asks for so much in one frame that the link is cut before the last of it, a follow,
   const auto ada = EntityId::parse("player/ada").value();
   std::vector<Parcel> parcels;

@@ -1,4 +1,4 @@
-// What one connection follows: in order, within its credit (P4, P7). Partitions are played by the test, in one thread.
+// What one connection follows and is given: in order, within its credit (P4, P7). Partitions are played by the test, in one thread.
 #include "actors/session.h"
 
 #include <kj/async-io.h>
@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "actors/feed.h"
 #include "tests/support/stepped_actors.h"
 
 namespace carillon::actors {
@@ -114,6 +115,14 @@ class SessionTest : public ::testing::Test {
     reads_.erase(reads_.begin());
     asked.answer(std::move(page));
     settle();
+  }
+  // For what takes its time.
+  bool eventually(const std::function<bool()>& happened) {
+    for (const auto until = Clock::now() + std::chrono::seconds(10); !happened();) {
+      if (Clock::now() > until) return false;
+      io_.provider->getTimer().afterDelay(1 * kj::MILLISECONDS).wait(io_.waitScope);
+    }
+    return true;
   }
   // Everything that follows from what was said is done when this returns.
   void settle() {
@@ -224,10 +233,34 @@ TEST_F(SessionTest, P7APageThatThePartitionHasNoRoomToReadIsAskedForAgain) {
   EXPECT_THAT(partition(), ElementsAre("0: opens", "0: follows 1", "0: reads from 1"));
   answer_page(Error{ErrorCode::OVERLOADED, "no room"});
   EXPECT_THAT(partition(), IsEmpty());
-  io_.provider->getTimer().afterDelay(60 * kj::MILLISECONDS).wait(io_.waitScope);
-  EXPECT_THAT(partition(), ElementsAre("0: reads from 1"));
+  EXPECT_TRUE(eventually([&] { return partition() == Log{"0: reads from 1"}; }));
   answer_page(run_of(1, 1));
   EXPECT_THAT(client(), ElementsAre("1 begins at 1", "1 has 1 to 1"));
+}
+
+TEST_F(SessionTest, P7WhatWaitsForASlowClientGoesToItInMessagesOfBoundedLength) {
+  // Given a client that has room for much, and takes its time over the first message.
+  auto taken = kj::newPromiseAndFulfiller<void>();
+  std::vector<std::size_t> messages;  // Events in each.
+  Feed feed(*edge_,
+            {.pass_on = [&](const std::vector<runtime::Delivery>& deliveries) -> kj::Promise<void> {
+               messages.push_back(0);
+               for (const auto& delivery : deliveries) messages.back() += delivery.events.events.size();
+               return messages.size() == 1 ? kj::mv(taken.promise) : kj::Promise<void>(kj::READY_NOW);
+             },
+             .ended = [](std::uint32_t, const Error&) {},
+             .begun = [](std::uint32_t, const Result<FollowBegun>&) {}},
+            64u << 20);
+  feed.follow(1, player_of(0), {});
+  settle();
+  following(1, runtime::Extent{1, 0});
+  // When ten events of half a MiB come meanwhile, one by one,
+  for (Offset offset = 1; offset <= 11; ++offset) committed(1, run_of(offset, 1, 512u << 10));
+  EXPECT_EQ(messages, std::vector<std::size_t>{1});
+  // then it is not given them all at once.
+  taken.fulfiller->fulfill();
+  settle();
+  EXPECT_EQ(messages, (std::vector<std::size_t>{1, 4, 4, 2}));
 }
 
 TEST_F(SessionTest, ReadsNothingForWhatIsUnfollowedBeforeItsTurn) {

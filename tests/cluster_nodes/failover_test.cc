@@ -178,6 +178,37 @@ TEST_F(FailOver, ReadsThatMeetAHandOverAreAnsweredAndNotRefused) {
   EXPECT_GT(reads, 400u);
 }
 
+TEST_F(FailOver, WhatANodeHasCountedStandsWhenItIsPrimaryNoMore) {
+  constexpr const char* kEntity = "player/ada";
+  constexpr std::uint64_t kEvents = 50;
+  RunningCluster cluster;
+  auto& session = cluster.session();
+  const auto primary = cluster.primary_of(kEntity);
+  ASSERT_TRUE(session.connect(cluster.node(primary).address()).ok());
+  const auto accepted = [&] {
+    const auto stats = session.stats();
+    if (!stats.ok()) return std::uint64_t{0};
+    for (const auto counter : stats->getStats().getCounters())
+      if (std::string_view(counter.getName().cStr()) == "events_accepted_total")
+        return static_cast<std::uint64_t>(counter.getValue());
+    return std::uint64_t{0};
+  };
+  // Given a primary that has accepted events,
+  std::uint64_t published = 0;
+  ASSERT_TRUE(eventually(10s, [&] {
+    const client::Publication event{kEntity, "note", "{}", published + 1};
+    const auto answer = session.publish("writer", {&event, 1});
+    published += answer.ok() && answer->getRefusals().size() == 0;
+    return published == kEvents;
+  }));
+  const auto before = accepted();
+  ASSERT_GE(before, kEvents);
+  // when another node becomes it, then they still count.
+  ASSERT_TRUE(session.drain(cluster.processes().name(primary), wire::Drain::PRIMARIES).ok());
+  cluster.await_successor(kEntity, primary);
+  EXPECT_TRUE(eventually(5s, [&] { return accepted() >= before; }));
+}
+
 // Goal: P8 for a real process that sleeps through its own succession.
 // Method: put a publish and reads into the sockets of a stopped primary, so that they are the first that it meets when it wakes.
 // Seen to fail without the lease check, in every round; and without the epoch check (a replica follows whoever spoke last), in
