@@ -8,6 +8,7 @@
 #include <cstring>
 #include <functional>
 #include <random>
+#include <thread>
 
 #include "tests/support/eventually.h"
 #include "tests/support/raw_socket.h"
@@ -253,18 +254,22 @@ TEST_F(Hostile, P7AClientThatTakesNoAnswersIsNotReadFrom) {
 TEST_F(Hostile, P7AClientThatFinishesNoCallIsHungUpOn) {
   RawSocket socket(node.rpc());
   ASSERT_TRUE(socket.send(bootstrap_message()));
+  std::jthread reader([&] {
+    std::string answers;
+    while (socket.receive_more(answers)) answers.clear();
+  });
   const std::uint16_t kInspect = 3;
+  constexpr std::uint32_t kMany = 200'000;
   std::uint32_t question = 0;
-  std::string answers;
-  for (bool open = true; open && question < 100'000;) {
+  for (bool open = true; open && question < kMany;) {
     std::string calls;
     for (int call = 0; call < 500; ++call)
       calls += call_message(++question, kInspect,
                             [](auto params) { params.template initAs<wire::Gateway::InspectParams>().setEntity("x"); });
-    answers.clear();
-    open = socket.send(calls) && socket.receive_more(answers);
+    open = socket.send(calls);
   }
-  EXPECT_LT(question, 100'000u);
+  socket.end();
+  EXPECT_LT(question, kMany);
 }
 
 // Goal: KJ chains what waits to be written, and takes the chain apart by recursion; that must not use up the stack. Method: a few long
