@@ -61,13 +61,13 @@ bool Bulk::finish() {
 
 bool Bulk::has_patience() {
   if (!lost_since_) return has_patience_with_refusals();
-  settled_since_ = Clock::now();
-  if (settled_since_ - *lost_since_ < options_.patience) return true;
+  if (Clock::now() - *lost_since_ < options_.patience) return true;
   return give_up(kCannotConnect, "the node at " + options_.node.address + " stayed away for " +
                                      std::to_string(options_.patience.count()) + " s");
 }
 
-// The node is there, and says again and again that this is not the time: its disk is full, say.
+// The node is there, and says again and again that this is not the time: its disk is full, say. Of several one after the other may
+// be left for that, so it does not begin anew with a connection.
 bool Bulk::has_patience_with_refusals() {
   const auto now = Clock::now();
   const auto settled = figures().accepted + figures().refused;
