@@ -5,6 +5,7 @@
 #include <future>
 
 #include "actors/gateway.h"
+#include "actors/pulse.h"
 #include "actors/store_owner.h"
 #include "actors/system_config.h"
 #include "runtime/key.h"
@@ -13,6 +14,8 @@ namespace carillon::actors {
 namespace {
 
 constexpr std::chrono::seconds kAskFormatFor{10};
+constexpr std::chrono::milliseconds kRoutesLookEvery{50};
+constexpr std::chrono::milliseconds kReplicasLookEvery{10};
 
 Result<std::uint16_t> listen(caf::actor_system& system, const caf::actor& reception, const std::string& address) {
   const auto colon = address.rfind(':');
@@ -87,6 +90,7 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::start(NodeOptions node_options
                      [reloaded = node->reloaded_](PartitionId id, std::uint64_t life) { (*reloaded)(id, life); }}));
   node->routes_ = routes;
   for (const auto& actor : *routes) caf::anon_send(actor, Peers{node->routes_});
+  node->pulses_.push_back(system.spawn(pulse, PulseOptions{kRoutesLookEvery, node->routes_}));
   return node;
 }
 
@@ -130,6 +134,7 @@ Result<void> ClusterNode::join(const std::string& rpc, const std::string& http) 
   }
   replicas_ = replicas;
   for (const auto& actor : *replicas_) caf::anon_send(actor, Peers{routes_});
+  pulses_.push_back(system_->spawn(pulse, PulseOptions{kReplicasLookEvery, replicas_}));
   coordinator_->attach(*system_, routes_, replicas_, reception_, standings_, {options_.secret, options_.links});
   // It was for the restart that is over now.
   coordinator_->set_draining(options_.node, std::nullopt, [](const Result<void>&) {});
@@ -137,6 +142,8 @@ Result<void> ClusterNode::join(const std::string& rpc, const std::string& http) 
 }
 
 ClusterNode::~ClusterNode() {
+  for (const auto& actor : pulses_) caf::anon_send(actor, Stop{});
+  pulses_.clear();
   // First nobody proposes any more, then nobody answers.
   for (const auto& actors : {replicas_, routes_})
     if (actors)

@@ -69,6 +69,7 @@ class ClusterNode {
   std::string cluster_id_;  // That the store belongs to; empty: to none yet.
   std::string peer_address_;
   caf::actor journal_, reception_;
+  std::vector<caf::actor> pulses_;
   Standings standings_;
   Partitions routes_, replicas_;
   std::unique_ptr<Coordinator> coordinator_;

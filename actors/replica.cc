@@ -10,8 +10,6 @@ namespace {
 using Self = caf::stateful_actor<ReplicaState>*;
 using cluster::Instant;
 
-constexpr std::chrono::milliseconds kTick{10};
-
 caf::actor address(Self self) { return caf::actor_cast<caf::actor>(self); }
 
 Instant instant_of(Clock::time_point at) { return std::chrono::duration_cast<Instant>(at.time_since_epoch()); }
@@ -39,10 +37,11 @@ void begin_to_serve(Self self) {
   options.journal = address(self);
   options.reloaded = [me = address(self)](PartitionId, std::uint64_t life) { caf::anon_send(me, PartitionLife{life}); };
   state.partition = self->spawn(partition, std::move(options));
-  self->send(state.partition, Peers{state.routes});
   spdlog::info("partition {}: primary in epoch {}", id_of(state).value, state.replica->epoch());
   state.serving = {id_of(state), state.partition, 0, 0};
   tell_serving(self);
+  // Its hubs begin: by now others are being told where to acknowledge what they send.
+  self->send(state.partition, Peers{state.routes});
 }
 
 void end_serving(Self self) {
@@ -268,7 +267,6 @@ caf::behavior replica(Self self, ReplicaOptions options) {
         [=](TickDue) {
           run(self, [](auto& replica) { replica.tick(instant_now()); });
           discard_if_stranger(self);
-          self->delayed_send(self, kTick, TickDue{});
         },
         [=](const AskReplica& ask) { ask.answer(stats(self->state)); },
         [=](Stop) {
@@ -277,7 +275,6 @@ caf::behavior replica(Self self, ReplicaOptions options) {
         },
     });
     open(self);
-    self->send(self, TickDue{});
   }};
 }
 

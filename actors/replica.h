@@ -1,7 +1,8 @@
 // A replica: the actor around cluster::Replica, one per partition and node, whether this node has a copy or not.
 //
 // To the partition above it, which it spawns while it is the primary, it is the journal: a commit is answered once it is
-// committed in the cluster and applied here. Below it the node's journal does the writing.
+// committed in the cluster and applied here. Below it the node's journal does the writing. It looks what is due at each TickDue
+// (pulse.h).
 #pragma once
 
 #include <caf/all.hpp>

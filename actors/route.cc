@@ -8,7 +8,6 @@ namespace {
 
 using Self = caf::stateful_actor<RouteState>*;
 
-constexpr std::chrono::milliseconds kTick{50};
 constexpr std::chrono::milliseconds kAskAgainAfter{20};
 constexpr int kWaysLostMax = 5;  // A question over which the way is lost so often may be why.
 
@@ -332,7 +331,6 @@ void tick(Self self) {
     std::visit([&](const auto& message) { refuse(self, message, no_primary()); }, waiting.request);
     return true;
   });
-  self->delayed_send(self, kTick, TickDue{});
 }
 
 // --- From other nodes.
@@ -351,7 +349,8 @@ struct FromPeer {
   }
   void operator()(const FollowingParcel& parcel) const {
     forget_doubts(state());
-    state().follows_asked.erase({parcel.session, parcel.answer.follow});
+    // One of before answers late what the primary of now has been asked, and may still be unsure of.
+    if (is_from_primary() && !state().local.actor) state().follows_asked.erase({parcel.session, parcel.answer.follow});
     const auto session = state().sessions.find(parcel.session);
     if (session != state().sessions.end()) session->second->following(session->first, parcel.answer);
   }
@@ -446,7 +445,6 @@ void session_closed(Self self, const SessionClosed& closed) {
 
 caf::behavior route(Self self, RouteOptions options) {
   self->state.options.emplace(std::move(options));
-  self->send(self, TickDue{});
   return {
       [=](Publish& message) {
         // Of an earlier life: refused when that ended.

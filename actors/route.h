@@ -5,7 +5,7 @@
 // of reach for so long, this node is of no use for the partition and says so at once. When the way is lost
 // everybody is told as if the partition had been loaded anew: publish calls are refused and come again, sessions follow
 // again, hubs repeat their emissions; windows and offsets make it once (P2, P4). Questions that change nothing are asked
-// again here.
+// again here. It looks who has waited too long at each TickDue (pulse.h).
 #pragma once
 
 #include <caf/all.hpp>

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "actors/pulse.h"
 #include "tests/support/stepped_actors.h"
 
 namespace carillon::actors {
@@ -110,13 +111,15 @@ class RouteTest : public ::testing::Test {
                               life_ = life;
                               ++refused_;
                             }});
+    pulse_ = actors_.system().spawn(pulse,
+                                    PulseOptions{50ms, std::make_shared<std::vector<caf::actor>>(std::vector{route_})});
     neighbour_ = actors_.listener<RestartHubs>(noting(neighbour_heard_));
     tell(Peers{std::make_shared<std::vector<caf::actor>>(std::vector{route_, neighbour_})});
     tell(SessionOpened{kSession, host_});
   }
   ~RouteTest() override {
     tell(Stop{});
-    for (const auto& actor : {neighbour_, here_}) actors_.end(actor);
+    for (const auto& actor : {pulse_, neighbour_, here_}) actors_.end(actor);
     for (const auto& [node, link] : links_) actors_.end(link);
   }
 
@@ -228,7 +231,7 @@ class RouteTest : public ::testing::Test {
   Log here_heard_, session_heard_, neighbour_heard_, answered_;
   std::map<NodeName, Log> link_heard_;
   std::map<NodeName, caf::actor> links_;
-  caf::actor route_, neighbour_, here_;
+  caf::actor route_, pulse_, neighbour_, here_;
 
  protected:
   std::uint64_t life_ = 0;  // As the gateway was told.
@@ -635,6 +638,24 @@ TEST_F(RouteTest, APrimaryThatIsNotSureIsAskedAgainUntilPatienceIsOver) {
   pass(50ms);
   EXPECT_THAT(link("bee"), IsEmpty());
   EXPECT_EQ(refused(), 0) << "Publishing is another matter.";
+}
+
+TEST_F(RouteTest, P4WhatAnEarlierPrimaryAnswersLateKeepsNobodyFromAskingTheOneOfNow) {
+  given_a_remote_primary();
+  follow(1);
+  // Given a primary that takes over and is asked to follow as well,
+  meet("cat");
+  is_primary("cat");
+  says("cat", PrimaryHereParcel{2});
+  session();
+  follow(1);
+  EXPECT_THAT(link("cat"), ElementsAre("follow 1 in meeting 1"));
+  // when the answer of the one before it comes only now, and the new one is not sure yet,
+  says("bee", FollowingParcel{kSession, {1, runtime::Extent{1, 3}}});
+  says("cat", NotSureParcel{FollowParcel{{kSession, 1}, ada()}});
+  // then it is asked again.
+  pass(50ms);
+  EXPECT_THAT(link("cat"), ElementsAre("follow 1 in meeting 1"));
 }
 
 TEST_F(RouteTest, WhileAPrimaryIsNotSureItIsAskedNothingElseForAMomentEither) {
