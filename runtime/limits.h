@@ -12,6 +12,10 @@ struct Limits {
   std::size_t payload_bytes_max = 64 * 1024;
   std::size_t batch_events_max = 8'192;  // In one publish call.
 
+  // What one commit of a partition takes in; what comes beyond that waits for the next. It ends with the call, or the
+  // emissions of one hub, that reaches it.
+  std::size_t commit_bytes_max = 16 * 1024 * 1024;
+
   // What a partition keeps in memory. Mailboxes in use (staged, active, followed) count but are never dropped.
   std::size_t mailboxes_cached = 32'768;
   std::size_t windows_cached = 16'384;

@@ -26,6 +26,7 @@ enum class Mutation {
   kAnswerDuplicateAtOnce,  // A repeated publish is acknowledged before its original is durable.
   kDeliverBeforeCommit,    // Followers are shown what is not durable.
   kPassOnAnything,         // A subscription passes on events that are not next.
+  kOvertakeWaiting,        // What waits for room in a commit is admitted the last first.
   kLetOvertake,            // What follows a refused event is admitted.
   kTrimOneTooMany,         // Retention drops a record that is still wanted.
   kCutBeyondSnapshot,      // Retention cuts a hub's mailbox behind what recovery begins at.

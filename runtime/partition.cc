@@ -151,6 +151,7 @@ Offset Partition::stage(Mailbox& mailbox, const Event& event) {
   }
   mailbox.staged.push_back(&event);
   ++open_->staged;
+  open_->staged_bytes += bytes_of(event);
   open_->worth_a_commit = true;
   return ++mailbox.last;
 }
@@ -168,7 +169,32 @@ void Partition::refuse_all(const PublishRequest& request, const Error& error) {
 }
 
 void Partition::publish(PublishRequest request, UnixMs now) {
+  now_ = now;
   if (failed_) return refuse_all(request, *failed_);
+  if (!has_room()) return static_cast<void>(waiting_.emplace_back(std::move(request)));
+  admit(std::move(request), now);
+}
+
+void Partition::emissions_arrived(PartitionId from, std::vector<HubEmissions> arrived, UnixMs now) {
+  now_ = now;
+  if (failed_) return;  // Not acknowledged: the hubs repeat them after a restart.
+  for (auto& emissions : arrived) {
+    if (has_room())
+      admit({from, std::move(emissions)}, now);
+    else
+      waiting_.emplace_back(ArrivedEmissions{from, std::move(emissions)});
+  }
+}
+
+void Partition::admit_waiting() {
+  if (mutated(Mutation::kOvertakeWaiting)) std::ranges::reverse(waiting_);
+  while (!waiting_.empty() && has_room()) {
+    std::visit([&](auto& input) { admit(std::move(input), now_); }, waiting_.front());
+    waiting_.pop_front();
+  }
+}
+
+void Partition::admit(PublishRequest request, UnixMs now) {
   Published published{request.session, request.call, 0, 0, {}, request.items.front().index};
   // Events are staged where they lie: the batch keeps the request.
   auto& items = open_->publishes.emplace_back(std::move(request.items));
@@ -211,38 +237,35 @@ void Partition::publish(PublishRequest request, UnixMs now) {
   open_->publishes.pop_back();  // Nothing of it is staged, and there may be no commit for long.
 }
 
-void Partition::emissions_arrived(PartitionId from, std::vector<HubEmissions> arrived, UnixMs now) {
-  if (failed_) return;  // Not acknowledged: the hubs repeat them after a restart.
-  for (auto& group : arrived) {
-    auto& emissions = open_->emissions.emplace_back(std::move(group));
-    const auto found = window(emissions.emissions.front().event.producer);
-    if (!found) continue;
-    WindowSlot& slot = **found;
-    for (auto& emission : emissions.emissions) {
-      // Dense: what skips a number follows something that was lost on the way, and will come again after it.
-      const bool gap = emission.event.sequence > slot.window.highest() + 1;
-      if (gap && !mutated(Mutation::kAcceptGapInEmissions)) break;
-      const auto to = emission.due ? Result<Mailbox*>(nullptr) : mailbox(emission.target);
-      if (!to) break;
-      if (slot.window.admit(emission.event.sequence) == Window::Verdict::kDuplicate) {
-        ++counters_.emission_duplicates;
-        continue;
-      }
-      mark_window(emission.event.producer, slot, now);
-      emission.event.accepted_at_ms = now;
-      if (emission.due)
-        keep(emission);
-      else
-        stage(**to, emission.event);
-      ++counters_.emissions;
+void Partition::admit(ArrivedEmissions arrived, UnixMs now) {
+  auto& emissions = open_->emissions.emplace_back(std::move(arrived.emissions));
+  const auto found = window(emissions.emissions.front().event.producer);
+  if (!found) return;
+  WindowSlot& slot = **found;
+  for (auto& emission : emissions.emissions) {
+    // Dense: what skips a number follows something that was lost on the way, and will come again after it.
+    const bool gap = emission.event.sequence > slot.window.highest() + 1;
+    if (gap && !mutated(Mutation::kAcceptGapInEmissions)) break;
+    const auto to = emission.due ? Result<Mailbox*>(nullptr) : mailbox(emission.target);
+    if (!to) break;
+    if (slot.window.admit(emission.event.sequence) == Window::Verdict::kDuplicate) {
+      ++counters_.emission_duplicates;
+      continue;
     }
-    EmissionAck ack{emissions.hub, std::min(slot.window.highest(), emissions.last())};
-    if (auto* batch = last_batch()) {
-      batch->acks[from.value].push_back(std::move(ack));
-    } else {
-      outputs_.acks[from.value].push_back(std::move(ack));
-      open_->emissions.pop_back();  // As above.
-    }
+    mark_window(emission.event.producer, slot, now);
+    emission.event.accepted_at_ms = now;
+    if (emission.due)
+      keep(emission);
+    else
+      stage(**to, emission.event);
+    ++counters_.emissions;
+  }
+  EmissionAck ack{emissions.hub, std::min(slot.window.highest(), emissions.last())};
+  if (auto* batch = last_batch()) {
+    batch->acks[arrived.from.value].push_back(std::move(ack));
+  } else {
+    outputs_.acks[arrived.from.value].push_back(std::move(ack));
+    open_->emissions.pop_back();  // As above.
   }
 }
 
@@ -312,6 +335,7 @@ void Partition::write_windows(Batch& batch, WriteSet& writes) {
 }
 
 void Partition::committed(UnixMs now) {
+  now_ = now;
   CHECK(in_flight_);
   // The batch ends with this call; who still holds slices keeps it alive.
   const auto batch = std::move(in_flight_);
@@ -372,6 +396,8 @@ void Partition::commit_failed(const Error& error) {
     for (auto& [mailbox, slice] : batch->appended) mailbox->in_flight = nullptr;
     batch->appended.clear();
   }
+  for (const auto& input : std::exchange(waiting_, {}))
+    if (const auto* request = std::get_if<PublishRequest>(&input)) refuse_all(*request, *failed_);
 }
 
 void Partition::deliver(const Mailbox& mailbox, const EventSlice& events) {
@@ -387,6 +413,7 @@ void Partition::finish() {
 Outputs Partition::take() {
   if (finishing_ && !open_->writes.empty()) open_->worth_a_commit = true;
   seal();
+  admit_waiting();
   return std::exchange(outputs_, {});
 }
 
@@ -449,6 +476,7 @@ Result<Partition::Inspection> Partition::inspect(const EntityId& entity) {
 // --- Time.
 
 void Partition::tick(UnixMs now) {
+  now_ = now;
   if (failed_) return;
   busiest_.tick(now);
   remind(now);

@@ -2,7 +2,8 @@
 //
 // Pure: inputs are calls, outputs are what `take` returns, the disk is only read. No clock (callers say what time it
 // is), no threads; one owner. What it wants written leaves as one WriteSet at a time; the next one is collected while
-// that one is on its way (group commit). Nothing is answered, acknowledged or shown to followers before `committed`.
+// that one is on its way (group commit). Nothing is answered, acknowledged or shown to followers before `committed`. What comes
+// when that one is full waits, in order, for the one after it.
 //
 // With `fold_before_commit`, hubs get events as soon as their batch is on its way to the journal. That is sound only while
 // all partitions commit through one journal, in order: an emission is then never durable before the event that caused it
@@ -18,6 +19,8 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "runtime/behaviour.h"
@@ -303,6 +306,7 @@ class Partition {
     WriteSet writes;  // Markers, snapshots, cursors, dead letters.
     std::vector<Mailbox*> touched;
     std::size_t staged = 0;            // Events.
+    std::size_t staged_bytes = 0;      // About; with reminders that it keeps.
     std::vector<const Event*> events;  // Of all mailboxes, one after the other; filled when the batch is sealed.
     std::vector<std::pair<Mailbox*, EventSlice>> appended;           // Filled when the batch is sealed.
     std::vector<std::pair<const ProducerId*, WindowSlot*>> windows;  // Moved.
@@ -325,6 +329,17 @@ class Partition {
   Partition(Options options, const Storage& storage);
   Result<void> load();
   Result<void> load_moved_windows();
+
+  struct ArrivedEmissions {
+    PartitionId from;
+    HubEmissions emissions;
+  };
+
+  // While anything waits there is none.
+  bool has_room() const { return open_->staged_bytes < options_.limits.commit_bytes_max; }
+  void admit(PublishRequest request, UnixMs now);
+  void admit(ArrivedEmissions arrived, UnixMs now);
+  void admit_waiting();
 
   Result<Mailbox*> mailbox(const EntityId& entity);
   Result<WindowSlot*> window(const ProducerId& producer);
@@ -353,6 +368,10 @@ class Partition {
   bool know_snapshot(Mailbox& mailbox);
   void pin(Mailbox& mailbox);
 
+  static std::size_t bytes_of(const Event& event) {
+    constexpr std::size_t kBesideText = 64;
+    return kBesideText + event.type.size() + event.payload.size();
+  }
   static bool is_hub(const Mailbox& mailbox) { return !mailbox.id.is_player(); }
   Offset visible(const Mailbox& mailbox) const {
     return options_.fold_before_commit ? mailbox.sealed : mailbox.committed;
@@ -385,8 +404,10 @@ class Partition {
   bool save_windows_ = false;  // The next batch does.
   std::unordered_map<SessionId, std::set<EntityId>> followed_;
 
-  std::shared_ptr<Batch> open_;                     // Collects.
-  std::shared_ptr<Batch> in_flight_;                // At the journal.
+  std::shared_ptr<Batch> open_;                                         // Collects.
+  std::shared_ptr<Batch> in_flight_;                                    // At the journal.
+  std::deque<std::variant<PublishRequest, ArrivedEmissions>> waiting_;  // For room in the open one.
+  UnixMs now_ = 0;                                                      // As last heard.
   std::uint64_t batch_number_ = 0;                  // Of the last batch that was sealed; contiguous on disk.
   std::set<std::pair<EntityId, Offset>> settling_;  // Dead letters that are being redriven or discarded.
   UnixMs next_due_ = 0;                             // No reminder on disk is due before.

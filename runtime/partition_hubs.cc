@@ -36,19 +36,19 @@ void Partition::feed(Mailbox& mailbox) {
   }
   const auto until = visible(mailbox);
   if (hub.handed >= until) return;
-  if (hub.lagging) {
-    if (hub.folded < hub.handed) return;
-    if (mailbox.committed > hub.handed) {
+  const auto* slice = mailbox.in_flight;
+  const bool is_in_memory =
+      until - hub.folded <= options_.limits.hub_events_ahead_max && slice != nullptr && slice->first <= hub.handed + 1;
+  if (hub.lagging || !is_in_memory) {
+    hub.lagging = true;
+    if (hub.folded < hub.handed) return;  // Its report leads here again.
+    if (!is_in_memory) {
+      if (mailbox.committed <= hub.handed) return;  // From disk, once it is committed.
       hub.handed = mailbox.committed;
       outputs_.feeds.push_back({mailbox.id, mailbox.committed, {}});
       return;
     }
     hub.lagging = false;
-  }
-  const auto* slice = mailbox.in_flight;
-  if (until - hub.folded > options_.limits.hub_events_ahead_max || slice == nullptr || slice->first > hub.handed + 1) {
-    hub.lagging = true;  // Too much for memory, or no longer there: from disk, once it is committed.
-    return;
   }
   outputs_.feeds.push_back({mailbox.id, 0, {slice->from(hub.handed + 1)}});
   hub.handed = until;
@@ -160,7 +160,10 @@ void Partition::save_snapshot(Mailbox& mailbox, const Snapshot& snapshot) {
     open_->snapshots.emplace_back(mailbox.id, snapshot.offset);
     pin(mailbox);
   }
-  open_->writes.put(entity_key(id(), Tag::kSnapshot, mailbox.id), encode(snapshot));
+  auto record = encode(snapshot);
+  open_->staged_bytes += record.size();
+  if (!has_room()) open_->worth_a_commit = true;
+  open_->writes.put(entity_key(id(), Tag::kSnapshot, mailbox.id), record);
 }
 
 // False when it cannot be read.

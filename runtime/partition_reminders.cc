@@ -20,6 +20,7 @@ void Partition::keep(const Emission& reminder) {
   Event event = reminder.event;
   event.producer = ProducerId::reminder(hub);
   const auto key = reminder_key(id(), due, hub, event.sequence);
+  open_->staged_bytes += bytes_of(event);
   open_->writes.put(key, encode(Reminder{reminder.target, std::move(event)}));
   open_->first_due = std::min(open_->first_due, due);
   open_->worth_a_commit = true;
@@ -37,7 +38,7 @@ void Partition::remind(UnixMs now) {
       storage_->scan(tag_prefix(id(), Tag::kReminder), tag_end(id(), Tag::kReminder), [&](auto key, auto value) {
         const auto due = due_of(key).value_or(0);
         // However long commits take, no more than these wait for theirs in memory.
-        const bool enough = open_->reminded.size() >= kRemindersPerCommit;
+        const bool enough = open_->reminded.size() >= kRemindersPerCommit || !has_room();
         if ((due > now && !mutated(Mutation::kRemindEarly)) || enough) {
           next_due_ = std::min(next_due_, std::max(due, now));
           return false;

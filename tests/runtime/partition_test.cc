@@ -68,6 +68,61 @@ TEST(Partition, P1ConfirmsNothingWhenTheDiskFails) {
   EXPECT_EQ(read_mailbox(node.store(), {0}, EntityId::trusted("counter/a"), 1, {})->events.size(), 1u);
 }
 
+TEST(Partition, P7OneCommitTakesInNoMoreThanItsLimit) {
+  // Given a limit that any event reaches.
+  Limits limits;
+  limits.commit_bytes_max = 1;
+  OnePartition node(limits);
+  // When three come at the same time.
+  for (Sequence sequence = 1; sequence <= 3; ++sequence) node.add("counter/a", 10 * sequence, sequence);
+  // Then each commit brings one of them, and is followed by the next without any other input,
+  for (std::size_t commits = 1; commits <= 3; ++commits) {
+    ASSERT_TRUE(node.work());
+    EXPECT_THAT(node.answers, SizeIs(commits - 1));
+    node.commit();
+    EXPECT_THAT(node.mailbox("counter/a"), SizeIs(commits));
+  }
+  node.settle();
+  EXPECT_THAT(node.answers, SizeIs(3));
+  // in the order in which they came.
+  EXPECT_EQ(node.mailbox("counter/a")[0].sequence, 1u);
+  EXPECT_EQ(node.mailbox("counter/a")[2].sequence, 3u);
+}
+
+TEST(Partition, P3EmissionsThatWaitForTheNextCommitKeepTheirOrder) {
+  // Given a limit that any event reaches, and a hub that notifies a player of each of its events.
+  Limits limits;
+  limits.commit_bytes_max = 1;
+  OnePartition node(limits);
+  for (Sequence sequence = 1; sequence <= 5; ++sequence) node.add("counter/a", 10, sequence, "ada");
+  // When all is done.
+  node.settle();
+  // Then the player has each once, in order.
+  std::vector<Sequence> sequences;
+  for (const auto& event : node.mailbox("player/ada")) sequences.push_back(event.sequence);
+  EXPECT_THAT(sequences, ElementsAre(1, 2, 3, 4, 5));
+}
+
+TEST(Partition, P1RefusesWhatWaitsForTheNextCommitWhenTheDiskFails) {
+  // Given a commit on its way, and an event that waits for the next one.
+  Limits limits;
+  limits.commit_bytes_max = 1;
+  OnePartition node(limits);
+  for (Sequence sequence = 1; sequence <= 3; ++sequence) node.add("counter/a", 10, sequence);
+  node.work();
+  // When the disk fails.
+  node.env().set_plan({.sync_error_after_syncs = 0});
+  node.settle();
+  // Then all are refused, none is left without an answer, and nothing waits for ever.
+  ASSERT_THAT(node.answers, SizeIs(3));
+  for (const auto& answer : node.answers) {
+    EXPECT_EQ(answer.accepted, 0u);
+    ASSERT_THAT(answer.refusals, SizeIs(1));
+    EXPECT_EQ(answer.refusals[0].error.code, ErrorCode::UNAVAILABLE);
+  }
+  EXPECT_TRUE(node.partition().at_rest());
+}
+
 TEST(Partition, P2RemembersWhatItHasSeenAcrossARestart) {
   // Given an accepted event, and a node that was killed.
   OnePartition node;

@@ -78,7 +78,7 @@ int run_seeds(const Options& options, const std::string& program) {
 }
 
 #ifdef CARILLON_MUTATIONS
-constexpr std::array<std::pair<std::string_view, Mutation>, 26> kMutations = {{
+constexpr std::array<std::pair<std::string_view, Mutation>, 27> kMutations = {{
     {"acknowledge-before-sync", Mutation::kAcknowledgeBeforeSync},
     {"forget-window", Mutation::kForgetWindow},
     {"skip-marker", Mutation::kSkipMarker},
@@ -97,6 +97,7 @@ constexpr std::array<std::pair<std::string_view, Mutation>, 26> kMutations = {{
     {"answer-duplicate-at-once", Mutation::kAnswerDuplicateAtOnce},
     {"deliver-before-commit", Mutation::kDeliverBeforeCommit},
     {"pass-on-anything", Mutation::kPassOnAnything},
+    {"overtake-waiting", Mutation::kOvertakeWaiting},
     {"let-overtake", Mutation::kLetOvertake},
     {"trim-one-too-many", Mutation::kTrimOneTooMany},
     {"cut-beyond-snapshot", Mutation::kCutBeyondSnapshot},
