@@ -70,6 +70,20 @@ void Edge::replace_gatekeeper(access::Gatekeeper other) {
 void Edge::reloaded(PartitionId partition, std::uint64_t life) {
   lives.at(partition.value) = life;
   for (const auto& [session, path] : publish_paths) path->reloaded(partition);
+  std::erase_if(left_behind_, [](const auto& entry) { return entry.second->is_idle(); });
+}
+
+void Edge::answered(const runtime::Published& answer) {
+  const auto path = publish_paths.find(answer.session);
+  if (path != publish_paths.end()) path->second->answered(answer);
+  const auto left = left_behind_.find(answer.session);
+  if (left != left_behind_.end() && left->second->is_idle()) left_behind_.erase(left);
+}
+
+void Edge::leave_behind(std::shared_ptr<PublishPath> path) {
+  if (path->is_idle()) return;
+  path->connection_ended();
+  left_behind_.emplace(path->session(), std::move(path));
 }
 
 }  // namespace carillon::actors

@@ -39,6 +39,7 @@ struct EdgeLimits {
   std::size_t message_bytes_max = 16u << 20;         // One RPC message.
   std::size_t follows_max = 100'000;                 // In all subscriptions of one native connection.
   std::size_t session_credit_bytes = 1u << 20;       // Sent to a subscriber and not yet taken in.
+  std::size_t connection_credit_bytes = 8u << 20;    // The same of all subscriptions of one native connection.
   std::chrono::milliseconds first_call_within{
       10'000};  // A native connection that asks for nothing, or shows no token, is closed.
   std::chrono::milliseconds request_within{10'000};    // The header of an HTTP request, and its body.
@@ -138,6 +139,9 @@ class Edge {
   // Answers and batches find their way back by session; a session that is gone is no error.
   const std::shared_ptr<SessionHost> session_host;
   std::unordered_map<runtime::SessionId, PublishPath*> publish_paths;
+  // From a connection that ends: what it published counts as under way until it is answered.
+  void leave_behind(std::shared_ptr<PublishPath> path);
+  void answered(const runtime::Published& answer);
   std::unordered_map<runtime::SessionId, Session*> sessions;
   Session* session(runtime::SessionId id) const {
     const auto found = sessions.find(id);
@@ -155,6 +159,7 @@ class Edge {
   void reloaded(PartitionId partition, std::uint64_t life);
 
  private:
+  std::unordered_map<runtime::SessionId, std::shared_ptr<PublishPath>> left_behind_;
   std::uint64_t last_question_ = 0;
   std::unordered_map<std::uint64_t, std::shared_ptr<void>> questions_;  // Fulfillers, by number.
 };

@@ -19,7 +19,7 @@ runtime::EventSlice copy_of(const runtime::EventSlice& slice) {
 
 }  // namespace
 
-Feed::Feed(Edge& edge, Client client, std::size_t credit_bytes)
+Feed::Feed(Edge& edge, Client client, std::size_t credit_bytes, std::shared_ptr<SharedCredit> shared)
     : edge_(edge),
       client_(std::move(client)),
       credit_bytes_(credit_bytes),
@@ -27,7 +27,8 @@ Feed::Feed(Edge& edge, Client client, std::size_t credit_bytes)
       session_(edge, credit_bytes,
                {[this](SessionBatch batch) { deliver(std::move(batch)); },
                 [this](std::uint32_t number, const Result<FollowBegun>& outcome) { begun(number, outcome); },
-                [this](std::uint32_t number, const Error& error) { client_.ended(number, error); }}) {
+                [this](std::uint32_t number, const Error& error) { client_.ended(number, error); }},
+               std::move(shared)) {
   auto broken = kj::newPromiseAndFulfiller<void>();
   broken_ = kj::mv(broken.fulfiller);
   broken_promise_ = kj::mv(broken.promise);
@@ -97,9 +98,9 @@ kj::Promise<void> Feed::pump() {
   const std::vector<SessionBatch> passed(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
   waiting_.erase(waiting_.begin(), end);
   return client_.pass_on(passing).then([this, bytes] {
-    // In large pieces, so that a reader who lags gets large pages.
+    // In large pieces, so that a reader who lags gets large pages; all of it when nothing waits, for others may want the room.
     taken_bytes_ += bytes;
-    if (taken_bytes_ >= credit_bytes_ / 4) session_.taken(std::exchange(taken_bytes_, 0));
+    if (taken_bytes_ >= credit_bytes_ / 4 || waiting_.empty()) session_.taken(std::exchange(taken_bytes_, 0));
     return pump();
   });
 }

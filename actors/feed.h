@@ -22,9 +22,11 @@ class Feed {
     std::function<void(std::uint32_t follow, const Result<FollowBegun>&)> begun;  // None for those who only start().
   };
 
-  // At most `credit_bytes`, and what is being read, wait for the client; the session's credit when it is not said.
-  Feed(Edge& edge, Client client) : Feed(edge, std::move(client), edge.edge_limits.session_credit_bytes) {}
-  Feed(Edge& edge, Client client, std::size_t credit_bytes);
+  // At most `credit_bytes`, and what is being read, wait for the client; the session's credit when it is not said. `shared` is
+  // for feeds of one connection.
+  explicit Feed(Edge& edge, Client client, std::shared_ptr<SharedCredit> shared = nullptr)
+      : Feed(edge, std::move(client), edge.edge_limits.session_credit_bytes, std::move(shared)) {}
+  Feed(Edge& edge, Client client, std::size_t credit_bytes, std::shared_ptr<SharedCredit> shared = nullptr);
   Feed(const Feed&) = delete;
   Feed& operator=(const Feed&) = delete;
 

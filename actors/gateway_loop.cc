@@ -16,6 +16,8 @@ namespace carillon::actors {
 namespace {
 
 constexpr std::chrono::milliseconds kCloseWithin{300};  // Clients of WebSockets, when the node stops.
+// One connection that always has something to read must not keep the thread from looking at the others.
+constexpr unsigned kEventsBetweenPolls = 256;
 
 }  // namespace
 
@@ -30,6 +32,7 @@ GatewayLoop::GatewayLoop(caf::actor_system& system, const GatewayOptions& option
       stats_([this] { return collect(); }),
       http_(*edge_, stats_),
       tasks_(kj::heap<kj::TaskSet>(static_cast<kj::TaskSet::ErrorHandler&>(*this))) {
+  io_.waitScope.setBusyPollInterval(kEventsBetweenPolls);
   edge_->own_events = &own_events_;
   edge_->origins = {options.allowed_origins, is_loopback(options.http)};
   edge_->figures_are_open = is_loopback(options.http) || options.access.open_metrics;

@@ -1,16 +1,12 @@
 #include "actors/gateway_sessions.h"
 
 #include "actors/edge.h"
-#include "actors/publish_path.h"
 #include "actors/session.h"
 
 namespace carillon::actors {
 
 void GatewaySessions::published(runtime::Published answer) {
-  inbox_->push([&edge = edge_, answer = std::move(answer)] {
-    const auto found = edge.publish_paths.find(answer.session);
-    if (found != edge.publish_paths.end()) found->second->answered(answer);
-  });
+  inbox_->push([&edge = edge_, answer = std::move(answer)] { edge.answered(answer); });
 }
 
 void GatewaySessions::following(runtime::SessionId session, Following answer) {

@@ -80,7 +80,7 @@ kj::Promise<void> Inbox::run_taken() {
     oldest_taken_ = done->next;
   }
   if (oldest_taken_ == nullptr) return kj::READY_NOW;
-  return kj::evalLast([this] { return run_taken(); });
+  return kj::evalLater([this] { return run_taken(); });
 }
 
 }  // namespace carillon::actors

@@ -391,10 +391,20 @@ class ToPrimary {
   PartitionId partition_;
 };
 
+// All that it names exist.
+bool speaks_of_partitions(const LinkState& state, const Parcel& parcel) {
+  const auto exists = [&](PartitionId partition) { return partition.value < state.serving.size(); };
+  if (const auto* emissions = std::get_if<EmissionsParcel>(&parcel.content); emissions && !exists(emissions->from))
+    return false;
+  if (const auto* accepted = std::get_if<EmissionsAcceptedParcel>(&parcel.content); accepted && !exists(accepted->by))
+    return false;
+  return exists(parcel.partition);
+}
+
 void take_in(Self self, Parcel& parcel) {
   auto& state = self->state;
   const auto p = parcel.partition.value;
-  if (p >= state.serving.size()) return complain(state, "it speaks of a partition that does not exist");
+  if (!speaks_of_partitions(state, parcel)) return complain(state, "it speaks of a partition that does not exist");
   ToPrimary to_primary(self, parcel.partition);
   const auto primary_takes = [&](auto& content) {
     if (state.serving[p].actor) return to_primary(content);

@@ -21,7 +21,7 @@ namespace {
 using Self = caf::stateful_actor<PartitionActorState>*;
 
 constexpr std::chrono::milliseconds kTick{100};
-constexpr std::size_t kPlayersMax = 4'096;  // Per partition; more readers share the wait.
+constexpr std::size_t kPlayersMax = 4'096;  // Per partition; for one more another one ends.
 
 caf::actor address(Self self) { return caf::actor_cast<caf::actor>(self); }
 UnixMs now(Self self) { return self->state.clock.now(); }
@@ -236,9 +236,12 @@ void read_page(Self self, const ReadPage& request) {
   auto& state = self->state;
   auto& player_actor = state.players[request.entity];
   if (!player_actor) {
+    // What it has been asked for it still answers.
     if (state.players.size() > kPlayersMax) {
-      state.players.erase(request.entity);
-      return request.answer(Error{ErrorCode::OVERLOADED, "too many streams are being read; try again in a moment"});
+      auto other = state.players.begin();
+      if (other->first == request.entity) ++other;
+      self->send(other->second, Dismiss{});
+      state.players.erase(other);
     }
     player_actor = self->spawn(player, request.entity, state.options->partition.id,
                                std::shared_ptr<const runtime::Storage>(state.options->store), address(self),

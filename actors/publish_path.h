@@ -32,6 +32,13 @@ class PublishPath {
   void answered(const runtime::Published& published);
   void reloaded(PartitionId partition);
 
+  // Nothing of it is under way.
+  bool is_idle() const { return waiting_.empty(); }
+  // Of one that has published.
+  runtime::SessionId session() const { return line_->id(); }
+  // Nothing more will be published.
+  void connection_ended() { visit_ = nullptr; }
+
  private:
   struct Waiting {
     Clock::time_point received;

@@ -48,16 +48,18 @@ class SubscriptionServer final : public wire::Subscription::Server {
  public:
   // `of_connection` counts what the connection follows, of which `follows` here; at least one.
   SubscriptionServer(Edge& edge, wire::NotificationSink::Client sink, std::size_t follows,
-                     std::shared_ptr<std::size_t> of_connection, HangUp hang_up)
+                     std::shared_ptr<std::size_t> of_connection, std::shared_ptr<SharedCredit> credit, HangUp hang_up)
       : sink_(kj::mv(sink)),
         live_(follows, true),
         counted_(follows),
         of_connection_(std::move(of_connection)),
-        feed_(edge, {[this](const auto& deliveries) { return pass_on(deliveries); },
-                     [this, &edge](std::uint32_t follow, const Error& error) {
-                       follow_ended(follow);
-                       tell_ended(edge.edge_limits, follow, error).detach([](kj::Exception&&) {});
-                     }}) {
+        feed_(edge,
+              {[this](const auto& deliveries) { return pass_on(deliveries); },
+               [this, &edge](std::uint32_t follow, const Error& error) {
+                 follow_ended(follow);
+                 tell_ended(edge.edge_limits, follow, error).detach([](kj::Exception&&) {});
+               }},
+              std::move(credit)) {
     *of_connection_ += counted_;
     telling_ = feed_.on_broken()
                    .catch_([this, &edge](kj::Exception&&) { return tell_broken(edge.edge_limits, 0); })
@@ -217,7 +219,7 @@ class GatewayServer final : public wire::Gateway::Server {
       write(edge_.edge_limits, context.getResults().initRefusals(static_cast<unsigned>(refusals.size())), refusals);
       return kj::READY_NOW;
     }
-    auto server = kj::heap<SubscriptionServer>(edge_, params.getSink(), asked, follows_, hang_up_);
+    auto server = kj::heap<SubscriptionServer>(edge_, params.getSink(), asked, follows_, credit_, hang_up_);
     auto& subscribed = *server;
     wire::Subscription::Client subscription = kj::mv(server);
     return subscribed.feed()
@@ -367,6 +369,8 @@ class GatewayServer final : public wire::Gateway::Server {
   std::size_t questions_ = 0;  // Under way.
   // That all subscriptions of the connection have, those that are held without any counted as one.
   const std::shared_ptr<std::size_t> follows_ = std::make_shared<std::size_t>(0);
+  const std::shared_ptr<SharedCredit> credit_ =
+      std::make_shared<SharedCredit>(edge_.edge_limits.connection_credit_bytes);
 };
 
 capnp::ReaderOptions reader_options(const EdgeLimits& limits) {

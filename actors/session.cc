@@ -52,12 +52,15 @@ Result<Offset> first_wanted(const FollowStart& start, const runtime::Extent& ext
 
 }  // namespace
 
-Session::Session(Edge& edge, std::size_t credit_bytes, Client client)
-    : edge_(edge), credit_bytes_(credit_bytes), client_(std::move(client)), line_(edge) {
+Session::Session(Edge& edge, std::size_t credit_bytes, Client client, std::shared_ptr<SharedCredit> shared)
+    : edge_(edge), credit_bytes_(credit_bytes), client_(std::move(client)), shared_(std::move(shared)), line_(edge) {
   edge_.sessions.emplace(line_.id(), this);
 }
 
-Session::~Session() { edge_.sessions.erase(line_.id()); }
+Session::~Session() {
+  edge_.sessions.erase(line_.id());
+  if (shared_) shared_->give_back(bytes_under_way_ + reads_ * kPage.bytes_max);
+}
 
 Session::Follow* Session::find(std::uint32_t number) {
   const auto found = follows_.find(number);
@@ -117,6 +120,7 @@ void Session::add(SessionBatch& batch, std::uint32_t number, runtime::EventSlice
   const auto bytes = bytes_of(events);
   batch.bytes += bytes;
   bytes_under_way_ += bytes;
+  if (shared_) shared_->take(bytes);
   batch.deliveries.push_back({number, std::move(events)});
 }
 
@@ -139,6 +143,7 @@ void Session::committed(std::vector<runtime::Delivery> deliveries, Clock::time_p
 
 void Session::taken(std::size_t bytes) {
   bytes_under_way_ -= bytes;
+  if (shared_) shared_->give_back(bytes);
   read_some();
 }
 
@@ -169,17 +174,35 @@ void Session::read_some() {
     if (!follow->subscription->wants_page()) continue;
     follow->subscription->page_wanted();
     ++reads_;
+    if (shared_) shared_->take(kPage.bytes_max);
     caf::anon_send(edge_.node.reading_turns,
                    WantTurn{partition_of(*follow), here([number](Session& session, const ReadingTurn& turn) {
                               session.read_page(number, turn);
                             })});
   }
+  if (!lagging_.empty()) wait_for_room();
+}
+
+void Session::wait_for_room() {
+  if (waits_for_room_ || !shared_ || shared_->has_room()) return;
+  waits_for_room_ = true;
+  shared_->wait([&edge = edge_, id = line_.id()] {
+    auto* const session = edge.session(id);
+    if (session == nullptr) return;
+    session->waits_for_room_ = false;
+    session->read_some();
+  });
+}
+
+void Session::end_read() {
+  --reads_;
+  if (shared_) shared_->give_back(kPage.bytes_max);
 }
 
 void Session::read_page(std::uint32_t number, const ReadingTurn& turn) {
   const auto* const follow = find(number);
   if (follow == nullptr) {  // Ended meanwhile.
-    --reads_;
+    end_read();
     return read_some();
   }
   caf::anon_send(edge_.partition_of(follow->entity),
@@ -192,11 +215,12 @@ void Session::read_page(std::uint32_t number, const ReadingTurn& turn) {
 void Session::page_read(std::uint32_t number, Result<EventRun> page, ReadingTurn turn) {
   auto* const follow = find(number);
   if (follow != nullptr && !page && page.error().code == ErrorCode::OVERLOADED) return read_again_later(number);
-  --reads_;
-  if (follow == nullptr) return read_some();  // Ended meanwhile.
-  if (!page) {
+  if (follow != nullptr && !page) {
     unfollow(number);
     client_.ended(number, page.error());
+  }
+  if (follow == nullptr || !page) {  // Ended, now or meanwhile.
+    end_read();
     return read_some();
   }
   follow->subscription->page_read(*page);
@@ -207,6 +231,7 @@ void Session::page_read(std::uint32_t number, Result<EventRun> page, ReadingTurn
     batch.turn = std::move(turn);
     client_.deliver(std::move(batch));
   }
+  end_read();
   read_some();
 }
 

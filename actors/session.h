@@ -1,20 +1,23 @@
 // A session: feeds what one connection follows to it, in order, within a credit. Follows come and go while it lives; each has a
 // number, which the connection chooses and uses once.
 //
-// Until the client has taken deliveries in their bytes count against `credit_bytes`. Without credit nothing is kept: the
-// session reads from disk when there is room again (P7). Belongs to its gateway thread (docs/decisions.md).
+// Until the client has taken deliveries in their bytes count against `credit_bytes`, and against what the connection's sessions
+// share, if they do; there also pages that are being read. Without credit nothing is kept: the session reads from disk when
+// there is room again (P7). Belongs to its gateway thread (docs/decisions.md).
 #pragma once
 
 #include <kj/async.h>
 
 #include <functional>
 #include <list>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "actors/edge.h"
 #include "actors/session_line.h"
+#include "actors/shared_credit.h"
 #include "runtime/subscription.h"
 
 namespace carillon::actors {
@@ -48,7 +51,7 @@ class Session {
     std::function<void(std::uint32_t follow, const Error&)> ended;  // Of its own accord; it had begun.
   };
 
-  Session(Edge& edge, std::size_t credit_bytes, Client client);
+  Session(Edge& edge, std::size_t credit_bytes, Client client, std::shared_ptr<SharedCredit> shared = nullptr);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -74,7 +77,7 @@ class Session {
   Follow* find(std::uint32_t number);
   PartitionId partition_of(const Follow& follow) const { return follow.entity.partition_of(edge_.partition_count()); }
   void ask_to_follow(std::uint32_t number, const Follow& follow);
-  bool has_room() const { return bytes_under_way_ < credit_bytes_; }
+  bool has_room() const { return bytes_under_way_ < credit_bytes_ && (!shared_ || shared_->has_room()); }
   void add(SessionBatch& batch, std::uint32_t number, runtime::EventSlice events);
   void queue_if_lagging(std::uint32_t number, Follow& follow);
 
@@ -82,6 +85,8 @@ class Session {
   template <class Use>
   auto here(Use use) const;
   void read_some();
+  void wait_for_room();
+  void end_read();
   void read_page(std::uint32_t number, const ReadingTurn& turn);
   void page_read(std::uint32_t number, Result<EventRun> page, ReadingTurn turn);
   void read_again_later(std::uint32_t number);
@@ -89,11 +94,13 @@ class Session {
   Edge& edge_;
   const std::size_t credit_bytes_;
   const Client client_;
+  const std::shared_ptr<SharedCredit> shared_;  // Null: the connection has one session.
   SessionLine line_;
   std::unordered_map<std::uint32_t, Follow> follows_;
   std::list<std::uint32_t> lagging_;  // Follows that want a page, in turn; one that has ended meanwhile is passed over.
   std::size_t reads_ = 0;             // Pages that are being read, or wait for their turn.
   std::size_t bytes_under_way_ = 0;
+  bool waits_for_room_ = false;         // In the shared credit.
   std::vector<std::uint32_t> put_off_;  // Follows whose page the partition had no room to read.
   kj::Promise<void> again_ = kj::READY_NOW;
 };

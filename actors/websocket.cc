@@ -79,7 +79,10 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
         requests_(*this) {
     edge_.sockets.insert(this);
   }
-  ~SocketConnection() noexcept(false) { edge_.sockets.erase(this); }
+  ~SocketConnection() noexcept(false) {
+    edge_.sockets.erase(this);
+    if (publishing_) edge_.leave_behind(std::move(publishing_));
+  }
 
   // Until it ends. `objection` says why it is to end at once.
   kj::Promise<void> run(const std::optional<std::pair<CloseCode, Error>>& objection) {
@@ -164,7 +167,7 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   void handle(PublishMessage& message) {
     const auto producer = ProducerId::client(message.batch.producer);
     if (!producer) return refuse(message.id, producer.error());
-    if (publishing_.get() == nullptr) publishing_ = kj::heap<PublishPath>(edge_, &visit_);
+    if (!publishing_) publishing_ = std::make_shared<PublishPath>(edge_, &visit_);
     const auto& events = message.batch.events;
     answer_when(publishing_
                     ->publish(rights(), *producer, static_cast<std::uint32_t>(events.size()),
@@ -500,8 +503,8 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
   std::optional<std::pair<CloseCode, std::string>> close_;
   bool close_begun_ = false, close_sent_ = false, client_closed_ = false;
 
-  kj::Own<PublishPath> publishing_;  // Once something was published.
-  std::optional<Feed> feed_;         // Once something was followed.
+  std::shared_ptr<PublishPath> publishing_;  // Once something was published.
+  std::optional<Feed> feed_;                 // Once something was followed.
 
   // Ended before everything that they use.
   kj::TaskSet requests_;

@@ -272,6 +272,59 @@ TEST_F(Hostile, P7AClientThatFinishesNoCallIsHungUpOn) {
   EXPECT_LT(question, kMany);
 }
 
+// Goal: a connection that always has something to read keeps nobody else waiting. Method: requests without end, cheap ones, whose answers
+// are read.
+TEST(OneThread, P7AConnectionThatAlwaysHasSomethingToReadKeepsNobodyWaiting) {
+  RunningNode node({.arguments = {"--gateway-threads", "1"}});
+  RawSocket socket(node.http());
+  std::string requests;
+  while (requests.size() < kMiB) requests += "GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  std::jthread reader([&] {
+    std::string answers;
+    while (socket.receive_more(answers)) answers.clear();
+  });
+  std::jthread writer([&](const std::stop_token& enough) {
+    while (!enough.stop_requested() && socket.send(requests)) {
+    }
+    socket.end();
+  });
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(http_get(node.http(), "/healthz").status, 200);
+    ASSERT_TRUE(node.publish("player/ada", "{}").ok());
+  }
+  writer.request_stop();
+  writer.join();
+  reader.join();
+  node.stop();
+}
+
+// Goal: whoever reads from very many streams keeps nobody from reading. Method: a page of each of more than a partition has readers for.
+TEST(OnePartition, P7ReadingOfManyStreamsIsNotRefused) {
+  constexpr int kStreams = 5'000, kAtOnce = 500;
+  RunningNode node({.arguments = {"--partitions", "1"}});
+  RawSocket socket(node.http());
+  for (int begin = 0; begin < kStreams; begin += kAtOnce) {
+    std::string events;
+    for (int i = begin; i < begin + kAtOnce; ++i)
+      events += std::string(events.empty() ? "" : ",") + R"({"entity":"player/p)" + std::to_string(i) +
+                R"(","type":"note","payload":{},"sequence":)" + std::to_string(i + 1) + "}";
+    ASSERT_EQ(http_post(node.http(), "/events", R"({"producer":"many","events":[)" + events + "]}").status, 200);
+    std::string requests;
+    for (int i = begin; i < begin + kAtOnce; ++i)
+      requests += "GET /events/player/p" + std::to_string(i) + "?from=1 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    ASSERT_TRUE(socket.send(requests));
+    std::string answers;
+    const auto count = [&](std::string_view mark) {
+      int found = 0;
+      for (auto at = answers.find(mark); at != std::string::npos; at = answers.find(mark, at + 1)) ++found;
+      return found;
+    };
+    while (count("HTTP/1.1 ") < kAtOnce) ASSERT_TRUE(socket.receive_more(answers));
+    ASSERT_EQ(count("HTTP/1.1 200 "), kAtOnce) << answers.substr(0, 500);
+  }
+  node.stop();
+}
+
 // Goal: KJ chains what waits to be written, and takes the chain apart by recursion; that must not use up the stack. Method: a few long
 // answers fill the socket, and as many publishes as a connection may have under way are answered behind them; then it is lost.
 TEST_F(Hostile, P7ThousandsOfAnswersThatNobodyTakesEndWithTheirConnection) {

@@ -271,6 +271,26 @@ TEST_F(FullPublishPath, P7NoMoreIsUnderWayOnTheNodeThanMay) {
   EXPECT_EQ(node_.bytes_under_way, 0u);
 }
 
+TEST_F(PublishPathTest, P7WhatAConnectionLeavesBehindCountsUntilItIsAnsweredOrVoid) {
+  auto answered = std::make_shared<PublishPath>(*edge_), lost = std::make_shared<PublishPath>(*edge_),
+       idle = std::make_shared<PublishPath>(*edge_);
+  // Given an event under way of each of two connections,
+  auto first = publish(*answered, 1, {player_of(0)});
+  auto second = publish(*lost, 1, {player_of(1)});
+  // when all end,
+  for (auto* path : {&answered, &lost, &idle}) edge_->leave_behind(std::move(*path));
+  // then they count as long as partitions hold them, and no longer.
+  EXPECT_EQ(node_.events_under_way, 2u);
+  accept(0);
+  EXPECT_EQ(outcome_of(first), "1 accepted");
+  EXPECT_EQ(node_.events_under_way, 1u);
+  reloaded(1, 1);
+  EXPECT_EQ(outcome_of(second), "0 accepted; 0: unavailable");
+  EXPECT_EQ(node_.events_under_way, 0u);
+  EXPECT_EQ(node_.bytes_under_way, 0u);
+  EXPECT_THAT(edge_->publish_paths, IsEmpty());
+}
+
 // --- With routes in between, to a primary on the node "bee".
 
 class RoutedPublishPath : public PublishPathTest {

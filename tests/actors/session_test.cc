@@ -263,6 +263,52 @@ TEST_F(SessionTest, P7WhatWaitsForASlowClientGoesToItInMessagesOfBoundedLength) 
   EXPECT_EQ(messages, (std::vector<std::size_t>{1, 4, 4, 2}));
 }
 
+TEST_F(SessionTest, P7TheSubscriptionsOfOneConnectionShareACredit) {
+  const auto shared = std::make_shared<SharedCredit>(kCredit);
+  Log heard;
+  std::size_t bytes = 0;
+  const auto client_of = [&](const std::string& name) {
+    return Session::Client{[&, name](const SessionBatch& batch) {
+                             const auto& events = batch.deliveries.front().events;
+                             heard.push_back(name + " has " + std::to_string(events.first));
+                             bytes += batch.bytes;
+                           },
+                           [](std::uint32_t, const Result<FollowBegun>&) {}, [](std::uint32_t, const Error&) {}};
+  };
+  const auto commits = [&](Session& session, EventRun run) {
+    session.committed({{1, runtime::slice_of(std::move(run))}}, Clock::now());
+    settle();
+  };
+  // Given two that may have much each, and little together,
+  std::optional<Session> first(std::in_place, *edge_, 1u << 20, client_of("first"), shared);
+  Session second(*edge_, 1u << 20, client_of("second"), shared);
+  first->follow(1, player_of(0), {});
+  second.follow(1, player_of(1), {});
+  first->following({1, runtime::Extent{1, 0}});
+  second.following({1, runtime::Extent{1, 0}});
+  partition();
+  // when the first has not taken in what there is room for,
+  commits(*first, run_of(1, 1, kCredit));
+  commits(second, run_of(1, 1));
+  // then the second keeps nothing, and reads nothing
+  EXPECT_THAT(heard, ElementsAre("first has 1"));
+  EXPECT_THAT(partition(), IsEmpty());
+  // before there is room again.
+  first->taken(bytes);
+  EXPECT_THAT(partition(), ElementsAre("1: reads from 1"));
+  // A page that is being read takes room as well,
+  commits(*first, run_of(2, 1));
+  EXPECT_THAT(heard, ElementsAre("first has 1"));
+  EXPECT_THAT(partition(), IsEmpty());
+  answer_page(run_of(1, 1));
+  EXPECT_THAT(heard, ElementsAre("first has 1", "second has 1"));
+  EXPECT_THAT(partition(), ElementsAre("0: reads from 2"));
+  // and whoever ends gives back what it had.
+  commits(second, run_of(2, 1));
+  first.reset();
+  EXPECT_THAT(partition(), ElementsAre("0: closes", "1: reads from 2"));
+}
+
 TEST_F(SessionTest, ReadsNothingForWhatIsUnfollowedBeforeItsTurn) {
   free_turns_ = false;
   follow(1, 0);
