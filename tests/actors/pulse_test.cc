@@ -13,9 +13,8 @@ TEST(Pulse, TellsEverybodyEachTimeUntilItIsStopped) {
   // Given two actors
   testing::SteppedActors actors;
   int first = 0, second = 0;
-  const auto listeners = std::make_shared<std::vector<caf::actor>>(
-      std::vector{actors.listener<TickDue>([&](TickDue) { ++first; }),
-                  actors.listener<TickDue>([&](TickDue) { ++second; })});
+  const auto listeners = std::make_shared<std::vector<caf::actor>>(std::vector{
+      actors.listener<TickDue>([&](TickDue) { ++first; }), actors.listener<TickDue>([&](TickDue) { ++second; })});
   // When they get a pulse
   const auto pulse = actors.system().spawn(actors::pulse, PulseOptions{10ms, listeners});
   actors.run();
