@@ -198,6 +198,7 @@ void load(Self self) {
   if (!opened) {
     state.problem = opened.error();
     spdlog::error("partition {} is unavailable: {}", id.value, to_string(opened.error()));
+    if (state.options->unreadable) state.options->unreadable(opened.error());
   } else {
     state.problem.reset();
     state.partition = std::move(*opened);

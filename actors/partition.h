@@ -23,6 +23,8 @@ struct PartitionOptions {
   caf::actor journal;
   // Called on a reload, from this actor: publish calls in flight are void, and `life` counts from 0.
   std::function<void(PartitionId, std::uint64_t life)> reloaded;
+  // Called, from this actor, when it cannot be loaded: somebody else may have what can. None on a node that is alone.
+  std::function<void(const Error&)> unreadable = {};
 };
 
 struct PartitionActorState {

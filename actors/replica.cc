@@ -36,6 +36,7 @@ void begin_to_serve(Self self) {
   options.partition.life = ++state.partitions_spawned << 16;
   options.journal = address(self);
   options.reloaded = [me = address(self)](PartitionId, std::uint64_t life) { caf::anon_send(me, PartitionLife{life}); };
+  options.unreadable = [me = address(self)](const Error& error) { caf::anon_send(me, PartitionUnreadable{error}); };
   state.partition = self->spawn(partition, std::move(options));
   spdlog::info("partition {}: primary in epoch {}", id_of(state).value, state.replica->epoch());
   state.serving = {id_of(state), state.partition, 0, 0};
@@ -257,6 +258,11 @@ caf::behavior replica(Self self, ReplicaOptions options) {
           if (!self->state.partition) return;
           self->state.serving.life = life.life;
           tell_serving(self);
+        },
+        [=](const PartitionUnreadable& unreadable) {
+          // As a disk that fails: others have sound copies, and one of them takes over.
+          if (self->state.partition)
+            run(self, [&](auto& replica) { replica.write_failed(unreadable.error, instant_now()); });
         },
         [=](const HandOver& order) {
           run(self, [&](auto& replica) {

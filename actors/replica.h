@@ -43,6 +43,9 @@ struct HandOver {
 struct PartitionLife {  // The partition actor loaded its partition anew.
   std::uint64_t life = 0;
 };
+struct PartitionUnreadable {  // The partition actor cannot load its partition.
+  Error error;
+};
 struct ReplicaStats {
   PartitionId partition;
   cluster::Role role = cluster::Role::kStranger;
@@ -82,4 +85,5 @@ caf::behavior replica(caf::stateful_actor<ReplicaState>* self, ReplicaOptions op
 CARILLON_LOCAL_MESSAGE(ProposalAnswered)
 CARILLON_LOCAL_MESSAGE(HandOver)
 CARILLON_LOCAL_MESSAGE(PartitionLife)
+CARILLON_LOCAL_MESSAGE(PartitionUnreadable)
 CARILLON_LOCAL_MESSAGE(AskReplica)

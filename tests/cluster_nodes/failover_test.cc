@@ -1,8 +1,11 @@
 // Real nodes that are killed, stopped, drained and wiped under load: clients keep a ledger, and it must balance.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <set>
 
+#include "runtime/key.h"
+#include "runtime/store.h"
 #include "tests/cluster_nodes/load.h"
 #include "tests/support/eventually.h"
 #include "tests/support/running_etcd.h"
@@ -136,6 +139,57 @@ TEST_F(FailOver, P1AWipedNodeComesBackAsAStrangerAndIsBroughtInSync) {
     ASSERT_TRUE(inspected.ok()) << inspected.error().message;
     EXPECT_GT(inspected->getInspection().getLastOffset(), 0u);
   }
+}
+
+TEST_F(FailOver, P1WhatAPrimaryCannotReadIsServedByAnother) {
+  constexpr const char* kEntity = "player/ada";
+  constexpr std::uint16_t kPartitions = 8;
+  const auto of_ada = EntityId::parse(kEntity)->partition_of(kPartitions);
+  RunningCluster cluster({.partitions = kPartitions});
+  auto& session = cluster.session();
+  const auto published = [&](std::size_t node, Sequence sequence) {
+    const client::Publication event{kEntity, "note", "{}", sequence};
+    return eventually(20s, [&] {
+      if (!session.connected() && !session.connect(cluster.node(node).address()).ok()) return false;
+      const auto answer = session.publish("writer", {&event, 1});
+      return answer.ok() && answer->getAccepted() + answer->getDuplicates() == 1;
+    });
+  };
+  for (Sequence sequence = 1; sequence <= 3; ++sequence) ASSERT_TRUE(published(0, sequence));
+  // Given a node whose disk has lost one of a partition's batches, while it was away,
+  const auto broken = cluster.primary_of(kEntity);
+  cluster.kill(broken);
+  cluster.await_successor(kEntity, broken);
+  {
+    auto store =
+        runtime::Store::open({.directory = cluster.processes().node(broken).data_directory()});
+    ASSERT_TRUE(store.ok()) << store.error().message;
+    runtime::WriteSet loss;
+    loss.erase(runtime::batch_key(of_ada, runtime::Tag::kProgress, 2));
+    ASSERT_TRUE((*store)->write(loss).ok());
+  }
+  cluster.start(broken);
+  // when all primaries are to be there,
+  const auto other = (broken + 1) % 3;
+  ASSERT_TRUE(session.connect(cluster.node(other).address()).ok());
+  for (const auto node : {other, (broken + 2) % 3})
+    ASSERT_TRUE(session.drain(cluster.processes().name(node), wire::Drain::PRIMARIES).ok());
+  // then that one goes to somebody who can read it,
+  EXPECT_TRUE(eventually(30s, [&] {
+    const auto records = cluster.processes().records();
+    if (!records.ok()) return false;
+    const auto has = [&](const cluster::PartitionRecord& record) {
+      return std::ranges::any_of(record.in_sync,
+                                 [&](const auto& copy) { return copy.node == cluster.processes().name(broken); });
+    };
+    return std::ranges::all_of(*records,
+                               [&](const auto& entry) { return has(entry.second) == (entry.first != of_ada); });
+  }));
+  // and nothing is lost.
+  EXPECT_TRUE(published(other, 4));
+  const auto page = session.read(kEntity, 1, 10);
+  ASSERT_TRUE(page.ok()) << page.error().message;
+  EXPECT_EQ(page->getLastOffset(), 4u);
 }
 
 TEST_F(FailOver, ReadsThatMeetAHandOverAreAnsweredAndNotRefused) {
