@@ -147,6 +147,13 @@ void pass_on_to(Self self, const Way& way, T& message, int ways_lost) {
 
 // --- The way.
 
+// Those with emissions under way to here repeat them.
+void restart_hubs(Self self) {
+  const auto& state = self->state;
+  if (state.routes)
+    for (const auto& route : *state.routes) self->send(route, RestartHubs{state.options->partition});
+}
+
 // Passes on what waits, as far as there is a way.
 template <class Queue, class May>
 void pass_on_waiting(Self self, Queue& queue, May may_here) {
@@ -174,6 +181,7 @@ void pass_on_waiting(Self self) {
     return !refused;
   });
   if (refused) refuse_publishes(self);
+  if (state.sends.empty() && std::exchange(state.emissions_dropped, false)) restart_hubs(self);
   if (!state.local.actor && now(self) - state.not_sure_at < kAskAgainAfter) return;
   pass_on_waiting(self, state.asks,
                   [&](const RouteState::Asked& request) { return !is_read(request) || standing(state).may_read(); });
@@ -250,8 +258,12 @@ void ask_again(Self self, RouteState::Asked request, int ways_lost) {
 
 void take(Self self, RouteState::Sent request) {
   auto& state = self->state;
-  const bool full =
-      state.sends.size() >= state.options->settings.waiting_max && std::holds_alternative<Publish>(request);
+  const bool full = state.sends.size() >= state.options->settings.waiting_max;
+  // A hub that is started anew meanwhile repeats all it has under way, and may be so again and again.
+  if (full && std::holds_alternative<EmissionsArrived>(request)) {
+    state.emissions_dropped = true;
+    return;
+  }
   state.sends.push_back({std::move(request), now(self)});
   if (full || (state.given_up && std::holds_alternative<Publish>(state.sends.back().request)))
     return refuse_publishes(self);
@@ -282,8 +294,7 @@ void way_is_lost(Self self) {
       answer(question.request, lost);
   }
   for (const auto& [session, host] : state.sessions) host->reloaded(session, id);
-  if (state.routes)
-    for (const auto& route : *state.routes) self->send(route, RestartHubs{id});
+  restart_hubs(self);
 }
 
 void record_changed(Self self, const RecordChanged& news) {

@@ -27,8 +27,8 @@ namespace carillon::actors {
 struct RouteSettings {
   // How long a primary may be out of reach, and something wait for it: a fail-over and a little.
   std::chrono::milliseconds patience{1'000};
-  // Publish calls that wait, questions and follows that do, and questions that another node has not answered: so many of
-  // each. More are refused.
+  // Publish calls and emissions that wait, questions and follows that do, and questions that another node has not answered: so many
+  // of each. More are refused; emissions are dropped, and their hubs repeat them once there is a way.
   std::size_t waiting_max = 65'536;
 };
 
@@ -73,6 +73,7 @@ struct RouteState {
   bool given_up = false;                            // All that waited was refused, and what comes is.
 
   std::deque<Waiting<Sent>> sends;  // In order.
+  bool emissions_dropped = false;   // For want of room there.
   std::deque<Waiting<Asked>> asks;
   std::unordered_map<runtime::SessionId, std::shared_ptr<SessionHost>> sessions;
   std::uint64_t questions = 0;

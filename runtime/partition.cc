@@ -242,6 +242,7 @@ void Partition::admit(ArrivedEmissions arrived, UnixMs now) {
   const auto found = window(emissions.emissions.front().event.producer);
   if (!found) return;
   WindowSlot& slot = **found;
+  bool is_kept = false;
   for (auto& emission : emissions.emissions) {
     // Dense: what skips a number follows something that was lost on the way, and will come again after it.
     const bool gap = emission.event.sequence > slot.window.highest() + 1;
@@ -258,15 +259,13 @@ void Partition::admit(ArrivedEmissions arrived, UnixMs now) {
       keep(emission);
     else
       stage(**to, emission.event);
+    is_kept = true;
     ++counters_.emissions;
   }
   EmissionAck ack{emissions.hub, std::min(slot.window.highest(), emissions.last())};
-  if (auto* batch = last_batch()) {
-    batch->acks[arrived.from.value].push_back(std::move(ack));
-  } else {
-    outputs_.acks[arrived.from.value].push_back(std::move(ack));
-    open_->emissions.pop_back();  // As above.
-  }
+  auto* const batch = last_batch();
+  (batch != nullptr ? batch->acks : outputs_.acks)[arrived.from.value].push_back(std::move(ack));
+  if (!is_kept) open_->emissions.pop_back();  // Repetitions, which may come again and again while a commit takes its time.
 }
 
 // --- Committing.

@@ -326,12 +326,12 @@ TEST(OnePartition, P7ReadingOfManyStreamsIsNotRefused) {
 }
 
 // Goal: KJ chains what waits to be written, and takes the chain apart by recursion; that must not use up the stack. Method: a few long
-// answers fill the socket, and as many publishes as a connection may have under way are answered behind them; then it is lost.
+// answers fill the socket, and as many publishes are answered behind them as a connection may leave unread; then it is lost.
 TEST_F(Hostile, P7ThousandsOfAnswersThatNobodyTakesEndWithTheirConnection) {
   const std::string payload = R"({"text":")" + std::string(60'000, 'x') + "\"}";
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(node.publish("player/long", payload).ok());
   const std::uint16_t kPublish = 0, kRead = 2;
-  constexpr std::uint32_t kCalls = 8'192;
+  constexpr std::uint32_t kCalls = 8'192, kUnreadMax = 1'024;
   {
     RawSocket socket(node.rpc(), 4'096);
     std::string calls = bootstrap_message();
@@ -354,7 +354,7 @@ TEST_F(Hostile, P7ThousandsOfAnswersThatNobodyTakesEndWithTheirConnection) {
         item.setSequence(call);
       });
     ASSERT_TRUE(socket.send(calls));
-    EXPECT_TRUE(eventually(20s, [&] { return node.payloads("player/many").size() == kCalls; }));
+    EXPECT_TRUE(eventually(20s, [&] { return node.payloads("player/many").size() >= kUnreadMax; }));
   }
   EXPECT_TRUE(node.publish("player/ada", "{}").ok());
 }

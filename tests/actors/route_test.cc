@@ -640,6 +640,22 @@ TEST_F(RouteTest, APrimaryThatIsNotSureIsAskedAgainUntilPatienceIsOver) {
   EXPECT_EQ(refused(), 0) << "Publishing is another matter.";
 }
 
+TEST_F(RouteTest, P7EmissionsThatFindNoRoomToWaitAreRepeatedOnceThereIsAWay) {
+  // Given no primary, and more emissions than may wait,
+  is_primary("bee");
+  for (std::size_t i = 0; i < kWaitingMax + 3; ++i) emit();
+  neighbour();
+  // when there is a way,
+  meet("bee");
+  says("bee", PrimaryHereParcel{});
+  // then those that waited go, and hubs are told to repeat what is not acknowledged; once.
+  EXPECT_THAT(link("bee"), SizeIs(kWaitingMax));
+  EXPECT_THAT(neighbour(), ElementsAre("restart hubs"));
+  emit();
+  EXPECT_THAT(link("bee"), SizeIs(1));
+  EXPECT_THAT(neighbour(), IsEmpty());
+}
+
 TEST_F(RouteTest, P4WhatAnEarlierPrimaryAnswersLateKeepsNobodyFromAskingTheOneOfNow) {
   given_a_remote_primary();
   follow(1);
