@@ -265,7 +265,8 @@ void Partition::admit(ArrivedEmissions arrived, UnixMs now) {
   EmissionAck ack{emissions.hub, std::min(slot.window.highest(), emissions.last())};
   auto* const batch = last_batch();
   (batch != nullptr ? batch->acks : outputs_.acks)[arrived.from.value].push_back(std::move(ack));
-  if (!is_kept) open_->emissions.pop_back();  // Repetitions, which may come again and again while a commit takes its time.
+  if (!is_kept)
+    open_->emissions.pop_back();  // Repetitions, which may come again and again while a commit takes its time.
 }
 
 // --- Committing.

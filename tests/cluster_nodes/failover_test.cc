@@ -161,8 +161,7 @@ TEST_F(FailOver, P1WhatAPrimaryCannotReadIsServedByAnother) {
   cluster.kill(broken);
   cluster.await_successor(kEntity, broken);
   {
-    auto store =
-        runtime::Store::open({.directory = cluster.processes().node(broken).data_directory()});
+    auto store = runtime::Store::open({.directory = cluster.processes().node(broken).data_directory()});
     ASSERT_TRUE(store.ok()) << store.error().message;
     runtime::WriteSet loss;
     loss.erase(runtime::batch_key(of_ada, runtime::Tag::kProgress, 2));
