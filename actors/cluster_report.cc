@@ -39,7 +39,8 @@ std::vector<PartitionId> without_copy(const ClusterReport& report) {
   for (const auto& [partition, record] : report.cluster.partitions) {
     if (!record.is_wanted(report.cluster.self)) continue;
     for (const auto& replica : report.replicas)
-      if (replica.partition == partition && replica.role == cluster::Role::kStranger) lost.push_back(partition);
+      if (replica.partition == partition && (replica.role == cluster::Role::kStranger || replica.unreadable))
+        lost.push_back(partition);
   }
   return lost;
 }

@@ -139,9 +139,6 @@ class Edge {
   // Answers and batches find their way back by session; a session that is gone is no error.
   const std::shared_ptr<SessionHost> session_host;
   std::unordered_map<runtime::SessionId, PublishPath*> publish_paths;
-  // From a connection that ends: what it published counts as under way until it is answered.
-  void leave_behind(std::shared_ptr<PublishPath> path);
-  void answered(const runtime::Published& answer);
   std::unordered_map<runtime::SessionId, Session*> sessions;
   Session* session(runtime::SessionId id) const {
     const auto found = sessions.find(id);
@@ -155,6 +152,10 @@ class Edge {
   template <class T>
   kj::Promise<Result<T>> ask(const std::function<void(std::function<void(Result<T>)>)>& send);
 
+  // From a connection that ends: what it published counts as under way until it is answered.
+  void leave_behind(std::shared_ptr<PublishPath> path);
+  // What a partition says to a publish call.
+  void answered(const runtime::Published& answer);
   // A partition was loaded anew: its unanswered calls are void.
   void reloaded(PartitionId partition, std::uint64_t life);
 

@@ -24,7 +24,7 @@ class Feed {
 
   // At most `credit_bytes`, and what is being read, wait for the client; the session's credit when it is not said. `shared` is
   // for feeds of one connection.
-  explicit Feed(Edge& edge, Client client, std::shared_ptr<SharedCredit> shared = nullptr)
+  Feed(Edge& edge, Client client, std::shared_ptr<SharedCredit> shared = nullptr)
       : Feed(edge, std::move(client), edge.edge_limits.session_credit_bytes, std::move(shared)) {}
   Feed(Edge& edge, Client client, std::size_t credit_bytes, std::shared_ptr<SharedCredit> shared = nullptr);
   Feed(const Feed&) = delete;

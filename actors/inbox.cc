@@ -80,6 +80,7 @@ kj::Promise<void> Inbox::run_taken() {
     oldest_taken_ = done->next;
   }
   if (oldest_taken_ == nullptr) return kj::READY_NOW;
+  // Not evalLast: a connection that always has something to do would keep the rest waiting.
   return kj::evalLater([this] { return run_taken(); });
 }
 

@@ -452,12 +452,7 @@ struct Sizes {
       for (const auto* event : delivery.events.events) bytes += bytes_of(*event);
     return bytes;
   }
-  std::size_t operator()(const EmissionsParcel& parcel) const {
-    std::size_t bytes = 0;
-    for (const auto& group : parcel.emissions)
-      for (const auto& emission : group.emissions) bytes += bytes_of(emission.event) + emission.target.text().size();
-    return bytes;
-  }
+  std::size_t operator()(const EmissionsParcel& parcel) const { return actors::bytes_of(parcel.emissions); }
   std::size_t operator()(const AnswerParcel& parcel) const {
     std::size_t bytes = kEventBytes;
     if (const auto* run = std::get_if<EventRun>(&parcel.what))
@@ -478,6 +473,13 @@ struct Sizes {
 };
 
 }  // namespace
+
+std::size_t bytes_of(const std::vector<runtime::HubEmissions>& emissions) {
+  std::size_t bytes = kParcelBytes;
+  for (const auto& group : emissions)
+    for (const auto& emission : group.emissions) bytes += bytes_of(emission.event) + emission.target.text().size();
+  return bytes;
+}
 
 std::size_t bytes_of(const Parcel& parcel) { return kParcelBytes + std::visit(Sizes(), parcel.content); }
 

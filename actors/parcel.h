@@ -111,6 +111,7 @@ struct Parcel {
 
 // About as many bytes as it takes in memory and on the wire.
 std::size_t bytes_of(const Parcel& parcel);
+std::size_t bytes_of(const std::vector<runtime::HubEmissions>& emissions);
 
 // An answer that has more than `kAnswerBytesMax` becomes an error that says so: it would hold up everything behind it.
 inline constexpr std::size_t kAnswerBytesMax = 16u << 20;

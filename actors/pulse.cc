@@ -2,7 +2,7 @@
 
 namespace carillon::actors {
 
-caf::behavior pulse(caf::stateful_actor<PulseState>* self, PulseOptions options) {
+caf::behavior pulse(caf::event_based_actor* self, PulseOptions options) {
   self->send(self, TickDue{});
   return {
       [=](TickDue) {

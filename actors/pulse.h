@@ -15,9 +15,7 @@ struct PulseOptions {
   Partitions actors;  // Each gets a TickDue.
 };
 
-struct PulseState {};
-
 // Ends with Stop.
-caf::behavior pulse(caf::stateful_actor<PulseState>* self, PulseOptions options);
+caf::behavior pulse(caf::event_based_actor* self, PulseOptions options);
 
 }  // namespace carillon::actors

@@ -88,6 +88,7 @@ void open(Self self) {
   auto& state = self->state;
   if (!state.writes.empty()) return;  // They must be readable first.
   state.reopen_wanted = false;
+  state.unreadable = false;
   auto opened = cluster::Replica::open(state.options->replica, *state.options->partition.store, instant_now());
   if (!opened) {
     spdlog::error("partition {}: its copy here is of no use: {}", id_of(state).value, opened.error().message);
@@ -212,6 +213,7 @@ ReplicaStats stats(const ReplicaState& state) {
   stats.commit = state.replica->commit_index();
   stats.applied = state.replica->applied_index();
   stats.ready = state.replica->is_ready();
+  stats.unreadable = state.unreadable;
   stats.under_replicated = state.replica->is_under_replicated();
   stats.backups = state.replica->backups();
   stats.counters.add(state.replica->counters());
@@ -261,8 +263,9 @@ caf::behavior replica(Self self, ReplicaOptions options) {
         },
         [=](const PartitionUnreadable& unreadable) {
           // As a disk that fails: others have sound copies, and one of them takes over.
-          if (self->state.partition)
-            run(self, [&](auto& replica) { replica.write_failed(unreadable.error, instant_now()); });
+          if (!self->state.partition) return;
+          self->state.unreadable = true;
+          run(self, [&](auto& replica) { replica.write_failed(unreadable.error, instant_now()); });
         },
         [=](const HandOver& order) {
           run(self, [&](auto& replica) {

@@ -52,6 +52,7 @@ struct ReplicaStats {
   std::uint64_t epoch = 0;
   std::uint64_t log_end = 0, commit = 0, applied = 0;
   bool ready = false;
+  bool unreadable = false;  // Its partition could not be loaded here, and another node took over.
   bool under_replicated = false;
   std::vector<cluster::Replica::BackupStatus> backups;
   cluster::Replica::Counters counters;
@@ -74,6 +75,7 @@ struct ReplicaState {
   Partitions routes;
   std::map<NodeName, caf::actor> links;
   std::map<NodeName, bool> up;
+  bool unreadable = false;  // The replica's partition, when it was to be loaded.
   std::optional<RecordChanged> record;
   std::set<std::string> complaints;  // About other nodes; each cause is logged once.
 };

@@ -159,7 +159,7 @@ template <class Queue, class May>
 void pass_on_waiting(Self self, Queue& queue, May may_here) {
   auto& state = self->state;
   while (!queue.empty()) {
-    auto& [request, since, ways_lost] = queue.front();
+    auto& [request, since, ways_lost, emission_bytes] = queue.front();
     if (state.local.actor) {
       if (!may_here(request)) return;
       std::visit([&](auto& message) { pass_on_here(self, message); }, request);
@@ -169,6 +169,7 @@ void pass_on_waiting(Self self, Queue& queue, May may_here) {
       return;
     }
     state.used = true;
+    state.emission_bytes -= emission_bytes;
     queue.pop_front();
   }
 }
@@ -258,15 +259,21 @@ void ask_again(Self self, RouteState::Asked request, int ways_lost) {
 
 void take(Self self, RouteState::Sent request) {
   auto& state = self->state;
-  const bool full = state.sends.size() >= state.options->settings.waiting_max;
-  // A hub that is started anew meanwhile repeats all it has under way, and may be so again and again.
-  if (full && std::holds_alternative<EmissionsArrived>(request)) {
-    state.emissions_dropped = true;
-    return;
+  const auto& settings = state.options->settings;
+  if (const auto* arrived = std::get_if<EmissionsArrived>(&request)) {
+    // A hub that is started anew meanwhile repeats all it has under way, and may be so again and again.
+    if (state.emission_bytes >= settings.emission_bytes_max) {
+      state.emissions_dropped = true;
+      return;
+    }
+    const auto bytes = bytes_of(arrived->emissions);
+    state.emission_bytes += bytes;
+    state.sends.push_back({.request = std::move(request), .since = now(self), .emission_bytes = bytes});
+  } else {
+    const bool full = state.sends.size() >= settings.waiting_max;
+    state.sends.push_back({std::move(request), now(self)});
+    if (full || state.given_up) return refuse_publishes(self);
   }
-  state.sends.push_back({std::move(request), now(self)});
-  if (full || (state.given_up && std::holds_alternative<Publish>(state.sends.back().request)))
-    return refuse_publishes(self);
   pass_on_waiting(self);
 }
 
@@ -285,6 +292,7 @@ void way_is_lost(Self self) {
   const auto id = state.options->partition;
   refuse_publishes(self);
   state.sends.clear();
+  state.emission_bytes = 0;
   state.follows_asked.clear();
   for (auto& [number, question] : std::exchange(state.questions_asked, {})) {
     AnswerParcel lost{number, way_lost()};

@@ -27,9 +27,11 @@ namespace carillon::actors {
 struct RouteSettings {
   // How long a primary may be out of reach, and something wait for it: a fail-over and a little.
   std::chrono::milliseconds patience{1'000};
-  // Publish calls and emissions that wait, questions and follows that do, and questions that another node has not answered: so many
-  // of each. More are refused; emissions are dropped, and their hubs repeat them once there is a way.
+  // Publish calls that wait, questions and follows that do, and questions that another node has not answered: so many of
+  // each. More are refused.
   std::size_t waiting_max = 65'536;
+  // Emissions that wait. More are dropped, and their hubs repeat them once there is a way.
+  std::size_t emission_bytes_max = 16u << 20;
 };
 
 struct RouteOptions {
@@ -48,7 +50,8 @@ struct RouteState {
   struct Waiting {
     T request;
     Clock::time_point since;
-    int ways_lost = 0;  // While it was under way.
+    int ways_lost = 0;               // While it was under way.
+    std::size_t emission_bytes = 0;  // Of emissions.
   };
   struct Question {
     Asked request;
@@ -73,6 +76,7 @@ struct RouteState {
   bool given_up = false;                            // All that waited was refused, and what comes is.
 
   std::deque<Waiting<Sent>> sends;  // In order.
+  std::size_t emission_bytes = 0;   // There.
   bool emissions_dropped = false;   // For want of room there.
   std::deque<Waiting<Asked>> asks;
   std::unordered_map<runtime::SessionId, std::shared_ptr<SessionHost>> sessions;

@@ -59,6 +59,7 @@ Session::Session(Edge& edge, std::size_t credit_bytes, Client client, std::share
 
 Session::~Session() {
   edge_.sessions.erase(line_.id());
+  if (waits_for_room_) shared_->cancel(*waits_for_room_);
   if (shared_) shared_->give_back(bytes_under_way_ + reads_ * kPage.bytes_max);
 }
 
@@ -185,12 +186,9 @@ void Session::read_some() {
 
 void Session::wait_for_room() {
   if (waits_for_room_ || !shared_ || shared_->has_room()) return;
-  waits_for_room_ = true;
-  shared_->wait([&edge = edge_, id = line_.id()] {
-    auto* const session = edge.session(id);
-    if (session == nullptr) return;
-    session->waits_for_room_ = false;
-    session->read_some();
+  waits_for_room_ = shared_->wait([this] {
+    waits_for_room_.reset();
+    read_some();
   });
 }
 

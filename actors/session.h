@@ -100,7 +100,7 @@ class Session {
   std::list<std::uint32_t> lagging_;  // Follows that want a page, in turn; one that has ended meanwhile is passed over.
   std::size_t reads_ = 0;             // Pages that are being read, or wait for their turn.
   std::size_t bytes_under_way_ = 0;
-  bool waits_for_room_ = false;         // In the shared credit.
+  std::optional<SharedCredit::Ticket> waits_for_room_;
   std::vector<std::uint32_t> put_off_;  // Follows whose page the partition had no room to read.
   kj::Promise<void> again_ = kj::READY_NOW;
 };

@@ -3,14 +3,17 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <utility>
 
 namespace carillon::actors {
 
 class SharedCredit {
  public:
+  using Ticket = std::uint64_t;
+
   explicit SharedCredit(std::size_t bytes_max) : bytes_max_(bytes_max) {}
   SharedCredit(const SharedCredit&) = delete;
   SharedCredit& operator=(const SharedCredit&) = delete;
@@ -21,19 +24,20 @@ class SharedCredit {
   // Calls those who wait, one after the other, while there is room.
   void give_back(std::size_t bytes) {
     bytes_ -= bytes;
-    while (has_room() && !waiting_.empty()) {
-      const auto next = std::move(waiting_.front());
-      waiting_.pop_front();
-      next();
-    }
+    while (has_room() && !waiting_.empty()) waiting_.extract(waiting_.begin()).mapped()();
   }
-  // `again` is called once, when there is room. It has to know by itself whether anybody still wants that.
-  void wait(std::function<void()> again) { waiting_.push_back(std::move(again)); }
+  // `again` is called once, when there is room, unless that is cancelled before.
+  Ticket wait(std::function<void()> again) {
+    waiting_.emplace(++last_ticket_, std::move(again));
+    return last_ticket_;
+  }
+  void cancel(Ticket ticket) { waiting_.erase(ticket); }
 
  private:
   const std::size_t bytes_max_;
   std::size_t bytes_ = 0;
-  std::deque<std::function<void()>> waiting_;
+  Ticket last_ticket_ = 0;
+  std::map<Ticket, std::function<void()>> waiting_;  // In turn.
 };
 
 }  // namespace carillon::actors

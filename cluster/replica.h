@@ -127,6 +127,7 @@ class Replica {
   void append(const runtime::WriteSet& writes, Instant now);
 
   void written(std::uint64_t number, Instant now);
+  // Also for what cannot be read.
   void write_failed(const Error& error, Instant now);
 
   // MALFORMED for a message that no replica sends (nothing else has come of it then): the sender's link is not to be

@@ -90,6 +90,7 @@ struct Delivery {
 
 interface NotificationSink {
   # Implemented by the client. What the client has not yet taken in is not sent: a slow client is fed from disk later.
+  # All subscriptions of a connection share what may be under way (8 MiB): some whose deliveries are not answered may hold up others.
 
   deliver @0 (deliveries :List(Delivery)) -> stream;
   # Per entity without gap and in order (P3, P4).

@@ -134,8 +134,8 @@ Result<Partition::WindowSlot*> Partition::window(const ProducerId& producer) {
 
 // --- Accepting.
 
-void Partition::mark_window(const ProducerId& producer, WindowSlot& slot, UnixMs now) {
-  slot.moved_at_ms = now;
+void Partition::mark_window(const ProducerId& producer, WindowSlot& slot) {
+  slot.moved_at_ms = now_;
   if (slot.dirty) return;
   slot.dirty = true;
   open_->windows.emplace_back(&producer, &slot);
@@ -172,7 +172,7 @@ void Partition::publish(PublishRequest request, UnixMs now) {
   now_ = now;
   if (failed_) return refuse_all(request, *failed_);
   if (!has_room()) return static_cast<void>(waiting_.emplace_back(std::move(request)));
-  admit(std::move(request), now);
+  admit(std::move(request));
 }
 
 void Partition::emissions_arrived(PartitionId from, std::vector<HubEmissions> arrived, UnixMs now) {
@@ -180,7 +180,7 @@ void Partition::emissions_arrived(PartitionId from, std::vector<HubEmissions> ar
   if (failed_) return;  // Not acknowledged: the hubs repeat them after a restart.
   for (auto& emissions : arrived) {
     if (has_room())
-      admit({from, std::move(emissions)}, now);
+      admit({from, std::move(emissions)});
     else
       waiting_.emplace_back(ArrivedEmissions{from, std::move(emissions)});
   }
@@ -189,12 +189,12 @@ void Partition::emissions_arrived(PartitionId from, std::vector<HubEmissions> ar
 void Partition::admit_waiting() {
   if (mutated(Mutation::kOvertakeWaiting)) std::ranges::reverse(waiting_);
   while (!waiting_.empty() && has_room()) {
-    std::visit([&](auto& input) { admit(std::move(input), now_); }, waiting_.front());
+    std::visit([&](auto& input) { admit(std::move(input)); }, waiting_.front());
     waiting_.pop_front();
   }
 }
 
-void Partition::admit(PublishRequest request, UnixMs now) {
+void Partition::admit(PublishRequest request) {
   Published published{request.session, request.call, 0, 0, {}, request.items.front().index};
   // Events are staged where they lie: the batch keeps the request.
   auto& items = open_->publishes.emplace_back(std::move(request.items));
@@ -221,8 +221,8 @@ void Partition::admit(PublishRequest request, UnixMs now) {
       ++published.duplicates;
       continue;
     }
-    mark_window(item.event.producer, *slot, now);
-    item.event.accepted_at_ms = now;
+    mark_window(item.event.producer, *slot);
+    item.event.accepted_at_ms = now_;
     stage(**to, item.event);
     ++published.accepted;
   }
@@ -237,10 +237,10 @@ void Partition::admit(PublishRequest request, UnixMs now) {
   open_->publishes.pop_back();  // Nothing of it is staged, and there may be no commit for long.
 }
 
-void Partition::admit(ArrivedEmissions arrived, UnixMs now) {
+void Partition::admit(ArrivedEmissions arrived) {
   auto& emissions = open_->emissions.emplace_back(std::move(arrived.emissions));
   const auto found = window(emissions.emissions.front().event.producer);
-  if (!found) return;
+  if (!found) return open_->emissions.pop_back();
   WindowSlot& slot = **found;
   bool is_kept = false;
   for (auto& emission : emissions.emissions) {
@@ -253,8 +253,8 @@ void Partition::admit(ArrivedEmissions arrived, UnixMs now) {
       ++counters_.emission_duplicates;
       continue;
     }
-    mark_window(emission.event.producer, slot, now);
-    emission.event.accepted_at_ms = now;
+    mark_window(emission.event.producer, slot);
+    emission.event.accepted_at_ms = now_;
     if (emission.due)
       keep(emission);
     else

@@ -306,7 +306,7 @@ class Partition {
     WriteSet writes;  // Markers, snapshots, cursors, dead letters.
     std::vector<Mailbox*> touched;
     std::size_t staged = 0;            // Events.
-    std::size_t staged_bytes = 0;      // About; with reminders that it keeps.
+    std::size_t staged_bytes = 0;      // About; with reminders and snapshots.
     std::vector<const Event*> events;  // Of all mailboxes, one after the other; filled when the batch is sealed.
     std::vector<std::pair<Mailbox*, EventSlice>> appended;           // Filled when the batch is sealed.
     std::vector<std::pair<const ProducerId*, WindowSlot*>> windows;  // Moved.
@@ -337,13 +337,13 @@ class Partition {
 
   // While anything waits there is none.
   bool has_room() const { return open_->staged_bytes < options_.limits.commit_bytes_max; }
-  void admit(PublishRequest request, UnixMs now);
-  void admit(ArrivedEmissions arrived, UnixMs now);
+  void admit(PublishRequest request);
+  void admit(ArrivedEmissions arrived);
   void admit_waiting();
 
   Result<Mailbox*> mailbox(const EntityId& entity);
   Result<WindowSlot*> window(const ProducerId& producer);
-  void mark_window(const ProducerId& producer, WindowSlot& slot, UnixMs now);
+  void mark_window(const ProducerId& producer, WindowSlot& slot);
   void write_windows(Batch& batch, WriteSet& writes);
   Offset stage(Mailbox& mailbox, const Event& event);
   void keep(const Emission& reminder);

@@ -68,13 +68,12 @@ std::optional<PublishCalls::Finished> PublishCalls::answered(const Published& pu
   auto& call = at->second;
   const auto part = std::ranges::find(call.parts, published.first_index, &Part::first_index);
   if (part == call.parts.end()) return std::nullopt;
-  // Another node may say anything.
-  const auto is_of_call = [&](const ItemRefusal& refusal) { return refusal.index < call.items.size(); };
-  if (!std::ranges::all_of(published.refusals, is_of_call)) return std::nullopt;
   call.parts.erase(part);
   call.outcome.accepted += published.accepted;
   call.outcome.duplicates += published.duplicates;
-  for (const auto& refusal : published.refusals) refuse(call, refusal.index, refusal.error);
+  for (const auto& refusal : published.refusals)
+    if (refusal.index < call.items.size())
+      refuse(call, refusal.index, refusal.error);  // Another node may say anything.
   if (!call.parts.empty()) return std::nullopt;
   return finish(at);
 }

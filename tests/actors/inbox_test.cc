@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -29,6 +30,25 @@ TEST(Inbox, AJobOfManyStepsIsDoneBeforeWhatCameAfterIt) {
   expected.push_back(0);
   while (done.size() < expected.size()) io.waitScope.poll();
   EXPECT_EQ(done, expected);
+}
+
+TEST(Inbox, IsWorkedOffThoughTheLoopAlwaysHasSomethingElseToDo) {
+  auto io = kj::setupAsyncIo();
+  io.waitScope.setBusyPollInterval(16);
+  Inbox inbox;
+  auto running = inbox.run(*io.lowLevelProvider).eagerlyEvaluate(nullptr);
+  // Given more jobs than are done in one go,
+  constexpr int kJobs = 100, kTurnsMax = 100'000;
+  int done = 0, turns = 0;
+  for (int job = 0; job < kJobs; ++job) inbox.push([&] { ++done; });
+  // when there is always something else to do,
+  const std::function<kj::Promise<void>()> busy = [&]() -> kj::Promise<void> {
+    if (done == kJobs || ++turns == kTurnsMax) return kj::READY_NOW;
+    return kj::evalLater([&] { return busy(); });
+  };
+  busy().wait(io.waitScope);
+  // then they are done all the same.
+  EXPECT_EQ(done, kJobs);
 }
 
 TEST(Inbox, WhatWaitsWhenItIsClosedIsLetGo) {

@@ -303,6 +303,19 @@ TEST_F(LinkTest, P9FramesOfNobodyAndNonsenseOfThePeerAreNotTaken) {
   // Of a partition that does not exist nothing is taken, but the peer stays.
   ant.say(link_, {{{kPartitions}, ReplicationParcel{"bytes"}}}, true);
   EXPECT_TRUE(stats().up);
+  // Nor from one, and nothing said to be acknowledged by one.
+  caf::scoped_actor partition{system_};
+  serves(partition);
+  const auto hub = EntityId::trusted("counter/a");
+  const auto emissions = [&](PartitionId from) {
+    Event event{"note", "{}", ProducerId::hub(hub), 1, 0, 0};
+    return Parcel{{1}, EmissionsParcel{from, {{hub, 1, {{EntityId::trusted("player/ada"), event, std::nullopt}}}}}};
+  };
+  ant.say(link_, {emissions({kPartitions}), {{1}, EmissionsAcceptedParcel{{kPartitions}, {{hub, 1}}}}, emissions({0})},
+          true);
+  const auto arrived = next<EmissionsArrived>(partition);
+  ASSERT_TRUE(arrived);
+  EXPECT_EQ(arrived->from, PartitionId{0});
   // What does not decode ends the meeting.
   ant.say_raw(link_, std::string(4'096, '\xff'));
   EXPECT_TRUE(eventually(5s, [&] { return told_->lost == 2 * kPartitions; }));

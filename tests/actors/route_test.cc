@@ -106,11 +106,14 @@ class RouteTest : public ::testing::Test {
     standing_ = standings->front().get();
     sure(true);
     standing_->may_publish = true;
-    route_ = actors_.system().spawn(
-        route, RouteOptions{kPartition, "ant", {1s, kWaitingMax}, standings, [this](PartitionId, std::uint64_t life) {
-                              life_ = life;
-                              ++refused_;
-                            }});
+    route_ = actors_.system().spawn(route, RouteOptions{kPartition,
+                                                        "ant",
+                                                        {1s, kWaitingMax, kEmissionBytesMax},
+                                                        standings,
+                                                        [this](PartitionId, std::uint64_t life) {
+                                                          life_ = life;
+                                                          ++refused_;
+                                                        }});
     pulse_ = actors_.system().spawn(pulse,
                                     PulseOptions{50ms, std::make_shared<std::vector<caf::actor>>(std::vector{route_})});
     neighbour_ = actors_.listener<RestartHubs>(noting(neighbour_heard_));
@@ -217,6 +220,7 @@ class RouteTest : public ::testing::Test {
   int refused() { return std::exchange(refused_, 0); }
 
   static constexpr std::size_t kWaitingMax = 8;
+  static inline const std::size_t kEmissionBytesMax = 4 * bytes_of(EmissionsArrived{}.emissions);
 
  private:
   template <class T>
@@ -643,13 +647,14 @@ TEST_F(RouteTest, APrimaryThatIsNotSureIsAskedAgainUntilPatienceIsOver) {
 TEST_F(RouteTest, P7EmissionsThatFindNoRoomToWaitAreRepeatedOnceThereIsAWay) {
   // Given no primary, and more emissions than may wait,
   is_primary("bee");
-  for (std::size_t i = 0; i < kWaitingMax + 3; ++i) emit();
+  constexpr std::size_t kFit = 4;
+  for (std::size_t i = 0; i < kFit + 3; ++i) emit();
   neighbour();
   // when there is a way,
   meet("bee");
   says("bee", PrimaryHereParcel{});
   // then those that waited go, and hubs are told to repeat what is not acknowledged; once.
-  EXPECT_THAT(link("bee"), SizeIs(kWaitingMax));
+  EXPECT_THAT(link("bee"), SizeIs(kFit));
   EXPECT_THAT(neighbour(), ElementsAre("restart hubs"));
   emit();
   EXPECT_THAT(link("bee"), SizeIs(1));

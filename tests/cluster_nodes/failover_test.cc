@@ -8,6 +8,7 @@
 #include "runtime/store.h"
 #include "tests/cluster_nodes/load.h"
 #include "tests/support/eventually.h"
+#include "tests/support/raw_socket.h"
 #include "tests/support/running_etcd.h"
 
 namespace carillon::testing {
@@ -184,7 +185,11 @@ TEST_F(FailOver, P1WhatAPrimaryCannotReadIsServedByAnother) {
     return std::ranges::all_of(*records,
                                [&](const auto& entry) { return has(entry.second) == (entry.first != of_ada); });
   }));
-  // and nothing is lost.
+  // the broken one says so, and nothing is lost.
+  EXPECT_TRUE(eventually(10s, [&] {
+    const auto health = http_get(cluster.node(broken).http_address(), "/healthz").body;
+    return health.find("no usable copy here") != std::string::npos;
+  }));
   EXPECT_TRUE(published(other, 4));
   const auto page = session.read(kEntity, 1, 10);
   ASSERT_TRUE(page.ok()) << page.error().message;

@@ -9,10 +9,17 @@
 namespace carillon::runtime {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using testing::OnePartition;
 using ::testing::SizeIs;
+using ::testing::Truly;
+
+// Of one event.
+bool is_unavailable(const Published& answer) {
+  return answer.accepted == 0 && answer.refusals.size() == 1 && answer.refusals[0].error.code == ErrorCode::UNAVAILABLE;
+}
 
 TEST(Partition, P1AnswersAPublishOnlyWhenItIsDurable) {
   // Given a publish whose commit is on its way.
@@ -59,11 +66,7 @@ TEST(Partition, P1ConfirmsNothingWhenTheDiskFails) {
   node.settle();
   // Then both are refused as unavailable, and what was acknowledged before can be read.
   ASSERT_THAT(node.answers, SizeIs(2));
-  for (const auto& answer : node.answers) {
-    EXPECT_EQ(answer.accepted, 0u);
-    ASSERT_THAT(answer.refusals, SizeIs(1));
-    EXPECT_EQ(answer.refusals[0].error.code, ErrorCode::UNAVAILABLE);
-  }
+  EXPECT_THAT(node.answers, Each(Truly(is_unavailable)));
   EXPECT_TRUE(node.store().read_only());
   EXPECT_EQ(read_mailbox(node.store(), {0}, EntityId::trusted("counter/a"), 1, {})->events.size(), 1u);
 }
@@ -87,6 +90,75 @@ TEST(Partition, P7OneCommitTakesInNoMoreThanItsLimit) {
   // in the order in which they came.
   EXPECT_EQ(node.mailbox("counter/a")[0].sequence, 1u);
   EXPECT_EQ(node.mailbox("counter/a")[2].sequence, 3u);
+}
+
+TEST(Partition, P7OneCommitTakesInNoMoreRemindersThanItsLimit) {
+  // Given a limit that any event reaches, and three reminders of one time.
+  Limits limits;
+  limits.commit_bytes_max = 1;
+  OnePartition node(limits);
+  for (Sequence sequence = 1; sequence <= 3; ++sequence)
+    node.remind("counter/a", "player/ada", node.now + 500, 10, sequence);
+  node.settle();
+  // When it has come.
+  node.now += 1'000;
+  node.partition().tick(node.now);
+  // Then each commit brings one.
+  for (std::size_t commits = 1; commits <= 3; ++commits) {
+    ASSERT_TRUE(node.work());
+    node.commit();
+    EXPECT_THAT(node.mailbox("player/ada"), SizeIs(commits));
+  }
+}
+
+TEST(Partition, P7SnapshotsThatAreALotByThemselvesAreNotGathered) {
+  // Given a limit that any snapshot reaches, and a snapshot that is due.
+  Limits limits;
+  limits.commit_bytes_max = 1;
+  limits.events_per_snapshot = 1;
+  OnePartition node(limits);
+  node.add("counter/a", 10, 1);
+  node.settle();
+  // Then it is durable, though nothing else has come.
+  const auto snapshot = node.store().get(entity_key({0}, Tag::kSnapshot, EntityId::trusted("counter/a")));
+  ASSERT_TRUE(snapshot.ok());
+  EXPECT_TRUE(snapshot->has_value());
+}
+
+TEST(Partition, AHubThatKeepsUpReadsNothingFromDisk) {
+  for (const bool fold_before_commit : {true, false}) {
+    // Given a hub that is active.
+    OnePartition node({}, 1, {}, fold_before_commit);
+    node.add("counter/a", 10, 1);
+    node.settle();
+    const auto before = node.catch_ups;
+    // When more comes, a commit at a time.
+    for (Sequence sequence = 2; sequence <= 6; ++sequence) {
+      node.add("counter/a", 10, sequence);
+      node.settle();
+    }
+    // Then it is handed what was committed.
+    EXPECT_EQ(node.catch_ups, before);
+    EXPECT_EQ(node.state_of("counter/a"), R"({"events":6,"sum":60})");
+  }
+}
+
+TEST(Partition, P5AHubIsGivenACommitThatIsTooMuchForMemoryFromDisk) {
+  for (const bool fold_before_commit : {true, false}) {
+    // Given an active hub that may have two events before it.
+    Limits limits;
+    limits.hub_events_ahead_max = 2;
+    OnePartition node(limits, 1, {}, fold_before_commit);
+    node.add("counter/a", 10, 1);
+    node.settle();
+    const auto before = node.catch_ups;
+    // When one commit brings five, and nothing follows.
+    for (Sequence sequence = 2; sequence <= 6; ++sequence) node.add("counter/a", 10, sequence);
+    node.settle();
+    // Then it has them all the same.
+    EXPECT_GT(node.catch_ups, before);
+    EXPECT_EQ(node.state_of("counter/a"), R"({"events":6,"sum":60})");
+  }
 }
 
 TEST(Partition, P3EmissionsThatWaitForTheNextCommitKeepTheirOrder) {
@@ -115,11 +187,7 @@ TEST(Partition, P1RefusesWhatWaitsForTheNextCommitWhenTheDiskFails) {
   node.settle();
   // Then all are refused, none is left without an answer, and nothing waits for ever.
   ASSERT_THAT(node.answers, SizeIs(3));
-  for (const auto& answer : node.answers) {
-    EXPECT_EQ(answer.accepted, 0u);
-    ASSERT_THAT(answer.refusals, SizeIs(1));
-    EXPECT_EQ(answer.refusals[0].error.code, ErrorCode::UNAVAILABLE);
-  }
+  EXPECT_THAT(node.answers, Each(Truly(is_unavailable)));
   EXPECT_TRUE(node.partition().at_rest());
 }
 

@@ -53,5 +53,18 @@ TEST_F(OversizedCall, IsNotWaitedForWhereItCanNeverPass) {
   EXPECT_THAT(publish({2, 3}), ::testing::IsEmpty());
 }
 
+TEST_F(OversizedCall, IsAnsweredWhateverAnotherNodeSaysOfEventsThatItDoesNotHave) {
+  const auto begun = calls.begin(
+      *ProducerId::client("ada"), 1,
+      [](std::uint32_t) {
+        return PublicationView{"player/ada", "note", "{}", 1};
+      },
+      [](std::string_view) { return Result<void>(); }, [](std::size_t, std::size_t) { return std::nullopt; });
+  ASSERT_EQ(begun.requests.size(), 1u);
+  const auto finished = calls.answered({1, begun.call, 0, 0, {{7, {ErrorCode::UNAVAILABLE, "no", 0}}}, 0});
+  ASSERT_TRUE(finished);
+  EXPECT_THAT(finished->outcome.refusals, ::testing::IsEmpty());
+}
+
 }  // namespace
 }  // namespace carillon::runtime

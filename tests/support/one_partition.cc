@@ -9,8 +9,12 @@ using runtime::Fold;
 using runtime::Partition;
 using runtime::Store;
 
-OnePartition::OnePartition(runtime::Limits limits, std::uint32_t behaviour_version, runtime::RetentionTable given)
-    : retention(std::move(given)), limits_(limits), catalogue_(counter_catalogue(behaviour_version)) {
+OnePartition::OnePartition(runtime::Limits limits, std::uint32_t behaviour_version, runtime::RetentionTable given,
+                           bool fold_before_commit)
+    : retention(std::move(given)),
+      limits_(limits),
+      fold_before_commit_(fold_before_commit),
+      catalogue_(counter_catalogue(behaviour_version)) {
   open();
 }
 
@@ -22,7 +26,7 @@ void OnePartition::open() {
   auto store = Store::open(options);
   CHECK(store.ok());
   store_ = std::move(*store);
-  auto partition = Partition::open({{0}, 1, catalogue_, limits_, retention, true}, *store_);
+  auto partition = Partition::open({{0}, 1, catalogue_, limits_, retention, fold_before_commit_}, *store_);
   CHECK(partition.ok());
   partition_ = std::move(*partition);
 }
@@ -89,6 +93,7 @@ bool OnePartition::work() {
     for (auto& feed : outputs.feeds) {
       again = true;
       auto& active = folds_.at(feed.hub);
+      catch_ups += feed.catch_up > 0;
       if (feed.catch_up > 0) active.fold.catch_up(feed.catch_up);
       for (auto& slice : feed.events) active.fold.hand(std::move(slice));
       step(feed.hub);

@@ -22,7 +22,7 @@ namespace carillon::testing {
 class OnePartition {
  public:
   explicit OnePartition(runtime::Limits limits = {}, std::uint32_t behaviour_version = 1,
-                        runtime::RetentionTable given = {});
+                        runtime::RetentionTable given = {}, bool fold_before_commit = true);
 
   runtime::Partition& partition() { return *partition_; }
   runtime::Store& store() { return *store_; }
@@ -70,6 +70,7 @@ class OnePartition {
   // Folds that were activated aside and have not been dismissed.
   std::size_t aside() const;
   std::size_t most_aside = 0;  // At a time.
+  std::size_t catch_ups = 0;   // How often folds were told to read from disk.
 
  private:
   void open();
@@ -84,6 +85,7 @@ class OnePartition {
 
   FaultyEnv env_;
   runtime::Limits limits_;
+  const bool fold_before_commit_;
   Catalogue catalogue_;
   std::unique_ptr<runtime::Store> store_;
   std::unique_ptr<runtime::Partition> partition_;
