@@ -376,11 +376,12 @@ void write(lw::Parcel::Builder out, const EmissionsAcceptedParcel& parcel) {
   for (unsigned i = 0; i < parcel.acks.size(); ++i) {
     acks[i].setHub(text(parcel.acks[i].hub.text()));
     acks[i].setUpto(parcel.acks[i].upto);
+    acks[i].setUntaken(parcel.acks[i].untaken);
   }
 }
 EmissionsAcceptedParcel read(lw::EmissionsAccepted::Reader in) {
   EmissionsAcceptedParcel parcel{{in.getBy()}, {}};
-  for (const auto ack : in.getAcks()) parcel.acks.push_back({entity(ack.getHub()), ack.getUpto()});
+  for (const auto ack : in.getAcks()) parcel.acks.push_back({entity(ack.getHub()), ack.getUpto(), ack.getUntaken()});
   return parcel;
 }
 

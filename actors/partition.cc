@@ -21,6 +21,7 @@ namespace {
 using Self = caf::stateful_actor<PartitionActorState>*;
 
 constexpr std::chrono::milliseconds kTick{100};
+constexpr std::chrono::seconds kLoadAgainAfter{10};
 constexpr std::size_t kPlayersMax = 4'096;  // Per partition; for one more another one ends.
 
 caf::actor address(Self self) { return caf::actor_cast<caf::actor>(self); }
@@ -199,6 +200,7 @@ void load(Self self) {
     state.problem = opened.error();
     spdlog::error("partition {} is unavailable: {}", id.value, to_string(opened.error()));
     if (state.options->unreadable) state.options->unreadable(opened.error());
+    self->delayed_send(self, kLoadAgainAfter, LoadAgainDue{});
   } else {
     state.problem.reset();
     state.partition = std::move(*opened);
@@ -364,7 +366,7 @@ caf::behavior loaded(Self self) {
         for (const auto& ack : accepted.acks) {
           const auto hub = self->state.hubs.find(ack.hub);
           if (hub != self->state.hubs.end())
-            self->send(hub->second.actor, EmissionsAcknowledged{accepted.by, ack.upto});
+            self->send(hub->second.actor, EmissionsAcknowledged{accepted.by, ack.upto, ack.untaken});
         }
       },
       [=](Rest& rest) {
@@ -381,6 +383,11 @@ caf::behavior loaded(Self self) {
       [=](TickDue) {
         run(self, [&](auto& partition) { partition.tick(now(self)); });
         self->delayed_send(self, kTick, TickDue{});
+      },
+      [=](LoadAgainDue) {
+        if (self->state.partition) return;
+        self->state.reload_wanted = true;  // Others wait for what they had sent.
+        load(self);
       },
       [=](const SessionOpened& opened) { self->state.sessions[opened.session] = opened.host; },
       [=](const SessionClosed& closed) {

@@ -27,6 +27,8 @@ struct PartitionOptions {
   std::function<void(const Error&)> unreadable = {};
 };
 
+struct LoadAgainDue {};  // What could not be read may have been the disk's bad moment.
+
 struct PartitionActorState {
   std::unique_ptr<runtime::Partition> partition;  // Null while it cannot be loaded.
   WallClock clock;
@@ -63,3 +65,5 @@ struct PartitionActorState {
 caf::behavior partition(caf::stateful_actor<PartitionActorState>* self, PartitionOptions options);
 
 }  // namespace carillon::actors
+
+CARILLON_LOCAL_MESSAGE(LoadAgainDue)

@@ -7,6 +7,8 @@
 namespace carillon::actors {
 namespace {
 
+constexpr std::chrono::seconds kLookAgainAfter{10};
+
 using Self = caf::stateful_actor<ReplicaState>*;
 using cluster::Instant;
 
@@ -18,6 +20,7 @@ Instant instant_now() { return instant_of(Clock::now()); }
 PartitionId id_of(const ReplicaState& state) { return state.options->replica.partition; }
 
 void perform(Self self);
+void complain(Self self, const std::string& what);
 
 // --- The partition above.
 
@@ -91,7 +94,8 @@ void open(Self self) {
   state.unreadable = false;
   auto opened = cluster::Replica::open(state.options->replica, *state.options->partition.store, instant_now());
   if (!opened) {
-    spdlog::error("partition {}: its copy here is of no use: {}", id_of(state).value, opened.error().message);
+    complain(self, "its copy here is of no use: " + opened.error().message);
+    self->delayed_send(self, kLookAgainAfter, LookAgainDue{});
     return note_standing(state);
   }
   state.replica = std::move(*opened);
@@ -114,6 +118,16 @@ void throw_away(Self self) {
   for (auto& number : state.writes) number = 0;
   state.reopen_wanted = true;
   open(self);
+}
+
+// A copy joins again, and may lead again, once all of it can be read that a partition reads to begin with.
+void look_again(Self self) {
+  auto& state = self->state;
+  if (!state.replica) return open(self);
+  if (!state.unreadable) return;
+  const auto& above = state.options->partition;
+  if (runtime::Partition::open(above.partition, *above.store)) return throw_away(self);
+  self->delayed_send(self, kLookAgainAfter, LookAgainDue{});
 }
 
 void perform(Self self) {
@@ -264,9 +278,10 @@ caf::behavior replica(Self self, ReplicaOptions options) {
         [=](const PartitionUnreadable& unreadable) {
           // As a disk that fails: others have sound copies, and one of them takes over.
           if (!self->state.partition) return;
-          self->state.unreadable = true;
+          if (!std::exchange(self->state.unreadable, true)) self->delayed_send(self, kLookAgainAfter, LookAgainDue{});
           run(self, [&](auto& replica) { replica.write_failed(unreadable.error, instant_now()); });
         },
+        [=](LookAgainDue) { look_again(self); },
         [=](const HandOver& order) {
           run(self, [&](auto& replica) {
             if (auto begun = replica.hand_over(order.to, instant_now()); !begun)

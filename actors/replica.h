@@ -46,6 +46,7 @@ struct PartitionLife {  // The partition actor loaded its partition anew.
 struct PartitionUnreadable {  // The partition actor cannot load its partition.
   Error error;
 };
+struct LookAgainDue {};  // Whether what could not be read can be now.
 struct ReplicaStats {
   PartitionId partition;
   cluster::Role role = cluster::Role::kStranger;
@@ -88,4 +89,5 @@ CARILLON_LOCAL_MESSAGE(ProposalAnswered)
 CARILLON_LOCAL_MESSAGE(HandOver)
 CARILLON_LOCAL_MESSAGE(PartitionLife)
 CARILLON_LOCAL_MESSAGE(PartitionUnreadable)
+CARILLON_LOCAL_MESSAGE(LookAgainDue)
 CARILLON_LOCAL_MESSAGE(AskReplica)

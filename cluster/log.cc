@@ -297,13 +297,6 @@ Result<bool> Log::wipe() {
   return keys > 0;
 }
 
-void Log::forget() {
-  state_ = {};
-  end_ = durable_ = applied_ = 0;
-  staged_.erase(tag_prefix(partition_, Tag::kApplied));
-  staged_sync_ = true;
-}
-
 // --- Writes.
 
 std::optional<Write> Log::take_write() {

@@ -76,8 +76,6 @@ class Log {
   void end_install(Index whole_from);
   // Only while is_idle(): erases some records. False when there are none left but the replica's state.
   Result<bool> wipe();
-  // Afterwards nothing is left at all.
-  void forget();
 
   // --- Writes.
 

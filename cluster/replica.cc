@@ -83,7 +83,7 @@ void Replica::State::record_changed(const std::optional<PartitionRecord>& change
   if (leading_) follow_record();
   if (hand_over_ && hand_over_->to && !is_in_sync(*hand_over_->to)) end_hand_over();
   if (discarding_ && (record->is_wanted(options.self.node) || is_in_sync(options.self))) {
-    discarding_ = discarded_ = false;
+    discarding_ = false;
     become_worthless();
   }
 }

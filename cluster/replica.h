@@ -72,7 +72,8 @@ struct PrimaryLost {};
 struct DiskFailed {
   Error error;
 };
-// What `discard` was asked for is done: nothing of the partition is left. Throw the Replica away.
+// What `discard` was asked for is done: nothing of the partition is left but that its copy is worth nothing, or who was in sync
+// without knowing could lead with it. Throw the Replica away.
 struct Discarded {};
 using ReplicaEvent = std::variant<BecamePrimary, AppendCommitted, PrimaryLost, DiskFailed, Discarded>;
 

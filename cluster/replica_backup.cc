@@ -195,10 +195,6 @@ void Replica::State::pump_wipe() {
   if (!more) return fail(more.error());
   if (*more) return;
   if (discarding_) {
-    if (!std::exchange(discarded_, true)) {
-      log.forget();
-      return;
-    }
     discarding_ = false;
     install_ = Install::kNone;
     out_.events.push_back(Discarded{});

@@ -142,7 +142,6 @@ class Replica::State {
   std::uint64_t chunks_written_ = 0;
   std::deque<std::uint64_t> chunk_writes_;  // The writes with those that are not written yet.
   bool discarding_ = false;
-  bool discarded_ = false;
 
   // --- A primary.
   bool leading_ = false;     // Of this epoch, which it has begun.

@@ -231,5 +231,6 @@ struct EmissionsAccepted {
   struct Ack {
     hub @0 :Text;
     upto @1 :UInt64;
+    untaken @2 :Bool;  # What came behind was not taken, and is to be repeated.
   }
 }

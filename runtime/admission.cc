@@ -2,7 +2,6 @@
 
 #include "messages/text.h"
 #include "runtime/json.h"
-#include "runtime/mutation.h"
 
 namespace carillon::runtime {
 
@@ -43,32 +42,6 @@ Result<PublishItem> check_publication(const PublicationView& publication, const 
                            .producer = producer,
                            .sequence = publication.sequence,
                            .traceparent = publication.traceparent}};
-}
-
-Result<void> Admission::pass(const ProducerId& producer, Sequence sequence) {
-  if (refused_.empty() || mutated(Mutation::kLetOvertake)) return {};
-  const auto found = refused_.find(producer);
-  if (found == refused_.end()) {
-    if (refused_.size() < kProducersMax) return {};
-    return Error{ErrorCode::LIMIT_EXCEEDED,
-                 "too many producers of this connection have refused events to begin again "
-                 "at; send those, or open another connection",
-                 0};
-  }
-  auto& sequences = found->second;
-  if (sequence > *sequences.begin())
-    return Error{ErrorCode::OVERLOADED, "an earlier event of this producer was refused; begin again there", 0};
-  count_ -= sequences.erase(sequence);
-  if (sequences.empty()) refused_.erase(found);
-  return {};
-}
-
-void Admission::refused(const ProducerId& producer, Sequence sequence) {
-  auto& sequences = refused_[producer];
-  count_ += sequences.insert(sequence).second ? 1 : 0;
-  if (count_ <= kRefusedMax || sequences.size() == 1) return;
-  sequences.erase(std::prev(sequences.end()));
-  --count_;
 }
 
 }  // namespace carillon::runtime

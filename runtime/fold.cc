@@ -106,8 +106,13 @@ bool Fold::outstanding(PartitionId target) const {
 }
 
 void Fold::settle() {
-  while (!unsettled_.empty() && targets_[unsettled_.front().target].acknowledged >= unsettled_.front().last)
-    unsettled_.pop_front();
+  const auto is_settled = [this](const Unsettled& some) { return targets_[some.target].acknowledged >= some.last; };
+  while (!unsettled_.empty() && is_settled(unsettled_.front())) unsettled_.pop_front();
+  // However long the first one takes, what is settled behind it does not pile up.
+  unsettled_after_clearing_ = std::min(unsettled_after_clearing_, unsettled_.size());
+  if (unsettled_.size() < 2 * unsettled_after_clearing_ + options_.limits.emissions_unacknowledged_max) return;
+  std::erase_if(unsettled_, is_settled);
+  unsettled_after_clearing_ = unsettled_.size();
 }
 
 Offset Fold::cursor() const { return unsettled_.empty() ? folded_ : unsettled_.front().offset - 1; }

@@ -133,7 +133,8 @@ class Fold {
   EventSlice page_;                // What was read and is not folded yet; `page_.events` may be empty.
 
   std::deque<Emission> outbox_;               // Numbered and not yet sent: a target has too many unacknowledged.
-  std::deque<Unsettled> unsettled_;           // In the order of the events.
+  std::deque<Unsettled> unsettled_;           // In the order of the events; some behind the first may be settled.
+  std::size_t unsettled_after_clearing_ = 0;  // How many there were when those were last taken out.
   Offset snapshot_offset_ = 0;                // Of the last snapshot that was given out.
   std::optional<Snapshot> pending_snapshot_;  // Waits until its emissions are acknowledged.
 };

@@ -34,6 +34,8 @@ enum class Mutation {
   kForgetDeadEvent,        // Retention cuts a mailbox and leaves a dead letter without its event.
   kRemindEarly,            // A reminder comes before it is due.
   kRemindTwice,            // A reminder may come again while the end of it is not durable yet.
+  kStayStuck,              // A hub does not repeat what a target could not take.
+  kOvertakeUnreadable,     // What a producer sends behind an event that met a read error is admitted.
   kForgetReminder,         // Reminders that were set since the partition was opened are not looked for.
 };
 

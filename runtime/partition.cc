@@ -18,6 +18,7 @@ constexpr std::size_t kUnsavedWindowsMax = 1'024;
 
 constexpr std::size_t kStagedKept = 64;  // Room for so many events stays with a mailbox between batches.
 constexpr UnixMs kSweepIntervalMs = 1'000;
+constexpr UnixMs kOrderAgeMs = 10'000;  // Whoever comes back at all does so long before.
 
 }  // namespace
 
@@ -27,7 +28,7 @@ void Partition::Counters::add(const Counters& past) {
   emissions += past.emissions;
   emission_duplicates += past.emission_duplicates;
   reminders += past.reminders;
-  reminders_unreadable += past.reminders_unreadable;
+  unreadable += past.unreadable;
   refused += past.refused;
   dead_letters += past.dead_letters;
   batches += past.batches;
@@ -201,7 +202,14 @@ void Partition::admit(PublishRequest request) {
   WindowSlot* slot = nullptr;
   const ProducerId* slot_of = nullptr;
   for (auto& item : items) {
-    const auto refuse = [&](const Error& error) { published.refusals.push_back({item.index, error}); };
+    const auto refuse = [&](const Error& error) {
+      published.refusals.push_back({item.index, error});
+      unreadable(item.event);
+    };
+    if (auto turn = in_turn(item.event); !turn) {
+      published.refusals.push_back({item.index, turn.error()});
+      continue;
+    }
     // The mailbox first: an event that cannot be staged must leave no trace in the window.
     const auto to = mailbox(item.entity);
     if (!to) {
@@ -237,18 +245,43 @@ void Partition::admit(PublishRequest request) {
   open_->publishes.pop_back();  // Nothing of it is staged, and there may be no commit for long.
 }
 
+Result<void> Partition::in_turn(const Event& event) {
+  if (mutated(Mutation::kOvertakeUnreadable)) return {};
+  for (auto* order : {&older_order_, &order_}) {
+    auto passed = order->pass(event.producer, event.sequence);
+    if (passed) continue;
+    if (passed.error().code == ErrorCode::LIMIT_EXCEEDED)
+      return Error{ErrorCode::UNAVAILABLE, "too many events here could not be read; try again in a moment", 0};
+    order_.refused(event.producer, event.sequence);
+    return passed;
+  }
+  return {};
+}
+
+void Partition::unreadable(const Event& event) {
+  ++counters_.unreadable;
+  order_.refused(event.producer, event.sequence);
+}
+
 void Partition::admit(ArrivedEmissions arrived) {
   auto& emissions = open_->emissions.emplace_back(std::move(arrived.emissions));
   const auto found = window(emissions.emissions.front().event.producer);
-  if (!found) return open_->emissions.pop_back();
+  if (!found) {
+    ++counters_.unreadable;
+    outputs_.acks[arrived.from.value].push_back({emissions.hub, 0, true});
+    return open_->emissions.pop_back();
+  }
   WindowSlot& slot = **found;
   bool is_kept = false;
   for (auto& emission : emissions.emissions) {
-    // Dense: what skips a number follows something that was lost on the way, and will come again after it.
+    // Dense: what skips a number follows something that was not taken, and will come again after it.
     const bool gap = emission.event.sequence > slot.window.highest() + 1;
     if (gap && !mutated(Mutation::kAcceptGapInEmissions)) break;
     const auto to = emission.due ? Result<Mailbox*>(nullptr) : mailbox(emission.target);
-    if (!to) break;
+    if (!to) {
+      ++counters_.unreadable;
+      break;
+    }
     if (slot.window.admit(emission.event.sequence) == Window::Verdict::kDuplicate) {
       ++counters_.emission_duplicates;
       continue;
@@ -262,7 +295,8 @@ void Partition::admit(ArrivedEmissions arrived) {
     is_kept = true;
     ++counters_.emissions;
   }
-  EmissionAck ack{emissions.hub, std::min(slot.window.highest(), emissions.last())};
+  const bool untaken = slot.window.highest() < emissions.last() && !mutated(Mutation::kStayStuck);
+  EmissionAck ack{emissions.hub, std::min(slot.window.highest(), emissions.last()), untaken};
   auto* const batch = last_batch();
   (batch != nullptr ? batch->acks : outputs_.acks)[arrived.from.value].push_back(std::move(ack));
   if (!is_kept)
@@ -493,6 +527,10 @@ void Partition::tick(UnixMs now) {
   if (now >= next_sweep_) {
     sweep(now);
     next_sweep_ = now + kSweepIntervalMs;
+  }
+  if (now >= order_ages_at_) {
+    older_order_ = std::exchange(order_, {});
+    order_ages_at_ = now + kOrderAgeMs;
   }
 }
 

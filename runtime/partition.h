@@ -10,6 +10,7 @@
 // (P5). See docs/decisions.md.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <limits>
@@ -26,6 +27,7 @@
 #include "runtime/behaviour.h"
 #include "runtime/busiest.h"
 #include "runtime/fold.h"
+#include "runtime/go_back_n.h"
 #include "runtime/limits.h"
 #include "runtime/lru_cache.h"
 #include "runtime/mailbox.h"
@@ -91,6 +93,11 @@ struct HubReport {
 struct EmissionAck {
   EntityId hub;
   Sequence upto = 0;
+  // What came behind was not taken, since something could not be read or was lost on the way: the hub repeats it after
+  // kRepeatAfter.
+  bool untaken = false;
+
+  static constexpr std::chrono::seconds kRepeatAfter{2};
 };
 
 struct DeadLetterEntry {
@@ -163,8 +170,8 @@ class Partition {
     std::uint64_t duplicates = 0;
     std::uint64_t emissions = 0;  // Accepted from hubs.
     std::uint64_t emission_duplicates = 0;
-    std::uint64_t reminders = 0;             // That came due.
-    std::uint64_t reminders_unreadable = 0;  // How often one that may be due could not be read.
+    std::uint64_t reminders = 0;   // That came due.
+    std::uint64_t unreadable = 0;  // How often a mailbox, window or reminder could not be read.
     std::uint64_t refused = 0;
     std::uint64_t dead_letters = 0;
     std::uint64_t batches = 0;
@@ -340,6 +347,9 @@ class Partition {
   void admit(PublishRequest request);
   void admit(ArrivedEmissions arrived);
   void admit_waiting();
+  // Whether an event may come now, as far as its producer's earlier ones are concerned that met a read error.
+  Result<void> in_turn(const Event& event);
+  void unreadable(const Event& event);
 
   Result<Mailbox*> mailbox(const EntityId& entity);
   Result<WindowSlot*> window(const ProducerId& producer);
@@ -412,6 +422,11 @@ class Partition {
   std::set<std::pair<EntityId, Offset>> settling_;  // Dead letters that are being redriven or discarded.
   UnixMs next_due_ = 0;                             // No reminder on disk is due before.
   std::set<std::string, std::less<>> reminded_;     // Reminders that have come due and are not gone from the disk yet.
+
+  // Of what met a read error. Nobody is waited for for ever: the older one is let go with time.
+  GoBackN order_;
+  GoBackN older_order_;
+  UnixMs order_ages_at_ = 0;
 
   std::uint64_t incarnations_ = 0;
   std::size_t hubs_aside_ = 0;                              // Active ones.

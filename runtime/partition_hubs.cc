@@ -96,6 +96,10 @@ void Partition::activate_waiting(std::size_t markers) {
   for (const auto& entity : found) {
     if (!is_installed(entity)) continue;
     const auto box = mailbox(entity);
+    if (!box) {
+      ++counters_.unreadable;
+      search_again_ = true;
+    }
     if (!box || (*box)->hub.active || (*box)->hub.waits) continue;
     if (is_full()) {
       search_again_ = true;

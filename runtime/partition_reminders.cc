@@ -30,8 +30,9 @@ void Partition::keep(const Emission& reminder) {
 void Partition::remind(UnixMs now) {
   if (now < next_due_ || failed_) return;
   next_due_ = kNever;
-  const auto unreadable = [&] {  // `carillon verify` names what is damaged.
-    ++counters_.reminders_unreadable;
+  std::set<EntityId> passed_over;  // What comes after such a reminder, to the same entity, waits for it.
+  const auto unreadable = [&] {    // `carillon verify` names what is damaged.
+    ++counters_.unreadable;
     next_due_ = std::min(next_due_, now + kUnreadableRetryMs);
   };
   const auto scanned =
@@ -45,9 +46,11 @@ void Partition::remind(UnixMs now) {
         }
         if (reminded_.contains(key)) return true;
         auto reminder = decode_reminder(value);
+        if (reminder && passed_over.contains(reminder->entity)) return true;
         const auto to = reminder ? mailbox(reminder->entity) : Result<Mailbox*>(reminder.error());
         if (!to) {
           unreadable();
+          if (reminder) passed_over.insert(reminder->entity);
           return true;
         }
         auto& event = open_->own_events.emplace_back(std::move(reminder->event));

@@ -25,10 +25,10 @@ PublishCalls::Begun PublishCalls::begin(const ProducerId& producer, std::uint32_
       refuse(call, i, std::move(checked.error()));
       continue;
     }
-    auto passed = admission_.pass(producer, view.sequence);
+    auto passed = order_.pass(producer, view.sequence);
     if (count > limits_->batch_events_max) {
       // What comes behind it in a call that is small enough must not overtake.
-      if (passed || passed.error().code == ErrorCode::OVERLOADED) admission_.refused(producer, view.sequence);
+      if (passed || passed.error().code == ErrorCode::OVERLOADED) order_.refused(producer, view.sequence);
       refuse(call, i,
              {ErrorCode::LIMIT_EXCEEDED,
               "a batch holds at most " + std::to_string(limits_->batch_events_max) + " events", 0});
@@ -68,6 +68,9 @@ std::optional<PublishCalls::Finished> PublishCalls::answered(const Published& pu
   auto& call = at->second;
   const auto part = std::ranges::find(call.parts, published.first_index, &Part::first_index);
   if (part == call.parts.end()) return std::nullopt;
+  if (order_.waits_for(call.producer))
+    for (const auto& placed : call.items)
+      if (placed.partition == part->partition.value) order_.taken(call.producer, placed.sequence);
   call.parts.erase(part);
   call.outcome.accepted += published.accepted;
   call.outcome.duplicates += published.duplicates;
@@ -98,7 +101,7 @@ std::vector<PublishCalls::Finished> PublishCalls::reloaded(PartitionId partition
 
 void PublishCalls::refuse(Call& call, std::uint32_t index, Error error) {
   if (error.code == ErrorCode::OVERLOADED || error.code == ErrorCode::UNAVAILABLE)
-    admission_.refused(call.producer, call.items.at(index).sequence);
+    order_.refused(call.producer, call.items.at(index).sequence);
   call.outcome.refusals.push_back({index, std::move(error)});
 }
 

@@ -1,7 +1,7 @@
 // The publish calls of one connection: judges every event, splits a call by partition, puts the answers together again.
 //
 // Pure; belongs to the gateway of the connection. It is the one FIFO path of the connection's producers, so it also keeps
-// the order of what was refused (Admission).
+// the order of what was refused.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 
 #include "runtime/admission.h"
 #include "runtime/behaviour.h"
+#include "runtime/go_back_n.h"
 #include "runtime/limits.h"
 #include "runtime/partition.h"
 
@@ -82,7 +83,7 @@ class PublishCalls {
   std::uint16_t partitions_;
   const Catalogue* catalogue_;
   const Limits* limits_;
-  Admission admission_;
+  GoBackN order_;
   Number last_call_ = 0;
   std::unordered_map<Number, Call> calls_;
   std::size_t events_under_way_ = 0;

@@ -64,6 +64,18 @@ TEST(Frame, P2CarriesWhenRemindersAreDue) {
   EXPECT_EQ(emissions.at(1).due, 1'700'000'000'000);
 }
 
+TEST(Frame, P5CarriesWhatATargetHasNotTaken) {
+  const auto hub = EntityId::parse("match/1").value();
+  const std::vector<Parcel> parcels = {{{3}, EmissionsAcceptedParcel{{4}, {{hub, 9, true}, {hub, 10, false}}}}};
+  const auto frame = decode_frame(encode_frame("meeting", 5, 60, parcels));
+  ASSERT_TRUE(frame.ok());
+  const auto& acks = std::get<EmissionsAcceptedParcel>(frame->parcels.at(0).content).acks;
+  ASSERT_EQ(acks.size(), 2u);
+  EXPECT_EQ(acks[0].upto, 9u);
+  EXPECT_TRUE(acks[0].untaken);
+  EXPECT_FALSE(acks[1].untaken);
+}
+
 // Found by fuzzing: a list of structs without contents has no bytes, however long it says it is.
 TEST(Frame, P7OneThatPromisesMoreThanItHoldsIsMalformed) {
   constexpr char kBytes[] =

@@ -657,8 +657,40 @@ TEST(Replica, APrimaryThatIsNotWantedHandsOverAndLeaves) {
     group.replica("ant").discard(group.now());
     return group["ant"].discarded == 1;
   }));
-  EXPECT_TRUE(group["ant"].disk.records.empty());
+  EXPECT_THAT(group.records("ant"), ::testing::IsEmpty());
   EXPECT_EQ(group.value(group.primary(), "x"), "1");
+}
+
+TEST(Replica, P1WhoHasErasedItsCopyWithoutKnowingThatItIsInSyncDoesNotLead) {
+  // Given one that comes in sync, and hears neither of that nor that it is wanted,
+  ReplicaGroup group(kThree);
+  group.put("ant", "x", "1");
+  group.set_replicas({"ant", "bee"});
+  ASSERT_TRUE(group.until([&] { return !group.is_in_sync("cat"); }));
+  group["cat"].etcd_gone = true;
+  group.passes = [epoch = group.record().epoch](const std::string& to, const PeerMessage& message) {
+    return to != "cat" || message.epoch <= epoch;
+  };
+  group.set_replicas(kThree);
+  ASSERT_TRUE(group.until([&] { return group.is_in_sync("cat"); }));
+  // and the others gone before they notice. It takes itself for a stranger, and erases what it has.
+  group.kill("ant");
+  group.kill("bee");
+  ASSERT_TRUE(group.until([&] {
+    group.replica("cat").discard(group.now());
+    return group["cat"].discarded == 1;
+  }));
+  // When it begins anew and hears that it is in sync,
+  group.kill("cat");
+  group["cat"].etcd_gone = false;
+  group.passes = nullptr;
+  group.start("cat");
+  group.pass(10s);
+  // then it waits for one that has what was committed.
+  EXPECT_EQ(group.primary(), "");
+  group.start("bee");
+  ASSERT_TRUE(group.until([&] { return group.primary() == "bee" && group.is_in_sync("cat"); }));
+  EXPECT_EQ(group.value("cat", "x"), "1");
 }
 
 TEST(Replica, P1WhoMayBeInSyncByARecordThatItDoesNotKnowKeepsItsCopy) {

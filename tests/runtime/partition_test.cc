@@ -233,6 +233,108 @@ TEST(Partition, P3KeepsTheOrderInWhichAProducerSent) {
   EXPECT_THAT(node.mailbox("player/ada"), SizeIs(200));
 }
 
+// Reads of what belongs to an entity or a producer.
+auto reads_of(std::string name) {
+  return [name](std::string_view key) { return key.find(name) != key.npos; };
+}
+constexpr auto kNoReads = [](std::string_view) { return false; };
+
+TEST(Partition, P3WhatFollowsAReadErrorIsRefusedUntilThatEventComesAgain) {
+  // Given an event whose mailbox could not be read.
+  OnePartition node;
+  node.read_fails = reads_of("counter/a");
+  node.add("counter/a", 1, 1);
+  node.read_fails = kNoReads;
+  // When the next one comes, which was on its way already, then it does not overtake;
+  node.add("counter/a", 2, 2);
+  // what is of others has nothing to do with it,
+  node.publish("counter/a", "add", to_json(testing::Add{.amount = 10}), 1, "another");
+  // and when the producer begins again there, all is taken.
+  node.add("counter/a", 1, 1);
+  node.add("counter/a", 2, 2);
+  node.settle();
+  ASSERT_THAT(node.answers, SizeIs(5));
+  EXPECT_TRUE(is_unavailable(node.answers[0]));
+  ASSERT_THAT(node.answers[1].refusals, SizeIs(1));
+  EXPECT_EQ(node.answers[1].refusals[0].error.code, ErrorCode::OVERLOADED);
+  EXPECT_EQ(node.answers[2].accepted, 1u);
+  const auto events = node.mailbox("counter/a");
+  ASSERT_THAT(events, SizeIs(3));
+  EXPECT_EQ(events[1].sequence, 1u);
+  EXPECT_EQ(events[2].sequence, 2u);
+  EXPECT_EQ(node.partition().counters().unreadable, 1u);
+}
+
+TEST(Partition, P3WhatFollowsAnUnreadableWindowIsRefusedToo) {
+  OnePartition node;
+  node.read_fails = reads_of("tester");
+  node.add("counter/a", 1, 1);
+  node.read_fails = kNoReads;
+  node.add("counter/a", 2, 2);
+  node.settle();
+  EXPECT_THAT(node.mailbox("counter/a"), IsEmpty());
+  node.add("counter/a", 1, 1);
+  node.add("counter/a", 2, 2);
+  node.settle();
+  EXPECT_THAT(node.mailbox("counter/a"), SizeIs(2));
+}
+
+TEST(Partition, P7AProducerThatDoesNotComeAgainIsNotWaitedForForEver) {
+  OnePartition node;
+  node.read_fails = reads_of("counter/a");
+  node.add("counter/a", 1, 1);
+  node.read_fails = kNoReads;
+  node.pass_time(std::chrono::seconds(21));
+  node.add("counter/a", 2, 2);
+  node.settle();
+  EXPECT_THAT(node.mailbox("counter/a"), SizeIs(1));
+}
+
+TEST(Partition, P5EmissionsToAMailboxThatCouldNotBeReadAreRepeatedInOrder) {
+  // Given a hub that emits to a player whose mailbox cannot be read.
+  OnePartition node;
+  node.read_fails = reads_of("player/ada");
+  node.add("counter/a", 1, 1, "ada");
+  node.settle();
+  // When it can be read again and the hub goes on, then nothing overtakes what was not taken,
+  node.read_fails = kNoReads;
+  node.add("counter/a", 1, 2, "ada");
+  node.settle();
+  EXPECT_THAT(node.mailbox("player/ada"), IsEmpty());
+  // and all comes a moment later, without another event.
+  node.pass_time(runtime::EmissionAck::kRepeatAfter);
+  EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":1})", R"({"sum":2})"));
+}
+
+TEST(Partition, P5EmissionsOfAHubWhoseWindowCouldNotBeReadAreRepeated) {
+  OnePartition node;
+  const auto window = window_key({0}, ProducerId::hub(EntityId::trusted("counter/a"))).text();
+  node.read_fails = [&](auto key) { return key == window; };
+  node.add("counter/a", 1, 1, "ada");
+  node.settle();
+  node.read_fails = kNoReads;
+  EXPECT_THAT(node.mailbox("player/ada"), IsEmpty());
+  node.pass_time(runtime::EmissionAck::kRepeatAfter);
+  EXPECT_THAT(node.mailbox("player/ada"), SizeIs(1));
+}
+
+TEST(Partition, P5AHubWhoseMailboxCannotBeReadAtTheStartIsActiveOnceItCan) {
+  // Given a hub with unfinished work.
+  OnePartition node;
+  node.add("counter/a", 5, 1, "ada");
+  ASSERT_TRUE(node.work());
+  node.commit();
+  // When its mailbox cannot be read as the node starts,
+  node.read_fails = reads_of("counter/a");
+  node.power_cut();
+  node.settle();
+  EXPECT_FALSE(node.is_active("counter/a"));
+  // then it is found as soon as it can, with nothing new coming in.
+  node.read_fails = kNoReads;
+  node.pass_time(std::chrono::milliseconds(100));
+  EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":5})"));
+}
+
 TEST(Partition, P5FinishesAfterACrashWhatAHubHadBegun) {
   // Given an event that is durable, and a crash before its hub could do anything.
   OnePartition node;

@@ -66,5 +66,26 @@ TEST_F(OversizedCall, IsAnsweredWhateverAnotherNodeSaysOfEventsThatItDoesNotHave
   EXPECT_THAT(finished->outcome.refusals, ::testing::IsEmpty());
 }
 
+TEST(PublishCalls, P3WhatWasTakenTheSecondTimeIsNotWaitedFor) {
+  // Given an event that was sent twice, of which the first was refused and the second accepted.
+  const Catalogue catalogue{};
+  const Limits limits{};
+  PublishCalls calls{1, 4, catalogue, limits};
+  const auto ada = *ProducerId::client("ada");
+  const auto begin = [&](Sequence sequence) {
+    return calls.begin(
+        ada, 1,
+        [&](std::uint32_t) {
+          return PublicationView{"player/ada", "note", "{}", sequence};
+        },
+        [](std::string_view) { return Result<void>(); }, [](std::size_t, std::size_t) { return std::nullopt; });
+  };
+  const auto first = begin(1), second = begin(1);
+  ASSERT_TRUE(calls.answered({1, first.call, 0, 0, {{0, {ErrorCode::UNAVAILABLE, "no", 0}}}, 0}));
+  ASSERT_TRUE(calls.answered({1, second.call, 1, 0, {}, 0}));
+  // When the next one comes, then it goes to its partition.
+  EXPECT_FALSE(begin(2).finished);
+}
+
 }  // namespace
 }  // namespace carillon::runtime

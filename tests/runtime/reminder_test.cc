@@ -149,7 +149,30 @@ TEST(Reminder, OneThatCannotBeReadKeepsNoOtherBackAndIsCounted) {
   // When both are due, then the sound one comes, and the other one is told of.
   node.pass_time(std::chrono::milliseconds(1'200));
   EXPECT_THAT(node.mailbox("counter/b"), SizeIs(1));
-  EXPECT_GE(node.partition().counters().reminders_unreadable, 1u);
+  EXPECT_GE(node.partition().counters().unreadable, 1u);
+}
+
+TEST(Reminder, P3OneWhoseMailboxCannotBeReadIsNotOvertakenByTheNext) {
+  // Given two reminders of one entity and one of another,
+  OnePartition node;
+  node.remind("counter/a", "counter/b", node.now + 950, 1, 1);
+  node.remind("counter/a", "counter/b", node.now + 951, 2, 2);
+  node.remind("counter/a", "counter/c", node.now + 952, 3, 3);
+  node.settle();
+  // When all are due, and the first mailbox cannot be read once,
+  bool once = true;
+  node.read_fails = [&](auto key) { return key.find("counter/b") != key.npos && std::exchange(once, false); };
+  node.pass_time(std::chrono::milliseconds(1'200));
+  // then only the other one has come;
+  EXPECT_FALSE(once);
+  EXPECT_THAT(node.mailbox("counter/b"), SizeIs(0));
+  EXPECT_THAT(node.mailbox("counter/c"), SizeIs(1));
+  // those come a little later, in the order in which they were due.
+  node.pass_time(std::chrono::milliseconds(2'000));
+  const auto came = node.mailbox("counter/b");
+  ASSERT_THAT(came, SizeIs(2));
+  EXPECT_EQ(came[0].sequence, 1u);
+  EXPECT_EQ(came[1].sequence, 2u);
 }
 
 TEST(Reminder, KeepsTheTraceOfItsCause) {

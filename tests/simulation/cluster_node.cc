@@ -82,19 +82,32 @@ ClusterNode::ClusterNode(const ClusterWorld& cluster, Machine& machine, std::uni
 }
 
 bool ClusterNode::open_replicas() {
-  for (std::uint16_t p = 0; p < partitions_.size(); ++p) {
-    auto opened =
-        Replica::open({{p}, id(), cluster_.settings.min_in_sync, cluster_.settings.timeouts, cluster_.settings.limits},
-                      *store_, now());
-    if (!opened) {
-      if (machine_->env->is_powered())
-        world().broken("P1: what is durable can be read", machine_->name + " does not open its replica of partition " +
-                                                              std::to_string(p) + ": " + opened.error().message);
-      return false;
-    }
-    partitions_[p].replica = std::move(*opened);
-  }
+  for (std::uint16_t p = 0; p < partitions_.size(); ++p)
+    if (!open_replica(p)) return false;
   return true;
+}
+
+bool ClusterNode::open_replica(std::uint16_t partition) {
+  auto opened = Replica::open(
+      {{partition}, id(), cluster_.settings.min_in_sync, cluster_.settings.timeouts, cluster_.settings.limits}, *store_,
+      now());
+  if (!opened) {
+    if (machine_->env->is_powered())
+      world().broken("P1: what is durable can be read", machine_->name + " does not open its replica of partition " +
+                                                            std::to_string(partition) + ": " + opened.error().message);
+    return false;
+  }
+  partitions_[partition].replica = std::move(*opened);
+  return true;
+}
+
+// It has erased all that it had, and has nothing under way; it begins as after a start.
+void ClusterNode::throw_away_replica(std::uint16_t partition) {
+  world().count("copy discarded by a stranger");
+  auto& actor = partitions_[partition];
+  if (!open_replica(partition)) return;
+  for (const auto& [peer, link] : actor.links) actor.replica->link_up("n" + std::to_string(peer), now());
+  if (actor.record) actor.replica->record_changed(*actor.record, actor.revision, now());
 }
 
 ClusterNode::~ClusterNode() {
@@ -117,6 +130,8 @@ void ClusterNode::tick() {
     for (std::uint16_t p = 0; p < partitions_.size(); ++p)
       at(p, [this, p](PartitionActor& actor) {
         actor.replica->tick(now());
+        if (actor.replica->role() == cluster::Role::kStranger && actor.replica->log_end() > 0)
+          actor.replica->discard(now());
         // As if somebody read all the time.
         if (actor.replica->is_ready() && actor.replica->may_read(now()))
           cluster_.witness.reads(p, actor.replica->applied_index(), machine_->name);
@@ -197,6 +212,8 @@ void ClusterNode::happened(std::uint16_t partition, const cluster::ReplicaEvent&
     world().count("disk of a primary failed");
     actor.appended.clear();
     if (actor.host->is_open()) actor.host->commit_answered(failed->error);
+  } else {
+    throw_away_replica(partition);
   }
 }
 
@@ -273,6 +290,8 @@ PartitionHost::Outside ClusterNode::outside_of(std::uint16_t id) {
 void ClusterNode::record_changed(std::uint16_t partition, const cluster::PartitionRecord& record,
                                  cluster::Revision revision) {
   at(partition, [this, partition, record, revision](PartitionActor& actor) {
+    actor.record = record;
+    actor.revision = revision;
     actor.replica->record_changed(record, revision, now());
     if (record.epoch <= actor.route_epoch) return;
     actor.route_epoch = record.epoch;

@@ -125,6 +125,8 @@ class ClusterNode final : public Entrance {
   };
   struct PartitionActor {
     std::unique_ptr<cluster::Replica> replica;
+    std::optional<cluster::PartitionRecord> record;  // As last heard of.
+    cluster::Revision revision = 0;
     std::unique_ptr<PartitionHost> host;
     bool performing = false;
     std::deque<std::string> appended;  // And not committed: the bytes of the entries.
@@ -144,6 +146,8 @@ class ClusterNode final : public Entrance {
 
   ClusterNode(const ClusterWorld& cluster, Machine& machine, std::unique_ptr<runtime::Store> store);
   bool open_replicas();
+  bool open_replica(std::uint16_t partition);
+  void throw_away_replica(std::uint16_t partition);
   World& world() const { return cluster_.world; }
   cluster::Instant now() const;  // Monotonic.
   UnixMs wall() const { return world().wall() + machine_->wall_offset; }

@@ -25,6 +25,7 @@ ClusterSettings cluster_settings_of(Dice& dice) {
   settings.replicas = dice.pick<std::size_t>({2, 3, 3});
   settings.min_in_sync = dice.pick<std::uint16_t>({1, 1, 2});
   settings.drop_chance = dice.pick<double>({0, 0, 0.002, 0.02});
+  settings.timeouts.discard_after = std::chrono::milliseconds(dice.pick<int>({50, 500, 5'000}));
   auto& limits = settings.limits;
   limits.log_entries_kept = dice.pick<std::uint64_t>({2, 10, 100, 65'536});
   limits.log_bytes_kept = dice.pick<std::uint64_t>({3'000, 256u << 20, 256u << 20});
@@ -321,6 +322,11 @@ class ClusterSimulation {
         if (std::ranges::find(replicas, node) != replicas.end()) return;
         replicas.push_back(node);
         world_.count("replica added by placement");
+        if (world_.dice.chance(0.3)) {
+          world_.count("who is to have a copy does not hear of it");
+          deaf_until_[node] = world_.schedule.now() + world_.dice.between(300'000, 2'500'000);
+          etcd_.cut_until(node, deaf_until_[node]);
+        }
       } else {
         return;
       }
@@ -358,6 +364,9 @@ class ClusterSimulation {
       etcd_.cut_until(old->machine().name, world_.schedule.now() + world_.dice.between(100'000, 500'000));
       return;
     }
+    for (const auto& member : after.in_sync)
+      if (!before.is_in_sync(member) && deaf_until_[member.node] > world_.schedule.now())
+        lose_sight(member, after.primary);
     if (!world_.dice.chance(0.05)) return;
     const auto& primary = after.primary;
     world_.schedule.after(world_.dice.between(0, 8'000), [this, primary] {
@@ -373,6 +382,26 @@ class ClusterSimulation {
           return kill_node(machine, "right after a change of epoch");
       }
     });
+  }
+
+  // Who has come in sync without knowing is cut off before it hears of it, and the primary dies.
+  void lose_sight(const cluster::ReplicaId& deaf, const cluster::ReplicaId& primary) {
+    if (node_of(deaf) == nullptr || node_of(primary) == nullptr || deaf == primary) return;
+    world_.count("in sync without knowing, and alone");
+    network_.cut_off(node_of(deaf)->machine().number);
+    block_all(node_of(deaf)->machine().number, deaf_until_[deaf.node] - world_.schedule.now());
+    auto& machine = machines_[node_of(primary)->machine().number];
+    end_node(machine, true);
+    machine.env->after_kill();
+    world_.schedule.after(world_.dice.between(1'000'000, 4'000'000), [this, &machine] { start_later(machine); });
+  }
+
+  void block_all(std::size_t node, Micros time) {
+    for (std::size_t peer = 0; peer < settings_.nodes; ++peer)
+      if (peer != node) {
+        network_.block(node, peer, time);
+        network_.block(peer, node, time);
+      }
   }
 
   void some_fault() {
@@ -627,6 +656,7 @@ class ClusterSimulation {
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::unique_ptr<Subscriber>> subscribers_;
   std::optional<Operator> operator_;
+  std::map<std::string, Micros> deaf_until_;  // Nodes that etcd does not reach.
   bool settled_ = false;
   Micros settle_by_ = 0;
 };

@@ -26,13 +26,15 @@ struct PartitionHost::Hub {
   bool continuing = false;
   bool busy_since_rest_due = true;
   bool rest_soon = false;
+  bool repeats_soon = false;
 };
 
 PartitionHost::PartitionHost(World& world, PartitionId id, const runtime::Storage& storage, bool fold_before_commit,
                              Outside outside)
     : world_(&world),
       id_(id),
-      storage_(&storage),
+      disk_(&storage),
+      storage_(storage, [this](auto) { return read_fails(); }),
       fold_before_commit_(fold_before_commit),
       outside_(std::move(outside)),
       catalogue_(catalogue_of_towns()),
@@ -41,12 +43,23 @@ PartitionHost::PartitionHost(World& world, PartitionId id, const runtime::Storag
 
 PartitionHost::~PartitionHost() = default;
 
+// Who cannot read a partition to begin with does not have it at all: that is another matter.
+bool PartitionHost::read_fails() {
+  const auto chance = world_->settings.read_error_chance;
+  if (chance == 0 || opening_ || world_->calm || !world_->dice.chance(chance)) return false;
+  world_->count("read error");
+  ++read_errors_;
+  return true;
+}
+
 // --- Life (actors/partition.cc).
 
 bool PartitionHost::open() {
+  opening_ = true;
   auto opened = runtime::Partition::open({id_, world_->settings.partitions, catalogue_, world_->settings.limits,
                                           world_->settings.retention, fold_before_commit_, life_},
-                                         *storage_);
+                                         storage_);
+  opening_ = false;
   if (!opened) {
     if (outside_.is_powered())
       world_->broken("P1: what is durable can be read",
@@ -112,7 +125,7 @@ void PartitionHost::activate(const runtime::Outputs::Activation& activation) {
   hub->rest_soon = resting_soon_;
   hub->inbox->send([this, at = hub.get()] {
     auto opened = runtime::Fold::open({at->entity, world_->settings.partitions, world_->settings.limits},
-                                      *catalogue_.find(at->entity.kind()), *storage_);
+                                      *catalogue_.find(at->entity.kind()), storage_);
     if (!opened) return hub_ended(*at);
     at->fold.emplace(std::move(*opened));
   });
@@ -124,7 +137,7 @@ void PartitionHost::perform() {
   auto outputs = partition_->take();
   if (outputs.commit) {
     commit_under_way_ = true;
-    world_->remember(*outputs.commit, *storage_);
+    world_->remember(*outputs.commit, *disk_);
     outside_.commit(std::move(*outputs.commit));
   }
   for (const auto& hub : outputs.dismissals) dismiss(hub);
@@ -186,12 +199,24 @@ void PartitionHost::acknowledged(PartitionId by, const std::vector<runtime::Emis
   for (const auto& ack : acks) {
     const auto found = hubs_.find(ack.hub);
     if (found == hubs_.end()) continue;
-    found->second->inbox->send([this, hub = found->second.get(), by, upto = ack.upto] {
+    found->second->inbox->send([this, hub = found->second.get(), by, upto = ack.upto, untaken = ack.untaken] {
       if (!hub->fold) return;
       hub->fold->acknowledged(by, upto);
+      if (untaken && !std::exchange(hub->repeats_soon, true)) repeat_soon(*hub);
       work(*hub);
     });
   }
+}
+
+void PartitionHost::repeat_soon(const Hub& hub) {
+  world_->schedule.after(micros(runtime::EmissionAck::kRepeatAfter),
+                         [this, entity = hub.entity, incarnation = hub.incarnation, open = std::weak_ptr(open_)] {
+                           if (open.expired()) return;
+                           inbox_->send([this, entity, incarnation] {
+                             world_->count("hub repeats what a target has not taken");
+                             run([&](auto& partition) { partition.restart_hub(entity, incarnation); });
+                           });
+                         });
 }
 
 void PartitionHost::restart_hubs() {
@@ -214,15 +239,16 @@ void PartitionHost::read_page(const EntityId& entity, Offset from, std::function
     return answer(Error{ErrorCode::OVERLOADED, "too many streams are being read; try again in a moment"});
   }
   reader_->send([this, entity, from, answer = std::move(answer)] {
-    answer(runtime::read_mailbox(*storage_, id_, entity, from, {world_->settings.page_events, 100'000}));
+    answer(runtime::read_mailbox(storage_, id_, entity, from, {world_->settings.page_events, 100'000}));
   });
 }
 
 void PartitionHost::list_dead_letters(Entrance::ListAnswer answer) {
   if (!partition_) return;
+  const auto errors = read_errors_;
   auto letters = partition_->dead_letters(std::nullopt, 10);
   if (letters) return answer(std::move(*letters));
-  if (outside_.is_powered())
+  if (outside_.is_powered() && read_errors_ == errors)
     world_->broken("P6: one bad event stops nobody", "dead letters cannot be listed: " + letters.error().message);
 }
 

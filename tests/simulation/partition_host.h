@@ -14,6 +14,7 @@
 #include "tests/simulation/entrance.h"
 #include "tests/simulation/inbox.h"
 #include "tests/simulation/world.h"
+#include "tests/support/failing_reads.h"
 
 namespace carillon::simulation {
 
@@ -79,6 +80,7 @@ class PartitionHost {
   struct Hub;
 
   bool load();
+  bool read_fails();
   void perform();
   void tick();
   void dismiss(const EntityId& entity);
@@ -87,10 +89,14 @@ class PartitionHost {
   void rest_if_idle(Hub& hub);
   void rest_due(Hub& hub);
   void hub_ended(Hub& hub);
+  void repeat_soon(const Hub& hub);
 
   World* world_;
   PartitionId id_;
-  const runtime::Storage* storage_;
+  const runtime::Storage* disk_;
+  testing::FailingReads storage_;  // The same, as the partition and its hubs meet it.
+  std::uint64_t read_errors_ = 0;  // So far.
+  bool opening_ = false;
   bool fold_before_commit_;
   Outside outside_;
   Catalogue catalogue_;

@@ -78,7 +78,7 @@ int run_seeds(const Options& options, const std::string& program) {
 }
 
 #ifdef CARILLON_MUTATIONS
-constexpr std::array<std::pair<std::string_view, Mutation>, 27> kMutations = {{
+constexpr std::array<std::pair<std::string_view, Mutation>, 29> kMutations = {{
     {"acknowledge-before-sync", Mutation::kAcknowledgeBeforeSync},
     {"forget-window", Mutation::kForgetWindow},
     {"skip-marker", Mutation::kSkipMarker},
@@ -99,6 +99,8 @@ constexpr std::array<std::pair<std::string_view, Mutation>, 27> kMutations = {{
     {"pass-on-anything", Mutation::kPassOnAnything},
     {"overtake-waiting", Mutation::kOvertakeWaiting},
     {"let-overtake", Mutation::kLetOvertake},
+    {"overtake-unreadable", Mutation::kOvertakeUnreadable},
+    {"stay-stuck", Mutation::kStayStuck},
     {"trim-one-too-many", Mutation::kTrimOneTooMany},
     {"cut-beyond-snapshot", Mutation::kCutBeyondSnapshot},
     {"snapshot-goes-back", Mutation::kSnapshotGoesBack},

@@ -50,6 +50,7 @@ Settings settings_of(Dice& dice) {
   settings.credit_events = dice.pick<std::size_t>({1, 4, 32, 1'000});
   settings.page_events = dice.pick<std::size_t>({1, 4, 256});
   settings.write_buffer_bytes = dice.pick<std::size_t>({64u << 10, 64u << 10, 4u << 20});
+  settings.read_error_chance = dice.pick<double>({0, 0, 0, 0.002, 0.02});
 
   settings.towns = static_cast<std::size_t>(dice.between(1, 5));
   settings.players = static_cast<std::size_t>(dice.between(1, 6));

@@ -28,6 +28,7 @@ struct Settings {
   std::size_t credit_events = 16;          // Under way to one subscriber.
   std::size_t page_events = 8;             // In one page for a subscriber.
   std::size_t write_buffer_bytes = 64 * 1024;
+  double read_error_chance = 0;  // Of a read that a partition, a hub or a reader makes.
 
   std::size_t towns = 4;  // Hubs of each kind.
   std::size_t players = 4;

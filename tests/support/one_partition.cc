@@ -26,7 +26,8 @@ void OnePartition::open() {
   auto store = Store::open(options);
   CHECK(store.ok());
   store_ = std::move(*store);
-  auto partition = Partition::open({{0}, 1, catalogue_, limits_, retention, fold_before_commit_}, *store_);
+  reads_.emplace(*store_, [this](auto key) { return read_fails(key); });
+  auto partition = Partition::open({{0}, 1, catalogue_, limits_, retention, fold_before_commit_}, *reads_);
   CHECK(partition.ok());
   partition_ = std::move(*partition);
 }
@@ -84,7 +85,7 @@ bool OnePartition::work() {
     for (const auto& hub : outputs.dismissals) folds_.erase(hub);
     for (const auto& activation : outputs.activations) {
       again = true;
-      auto fold = Fold::open({activation.hub, 1, limits_}, *catalogue_.find(activation.hub.kind()), *store_);
+      auto fold = Fold::open({activation.hub, 1, limits_}, *catalogue_.find(activation.hub.kind()), *reads_);
       CHECK(fold.ok());
       folds_.emplace(activation.hub, ActiveFold{std::move(*fold), activation.incarnation, activation.aside});
       activations.push_back(activation);
@@ -106,7 +107,10 @@ bool OnePartition::work() {
       for (const auto& ack : acks) {
         again = true;
         if (const auto fold = folds_.find(ack.hub); fold != folds_.end()) {
-          fold->second.fold.acknowledged({0}, ack.upto);
+          auto& active = fold->second;
+          active.fold.acknowledged({0}, ack.upto);
+          if (ack.untaken && !active.repeats_at)
+            active.repeats_at = now + std::chrono::milliseconds(runtime::EmissionAck::kRepeatAfter).count();
           step(ack.hub);
         }
       }
@@ -158,6 +162,8 @@ void OnePartition::pass_time(std::chrono::milliseconds time) {
   for (const auto until = now + time.count(); now < until;) {
     now += 100;
     partition_->tick(now);
+    for (const auto& [hub, active] : folds_)
+      if (active.repeats_at && *active.repeats_at <= now) partition_->restart_hub(hub, active.incarnation);
     settle();
   }
 }

@@ -15,6 +15,7 @@
 #include "runtime/partition.h"
 #include "runtime/store.h"
 #include "tests/support/counting_hub.h"
+#include "tests/support/failing_reads.h"
 #include "tests/support/faulty_env.h"
 
 namespace carillon::testing {
@@ -29,6 +30,7 @@ class OnePartition {
   FaultyEnv& env() { return env_; }
   UnixMs now = 1'000'000;
   runtime::RetentionTable retention;  // Changed: from the next restart on.
+  FailingReads::Fails read_fails = [](auto) { return false; };
 
   // Publishes one event of a client; answers are in `answers`.
   void publish(const std::string& entity, const std::string& type, const std::string& payload, Sequence sequence,
@@ -81,6 +83,7 @@ class OnePartition {
     std::uint64_t incarnation;
     bool aside = false;
     bool reported = false;
+    std::optional<UnixMs> repeats_at = {};  // What some target has not taken.
   };
 
   FaultyEnv env_;
@@ -88,6 +91,7 @@ class OnePartition {
   const bool fold_before_commit_;
   Catalogue catalogue_;
   std::unique_ptr<runtime::Store> store_;
+  std::optional<FailingReads> reads_;  // Of the store.
   std::unique_ptr<runtime::Partition> partition_;
   std::map<EntityId, ActiveFold> folds_;
   std::optional<runtime::WriteSet> wanted_;

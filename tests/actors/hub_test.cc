@@ -1,0 +1,92 @@
+// A hub's actor, whose partition and clock a test plays. What it folds is tested with Fold and Partition.
+#include "actors/hub.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "runtime/store.h"
+#include "tests/support/counting_hub.h"
+#include "tests/support/faulty_env.h"
+#include "tests/support/stepped_actors.h"
+
+namespace carillon::actors {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr std::uint64_t kIncarnation = 7;
+
+class Hub : public ::testing::Test {
+ protected:
+  Hub() {
+    runtime::StoreOptions options;
+    options.directory = "/store";
+    options.env = &env_;
+    options.partitions = 1;
+    store_ = std::move(runtime::Store::open(options).value());
+    partition_ = actors_.listener<runtime::HubReport, HubStale, Rest>([this](const auto& message) { note(message); });
+    hub_ = actors_.system().spawn(hub, HubOptions{{counter_, 1, {}}, testing::counter_behaviour(), kIncarnation},
+                                  std::shared_ptr<const runtime::Storage>(store_), partition_);
+    actors_.run();
+  }
+  ~Hub() override {
+    actors_.end(hub_);
+    actors_.end(partition_);
+    env_.settle();
+  }
+
+  // Which tells a player.
+  void feed_an_event() {
+    const Event event{.type = "add",
+                      .payload = to_json(testing::Add{.amount = 5, .player = "ada"}),
+                      .producer = *ProducerId::client("tester"),
+                      .sequence = 1};
+    FeedHub feed;
+    feed.events.push_back(runtime::slice_of({1, {event}}));
+    actors_.tell(hub_, std::move(feed));
+  }
+
+  testing::FaultyEnv env_;
+  const EntityId counter_ = EntityId::trusted("counter/a");
+  std::shared_ptr<runtime::Store> store_;
+  testing::SteppedActors actors_;
+  caf::actor partition_, hub_;
+  std::size_t reports_ = 0, rests_ = 0;
+  std::vector<std::uint64_t> stale_;  // The incarnations of what was told.
+
+ private:
+  void note(const runtime::HubReport&) { ++reports_; }
+  void note(const Rest&) { ++rests_; }
+  void note(const HubStale& stale) { stale_.push_back(stale.incarnation); }
+};
+
+TEST_F(Hub, P5RepeatsALittleLaterWhatATargetHasNotTaken) {
+  // Given a hub whose emission could not be taken where it goes, of which it hears twice.
+  feed_an_event();
+  actors_.tell(hub_, EmissionsAcknowledged{{0}, 0, true});
+  actors_.tell(hub_, EmissionsAcknowledged{{0}, 0, true});
+  // When little time passes, then it leaves the target alone;
+  actors_.pass(runtime::EmissionAck::kRepeatAfter - 1ms);
+  EXPECT_THAT(stale_, IsEmpty());
+  // and then it asks once to begin anew.
+  actors_.pass(10s);
+  EXPECT_EQ(stale_, std::vector{kIncarnation});
+}
+
+TEST_F(Hub, RestsWhenAllThatItHasEmittedIsDurableAndNothingComes) {
+  const auto pass_a_minute = [&] {
+    for (int i = 0; i < 6; ++i) actors_.pass(10s);
+  };
+  feed_an_event();
+  pass_a_minute();
+  EXPECT_EQ(rests_, 0u);
+  actors_.tell(hub_, EmissionsAcknowledged{{0}, 1, false});
+  pass_a_minute();
+  EXPECT_GT(rests_, 0u);
+  EXPECT_THAT(stale_, IsEmpty());
+}
+
+}  // namespace
+}  // namespace carillon::actors
