@@ -13,7 +13,7 @@
 namespace carillon::actors {
 namespace {
 
-constexpr std::chrono::seconds kAskFormatFor{10};
+constexpr std::chrono::seconds kAskFormatFor{2};
 constexpr std::chrono::milliseconds kRoutesLookEvery{50};
 constexpr std::chrono::milliseconds kReplicasLookEvery{10};
 
@@ -36,6 +36,11 @@ std::string advertised(const ClusterOptions& options, std::uint16_t port) {
   return names_port ? address : address.substr(0, host_end) + std::to_string(port);
 }
 
+bool is_wildcard(const std::string& address) {
+  const auto host = address.substr(0, address.rfind(':'));
+  return host.empty() || host == "0.0.0.0" || host == "[::]" || host == "::" || host == "*";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ClusterNode>> ClusterNode::start(NodeOptions node_options, ClusterOptions options,
@@ -48,11 +53,22 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::start(NodeOptions node_options
     return Error{ErrorCode::MALFORMED, options.peer +
                                            " is beyond loopback: give all nodes the same --secret-file, or listen on "
                                            "127.0.0.1"};
+  if (options.advertise.empty() && is_wildcard(options.peer))
+    return Error{ErrorCode::MALFORMED, "other nodes cannot reach this one at " + options.peer +
+                                           ": say with --advertise HOST:PORT where they can"};
   std::unique_ptr<ClusterNode> node(new ClusterNode());
   // A new store has as many partitions as the cluster that it joins.
-  auto known = read_cluster_format(options.etcd, options.cluster, kAskFormatFor);
-  if (!known) return known.error();
-  if (*known) node_options.store.partitions = (*known)->partitions;
+  if (!runtime::Store::exists(node_options.store.directory)) {
+    auto known = read_cluster_format(options.etcd, options.cluster, kAskFormatFor);
+    std::string told;
+    while (!known && known.error().code == ErrorCode::UNAVAILABLE && !stopped()) {
+      if (const auto why = known.error().message; std::exchange(told, why) != why)
+        spdlog::warn("waiting for etcd, which says how many partitions a new store is to have: {}", why);
+      known = read_cluster_format(options.etcd, options.cluster, kAskFormatFor);
+    }
+    if (!known) return known.error();
+    if (*known) node_options.store.partitions = (*known)->partitions;
+  }
   auto opened = runtime::Store::open(node_options.store);
   if (!opened) return opened.error();
   node->store_ = std::move(*opened);
@@ -136,8 +152,7 @@ Result<void> ClusterNode::join(const std::string& rpc, const std::string& http) 
   for (const auto& actor : *replicas_) caf::anon_send(actor, Peers{routes_});
   pulses_.push_back(system_->spawn(pulse, PulseOptions{kReplicasLookEvery, replicas_}));
   coordinator_->attach(*system_, routes_, replicas_, reception_, standings_, {options_.secret, options_.links});
-  // It was for the restart that is over now.
-  coordinator_->set_draining(options_.node, std::nullopt, [](const Result<void>&) {});
+  coordinator_->unmark_self();
   return {};
 }
 

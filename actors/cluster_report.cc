@@ -45,6 +45,16 @@ std::vector<PartitionId> without_copy(const ClusterReport& report) {
   return lost;
 }
 
+// This node is to lead, and has nothing to lead with.
+std::vector<PartitionId> leads_with_nothing(const ClusterReport& report) {
+  std::vector<PartitionId> stuck;
+  for (const auto& [partition, record] : report.cluster.partitions)
+    for (const auto& replica : report.replicas)
+      if (replica.partition == partition && replica.worthless && record.primary.node == report.cluster.self)
+        stuck.push_back(partition);
+  return stuck;
+}
+
 // Is here, or has or is to have a copy. Who has been taken out of the cluster is not missed.
 bool is_wanted(const ClusterDescription& cluster, const NodeName& peer) {
   return std::ranges::any_of(cluster.nodes, [&](const auto& node) { return node.member.node == peer; }) ||
@@ -82,6 +92,12 @@ std::vector<Problem> ClusterReport::problems() const {
     problems.push_back({name_of(few) + verb(few, "is", "are") + "under-replicated: fewer than " +
                             std::to_string(cluster.replicas) + " copies are in sync",
                         false});
+  if (const auto stuck = leads_with_nothing(*this); !stuck.empty())
+    problems.push_back(
+        {name_of(stuck) + verb(stuck, "has", "have") +
+             "a primary here whose copy is not whole and leads nothing: stop this node, then recover from "
+             "another one",
+         false});
   if (const auto lost = without_copy(*this); !lost.empty())
     problems.push_back({name_of(lost) + verb(lost, "has", "have") + "no usable copy here (the log says why)", false});
   return problems;

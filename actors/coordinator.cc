@@ -191,6 +191,14 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
     }));
   }
 
+  kj::Promise<void> unmark_self() {
+    return membership.set_draining(options.self.node, std::nullopt)
+        .then([this](const Result<void>& done) -> kj::Promise<void> {
+          if (done) return kj::READY_NOW;
+          return timer.afterDelay(kLookEvery).then([this] { return unmark_self(); });
+        });
+  }
+
   ClusterDescription describe() const {
     const auto& view = membership.view();
     ClusterDescription all;
@@ -203,6 +211,7 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
       all.min_in_sync = view.format()->value.min_in_sync;
     }
     all.etcd_reachable = membership.etcd_reachable();
+    all.registrations = membership.registrations();
     for (const auto& [node, member] : view.members()) {
       ClusterDescription::Node one{member.value, {}, cluster::is_drained(view, node), node == options.self.node};
       if (const auto mark = view.draining().find(node); mark != view.draining().end())
@@ -325,6 +334,10 @@ void Coordinator::set_draining(NodeName node, std::optional<cluster::Drain> drai
   inbox_->push([loop = loop_, node = std::move(node), drain, answer = std::move(answer)] {
     loop->set_draining(node, drain, answer);
   });
+}
+
+void Coordinator::unmark_self() {
+  inbox_->push([loop = loop_] { loop->tasks.add(loop->unmark_self()); });
 }
 
 void Coordinator::describe(std::function<void(ClusterDescription)> answer) {

@@ -53,6 +53,7 @@ struct ClusterDescription {
   std::string cluster, cluster_id, self, controller;
   std::uint16_t replicas = 0, min_in_sync = 0;
   bool etcd_reachable = false;
+  std::uint64_t registrations = 0;  // Of this node, since it started.
   std::vector<Node> nodes;
   std::vector<Partition> partitions;
   std::vector<LinkStats> links;  // To every other node that was a member since this one started.
@@ -83,6 +84,8 @@ class Coordinator {
   // All primaries of this node are handed over, as far as there is anybody who could follow. Calls `done` when none is
   // left, again and again false until then, about every 50 ms.
   void hand_over_all(std::function<void(bool done)> progress);
+  // Erases this node's own mark, which was for a restart that is over now; tries until that is done.
+  void unmark_self();
 
  private:
   struct Loop;

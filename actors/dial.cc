@@ -46,7 +46,9 @@ Probe probe(const HostAndPort& to, std::chrono::milliseconds within) {
   addrinfo* found = nullptr;
   if (getaddrinfo(to.host.c_str(), to.port.c_str(), &hints, &found) != 0) return nullptr;
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, &freeaddrinfo);
-  return connect_to(*found, within);
+  for (const auto* at = found; at != nullptr; at = at->ai_next)
+    if (auto answered = connect_to(*at, within)) return answered;
+  return nullptr;
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ bool PresenceReporter::begin(std::size_t shard) {
 }
 
 void PresenceReporter::begin_anew() {
+  spdlog::info("this node was not registered for a while: who is connected here is told anew");
   boot_ = random_name();
   begun_ = {};
   has_past_.fill(true);
@@ -127,14 +128,9 @@ kj::Promise<void> PresenceReporter::watch_cluster() {
 
 void PresenceReporter::seen(const ClusterReport& report) {
   const auto now = Clock::now();
-  bool is_member = false;
-  for (const auto& node : report.cluster.nodes) {
-    const auto& store = node.member.store;
-    members_[store] = now;
-    is_member = is_member || store == store_id_;
-  }
-  if (is_member && !std::exchange(is_member_, is_member)) begin_anew();
-  is_member_ = is_member;
+  for (const auto& node : report.cluster.nodes) members_[node.member.store] = now;
+  // Whoever was not registered for a while may have been taken for vanished.
+  if (std::exchange(registrations_, report.cluster.registrations) < report.cluster.registrations) begin_anew();
   const bool controls = report.cluster.controller == report.cluster.self;
   std::erase_if(members_, [&](const auto& member) {
     const auto away = now - member.second;

@@ -70,9 +70,9 @@ class PresenceReporter final : private kj::TaskSet::ErrorHandler {
   std::array<bool, kShards> has_past_{};  // Which hubs may know of an earlier life,
   std::array<bool, kShards> begun_{};     // and which have been told of this one.
   std::atomic<std::uint64_t> last_connection_ = 0;
-  std::map<std::uint64_t, Player> players_;  // By connection, until it is told that they are gone.
-  bool telling_again_ = false;               // Soon.
-  bool is_member_ = true;
+  std::map<std::uint64_t, Player> players_;           // By connection, until it is told that they are gone.
+  bool telling_again_ = false;                        // Soon.
+  std::uint64_t registrations_ = 1;                   // In the cluster, of this node.
   std::map<std::string, Clock::time_point> members_;  // By store id: when this node last saw it in the cluster.
   kj::TaskSet tasks_;
 };

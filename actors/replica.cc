@@ -70,10 +70,14 @@ struct Carry {
   void operator()(const cluster::PrimaryLost&) const { end_serving(self); }
   void operator()(const cluster::DiskFailed& failed) const {
     spdlog::critical("partition {}: {}", id_of(state()).value, failed.error.message);
+    // A store that has refused a write takes none until it is opened anew; a read may go well the next time.
+    if (!state().options->partition.store->read_only() && !std::exchange(state().unreadable, true))
+      self->delayed_send(self, kLookAgainAfter, LookAgainDue{});
     if (state().partition) self->send(state().partition, CommitFailed{failed.error});
   }
   void operator()(const cluster::Discarded&) const {
     spdlog::info("partition {}: nothing of it is kept here any more", id_of(state()).value);
+    state().discarded = true;
     state().reopen_wanted = true;
   }
 };
@@ -209,10 +213,12 @@ void record_changed(Self self, const RecordChanged& news) {
   if (state.replica && state.replica->epoch() != epoch) tell_serving(self);
 }
 
-// What is not wanted here goes.
+// What is not wanted here goes, also what was left when the node stopped in the middle of that.
 void discard_if_stranger(Self self) {
-  const auto& known = self->state.replica;
-  if (!known || known->role() != cluster::Role::kStranger || known->log_end() == 0) return;
+  auto& state = self->state;
+  const auto& known = state.replica;
+  if (!known || known->role() != cluster::Role::kStranger) return static_cast<void>(state.discarded = false);
+  if (known->log_end() == 0 && (state.discarded || !known->is_worthless())) return;
   run(self, [](auto& replica) { replica.discard(instant_now()); });
 }
 
@@ -223,9 +229,10 @@ ReplicaStats stats(const ReplicaState& state) {
   if (!state.replica) return stats;
   stats.role = state.replica->role();
   stats.epoch = state.replica->epoch();
-  stats.log_end = state.replica->log_end();
+  stats.worthless = state.replica->is_worthless();
+  stats.log_end = stats.worthless ? 0 : state.replica->log_end();
   stats.commit = state.replica->commit_index();
-  stats.applied = state.replica->applied_index();
+  stats.applied = stats.worthless ? 0 : state.replica->applied_index();
   stats.ready = state.replica->is_ready();
   stats.unreadable = state.unreadable;
   stats.under_replicated = state.replica->is_under_replicated();
@@ -278,7 +285,6 @@ caf::behavior replica(Self self, ReplicaOptions options) {
         [=](const PartitionUnreadable& unreadable) {
           // As a disk that fails: others have sound copies, and one of them takes over.
           if (!self->state.partition) return;
-          if (!std::exchange(self->state.unreadable, true)) self->delayed_send(self, kLookAgainAfter, LookAgainDue{});
           run(self, [&](auto& replica) { replica.write_failed(unreadable.error, instant_now()); });
         },
         [=](LookAgainDue) { look_again(self); },

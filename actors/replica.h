@@ -53,7 +53,9 @@ struct ReplicaStats {
   std::uint64_t epoch = 0;
   std::uint64_t log_end = 0, commit = 0, applied = 0;
   bool ready = false;
-  bool unreadable = false;  // Its partition could not be loaded here, and another node took over.
+  bool unreadable = false;  // Its partition, or its log, could not be read here, and another node took over.
+  bool worthless =
+      false;  // It is being given a copy, or has discarded its own: whoever leads with it leads with nothing.
   bool under_replicated = false;
   std::vector<cluster::Replica::BackupStatus> backups;
   cluster::Replica::Counters counters;
@@ -76,7 +78,8 @@ struct ReplicaState {
   Partitions routes;
   std::map<NodeName, caf::actor> links;
   std::map<NodeName, bool> up;
-  bool unreadable = false;  // The replica's partition, when it was to be loaded.
+  bool unreadable = false;  // The replica's partition, when it was to be loaded, or its log.
+  bool discarded = false;   // All that a stranger had.
   std::optional<RecordChanged> record;
   std::set<std::string> complaints;  // About other nodes; each cause is logged once.
 };

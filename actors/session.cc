@@ -15,7 +15,7 @@ constexpr std::size_t kLiveBytesMax = 1u << 20;
 constexpr std::size_t kReadsMax = 4;
 constexpr runtime::PageLimits kPage{256, 128 * 1024};
 
-// What the partition had no room to read is asked for again.
+// What the partition had no room to read, or has not got yet, is asked for again.
 constexpr auto kReadAgainAfter = 50 * kj::MILLISECONDS;
 
 std::size_t bytes_of(const Event& event) {
@@ -36,14 +36,16 @@ runtime::EventSlice first_of(const runtime::EventSlice& events, std::size_t byte
   return {events.first, events.events.first(count), events.owner};
 }
 
+Error beyond_end(const runtime::Extent& extent) {
+  return {ErrorCode::BEYOND_END,
+          "the mailbox ends at " + std::to_string(extent.last) + "; begin at most one past its end", extent.last + 1};
+}
+
 Result<Offset> first_wanted(const FollowStart& start, const runtime::Extent& extent) {
   using Kind = FollowStart::Kind;
   if (start.kind == Kind::kEnd) return extent.last + 1;
   if (start.kind == Kind::kAtOrKept) return std::min(std::max(start.offset, extent.first), extent.last + 1);
-  if (start.offset > extent.last + 1)
-    return Error{ErrorCode::BEYOND_END,
-                 "the mailbox ends at " + std::to_string(extent.last) + "; begin at most one past its end",
-                 extent.last + 1};
+  if (start.offset > extent.last + 1) return beyond_end(extent);
   if (start.offset < extent.first)
     return Error{ErrorCode::TRUNCATED,
                  "retention has kept nothing before " + std::to_string(extent.first) + "; begin there", extent.first};
@@ -94,6 +96,11 @@ void Session::following(const Following& answer) {
     if (!answer.extent) {         // It is not followed any more, so the client must not wait for it.
       unfollow(answer.follow);
       return client_.ended(answer.follow, answer.extent.error());
+    }
+    // A person may have given up its end, to go on without disks that were lost.
+    if (follow->subscription->next() > answer.extent->last + 1) {
+      unfollow(answer.follow);
+      return client_.ended(answer.follow, beyond_end(*answer.extent));
     }
     follow->subscription->reaches(answer.extent->last);
   } else {
@@ -222,6 +229,10 @@ void Session::page_read(std::uint32_t number, Result<EventRun> page, ReadingTurn
     return read_some();
   }
   follow->subscription->page_read(*page);
+  if (page->events.empty() && follow->subscription->wants_page()) {
+    follow->subscription->page_wanted();
+    return read_again_later(number);
+  }
   queue_if_lagging(number, *follow);
   if (!page->events.empty()) {
     SessionBatch batch;
@@ -239,9 +250,13 @@ void Session::read_again_later(std::uint32_t number) {
   again_ = edge_.timer.afterDelay(kReadAgainAfter)
                .then([this] {
                  for (const auto again : std::exchange(put_off_, {})) {
-                   const auto* const follow = find(again);
-                   page_read(again, EventRun{follow == nullptr ? 1 : follow->subscription->next(), {}}, nullptr);
+                   if (auto* const follow = find(again)) {
+                     follow->subscription->page_read({follow->subscription->next(), {}});
+                     queue_if_lagging(again, *follow);
+                   }
+                   end_read();
                  }
+                 read_some();
                })
                .eagerlyEvaluate(nullptr);
 }

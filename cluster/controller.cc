@@ -22,6 +22,7 @@ kj::Promise<void> Controller::run() {
       if (!is_controller) {
         controller_since_.reset();
         away_since_.clear();
+        under_way_since_.clear();
         return kj::READY_NOW;
       }
       if (!controller_since_) controller_since_ = timer_.now();
@@ -36,6 +37,7 @@ kj::Promise<void> Controller::run() {
 kj::Promise<void> Controller::resign_in_time() {
   controller_since_.reset();
   away_since_.clear();
+  under_way_since_.clear();
   if (!alone_since_) alone_since_ = timer_.now();
   if (!membership_.is_controller() || timer_.now() - *alone_since_ < duration_of(options_.resign_after))
     return kj::READY_NOW;
@@ -47,8 +49,8 @@ kj::Promise<void> Controller::make_steps() {
   if (!membership_.is_controller()) return kj::READY_NOW;
   const bool may_found_small = timer_.now() - *controller_since_ >= duration_of(options_.found_small_after);
   const auto without_link = unlinked();
-  auto step =
-      next_step(membership_.view(), nodes_gone(without_link), may_found_small, options_.placement, without_link);
+  auto step = next_step(membership_.view(), nodes_gone(without_link), may_found_small, options_.placement, without_link,
+                        copies_stuck(without_link));
   if (!step) return kj::READY_NOW;
   return membership_.swap(step->partition, step->expected, step->record)
       .then([this, step = std::move(*step)](const SwapOutcome& outcome) -> kj::Promise<void> {
@@ -73,13 +75,21 @@ std::set<NodeName> Controller::nodes_gone(const std::set<NodeName>& without_link
   for (const auto& [partition, record] : view.partitions())
     for (const auto& node : record.value.replicas)
       if (view.find_member(node) == nullptr || without_link.contains(node)) away.insert(node);
-  std::erase_if(away_since_, [&](const auto& one) { return !away.contains(one.first); });
-  std::set<NodeName> gone;
-  for (const auto& node : away) {
-    const auto since = away_since_.emplace(node, timer_.now()).first->second;
-    if (timer_.now() - since >= duration_of(options_.replace_after)) gone.insert(node);
-  }
-  return gone;
+  return for_long(away, away_since_);
+}
+
+std::set<Copy> Controller::copies_stuck(const std::set<NodeName>& without_link) {
+  return for_long(copies_under_way(membership_.view(), without_link), under_way_since_);
+}
+
+template <class Key>
+std::set<Key> Controller::for_long(const std::set<Key>& now, std::map<Key, kj::TimePoint>& since) const {
+  std::erase_if(since, [&](const auto& one) { return !now.contains(one.first); });
+  std::set<Key> long_since;
+  for (const auto& key : now)
+    if (timer_.now() - since.emplace(key, timer_.now()).first->second >= duration_of(options_.replace_after))
+      long_since.insert(key);
+  return long_since;
 }
 
 }  // namespace carillon::cluster

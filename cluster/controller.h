@@ -22,7 +22,8 @@ class Controller {
     std::chrono::milliseconds look_every{200};
     // A cluster is founded by as many nodes as it wants replicas, or after this by those who are there.
     std::chrono::milliseconds found_small_after{5'000};
-    // What a node held that has been away for so long is replaced elsewhere. Long enough for a restart or a reboot.
+    // What a node held that has been away for so long is replaced elsewhere. Long enough for a restart or a reboot. A copy that
+    // has been under way for so long is not waited for by what others held.
     std::chrono::milliseconds replace_after{60'000};
     PlacementSettings placement;
     // Whether there is a link from here to that member.
@@ -47,6 +48,10 @@ class Controller {
   kj::Promise<void> make_steps();
   std::set<NodeName> unlinked() const;
   std::set<NodeName> nodes_gone(const std::set<NodeName>& unlinked);
+  std::set<Copy> copies_stuck(const std::set<NodeName>& unlinked);
+  // Those of `now` that have been among them for as long as is waited. `since` is kept for the next time.
+  template <class Key>
+  std::set<Key> for_long(const std::set<Key>& now, std::map<Key, kj::TimePoint>& since) const;
   kj::Promise<void> resign_in_time();
 
   Membership& membership_;
@@ -57,6 +62,7 @@ class Controller {
   std::optional<kj::TimePoint> controller_since_;
   std::optional<kj::TimePoint> alone_since_;      // It may not control; since then.
   std::map<NodeName, kj::TimePoint> away_since_;  // Named in records, but no members, or without a link.
+  std::map<Copy, kj::TimePoint> under_way_since_;
   kj::Promise<void> running_ = nullptr;
 };
 

@@ -211,22 +211,25 @@ Result<void> Log::apply(Index until) {
     }
     ++state_.applied;
   }
-  auto trimmed = trim();
+  trim();
   stage_state();
-  return trimmed;
+  return {};
 }
 
-Result<void> Log::trim() {
+void Log::trim() {
   const auto step = std::clamp<std::uint64_t>(limits_.log_entries_kept / 4, 1, kTrimStep);
   // Not beyond what a restart finds applied: it reads the log from there on.
   while (state_.base_index + step <= applied_) {
-    const auto next = state_.base_index + step;
+    auto next = state_.base_index + step;
     const bool too_many = end_ - next >= limits_.log_entries_kept;
     const bool may_be_too_long = end_position_ - state_.base_position > limits_.log_bytes_kept;
-    if (!too_many && !may_be_too_long) return {};
-    const auto entry = read_entry(next);
-    if (!entry) return entry.error();
-    if (!too_many && end_position_ - entry->position < limits_.log_bytes_kept) return {};
+    if (!too_many && !may_be_too_long) return;
+    // Nobody needs an entry of these: one that cannot be read goes with those behind it.
+    auto entry = read_entry(next);
+    const auto farthest = std::min(applied_, next + kTrimStep);
+    while (!entry && next < farthest) entry = read_entry(++next);
+    if (!entry) return;
+    if (!too_many && end_position_ - entry->position < limits_.log_bytes_kept) return;
     const auto epoch = epoch_at(next);
     for (auto index = state_.base_index + 1; index <= next; ++index)
       staged_.erase(batch_key(partition_, Tag::kLog, index));
@@ -244,7 +247,6 @@ Result<void> Log::trim() {
       return true;
     });
   }
-  return {};
 }
 
 void Log::shrink_cache() {

@@ -110,7 +110,7 @@ class Log {
   void stage_state();
   void stage(std::string_view key, std::string_view value);
   Result<Cached> read_entry(Index index) const;
-  Result<void> trim();
+  void trim();
   void shrink_cache();
 
   PartitionId partition_;

@@ -130,6 +130,7 @@ kj::Promise<Membership::Registration> Membership::take_name(LeaseId lease, Revis
         if (outcome.done()) {
           // Known before the watch tells of it, so that the end of an earlier registration is not taken for that of this.
           lease_ = lease;
+          ++registrations_;
           tell(view_.apply(EtcdEntry{key, value, outcome.revision, lease}));
           return Registration::kDone;
         }

@@ -64,6 +64,8 @@ class Membership {
   ReplicaId replica() const { return {options_.self.node, options_.self.store}; }
   // 0 while the node is not registered. Another one after each loss.
   LeaseId lease() const { return lease_; }
+  // How often the node has registered: whoever has done so again may have been taken for gone meanwhile.
+  std::uint64_t registrations() const { return registrations_; }
 
   // Puts `record` in the place of the one whose revision is `expected` (0: there is none yet). The view knows the outcome
   // when this resolves; OnChange is not called for it.
@@ -105,6 +107,7 @@ class Membership {
   OnChange on_change_;
   ClusterView view_;
   LeaseId lease_ = 0;
+  std::uint64_t registrations_ = 0;
   bool reachable_ = false;
   kj::TimePoint register_until_ = kj::origin<kj::TimePoint>();
   std::string etcd_trouble_;          // While not reachable.

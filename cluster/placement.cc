@@ -93,13 +93,14 @@ void put_first(std::vector<NodeName>& nodes, const NodeName& node) {
 class Situation {
  public:
   Situation(const ClusterView& view, const std::set<NodeName>& gone, bool may_found_small,
-            const PlacementSettings& settings, const std::set<NodeName>& unlinked)
+            const PlacementSettings& settings, const std::set<NodeName>& unlinked, const std::set<Copy>& stuck)
       : view_(view),
         format_(view.format()->value),
         gone_(gone),
         may_found_small_(may_found_small),
         settings_(settings),
-        unlinked_(unlinked) {
+        unlinked_(unlinked),
+        stuck_(stuck) {
     for (const auto& [node, member] : view.members()) {
       if (gives_up_all(node) || unlinked.contains(node)) continue;
       present_.insert(node);
@@ -125,8 +126,8 @@ class Situation {
     if (auto step = each(&Situation::drop)) return step;
     if (under_way() >= settings_.moves_at_once) return std::nullopt;
     if (auto step = repair()) return step;
-    // Who is away, or restarts, is waited for.
-    if (keepers_ != present_ || leaders_ != present_ || under_way() > 0) return std::nullopt;
+    // Who is away, restarts, or has a copy that does not get on, is waited for.
+    if (keepers_ != present_ || leaders_ != present_ || under_way() > 0 || !stuck_.empty()) return std::nullopt;
     if (auto step = balance()) return step;
     return balance_primaries();
   }
@@ -137,6 +138,9 @@ class Situation {
   bool gives_up_all(const NodeName& node) const {
     const auto mark = view_.draining().find(node);
     return mark != view_.draining().end() && mark->second.value == Drain::kAll;
+  }
+  bool has_stuck(const NodeName& node) const {
+    return std::ranges::any_of(stuck_, [&](const Copy& copy) { return copy.second == node; });
   }
   bool is_leaving(const NodeName& node) const { return gone_.contains(node) || gives_up_all(node); }
   bool may_not_lead(const NodeName& node) const { return gone_.contains(node) || view_.draining().contains(node); }
@@ -246,7 +250,7 @@ class Situation {
     return static_cast<std::size_t>(std::ranges::count_if(view_.partitions(), [&](const auto& each) {
       const auto& record = each.second.value;
       return record.replicas.size() > format_.replicas || std::ranges::any_of(record.replicas, [&](const auto& node) {
-               return present_.contains(node) && !is_ready(node, record);
+               return present_.contains(node) && !is_ready(node, record) && !stuck_.contains({each.first, node});
              });
     }));
   }
@@ -267,7 +271,8 @@ class Situation {
       if (record == nullptr) continue;
       std::optional<NodeName> to;
       const auto rank = [&](const NodeName& node) {
-        return std::tuple(!leaders_.contains(node), loads_.at(node), ~rendezvous_score(node, partition));
+        return std::tuple(has_stuck(node), !leaders_.contains(node), loads_.at(node),
+                          ~rendezvous_score(node, partition));
       };
       for (const auto& node : present_)
         if (!contains(record->value.replicas, node) && (!to || rank(node) < rank(*to))) to = node;
@@ -308,6 +313,7 @@ class Situation {
   bool may_found_small_;
   const PlacementSettings& settings_;
   const std::set<NodeName>& unlinked_;
+  const std::set<Copy>& stuck_;
   std::set<NodeName> present_;  // Members that may be given copies.
   std::set<NodeName> leaders_;  // Those of them that may be primary.
   std::set<NodeName> keepers_;  // And those who are away, but not for long.
@@ -343,9 +349,21 @@ Assignment first_placement(std::uint16_t partitions, std::uint16_t replicas, con
 }
 
 std::optional<PlacementStep> next_step(const ClusterView& view, const std::set<NodeName>& gone, bool may_found_small,
-                                       const PlacementSettings& settings, const std::set<NodeName>& unlinked) {
+                                       const PlacementSettings& settings, const std::set<NodeName>& unlinked,
+                                       const std::set<Copy>& stuck) {
   if (!view.format()) return std::nullopt;
-  return Situation(view, gone, may_found_small, settings, unlinked).next();
+  return Situation(view, gone, may_found_small, settings, unlinked, stuck).next();
+}
+
+std::set<Copy> copies_under_way(const ClusterView& view, const std::set<NodeName>& unlinked) {
+  std::set<Copy> copies;
+  for (const auto& [partition, record] : view.partitions())
+    for (const auto& node : record.value.replicas) {
+      const auto* member = view.find_member(node);
+      if (member != nullptr && !unlinked.contains(node) && !record.value.is_in_sync({node, member->store}))
+        copies.emplace(partition, node);
+    }
+  return copies;
 }
 
 bool may_control(const ClusterView& view, const NodeName& self, const std::set<NodeName>& unlinked) {

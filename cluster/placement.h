@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cluster/cluster_view.h"
@@ -23,6 +24,8 @@ namespace carillon::cluster {
 
 // For each partition its nodes; the first is to be the primary.
 using Assignment = std::vector<std::vector<NodeName>>;
+
+using Copy = std::pair<PartitionId, NodeName>;
 
 // How much `node` wants that partition. The same everywhere and for ever.
 std::uint64_t rendezvous_score(const NodeName& node, PartitionId partition);
@@ -52,9 +55,14 @@ struct PlacementSettings {
 // The next step, if there is one to be made now. `gone` are nodes that have been away for so long that what they hold is
 // to be replaced; others that are away are waited for. `unlinked` are members to which the controller has no link: they count
 // as away, for whoever does not get in with the others cannot hold anything. Nothing while the format is not known, and no
-// first records before `replicas` nodes are there unless `may_found_small`.
+// first records before `replicas` nodes are there unless `may_found_small`. `stuck` are copies that have been under way for too long,
+// on a node whose disk takes nothing, say: what other nodes held is replaced meanwhile.
 std::optional<PlacementStep> next_step(const ClusterView& view, const std::set<NodeName>& gone, bool may_found_small,
-                                       const PlacementSettings& settings = {}, const std::set<NodeName>& unlinked = {});
+                                       const PlacementSettings& settings = {}, const std::set<NodeName>& unlinked = {},
+                                       const std::set<Copy>& stuck = {});
+
+// Copies on present nodes that are not in sync.
+std::set<Copy> copies_under_way(const ClusterView& view, const std::set<NodeName>& unlinked);
 
 // May `self` control placement? Only with links to most of those that matter (itself counts), so that a node which the others
 // do not let in, or which is cut off, does not: those of the members that hold something, or all when none does. When it is

@@ -12,7 +12,8 @@ Result<Recovery> recovery_from(const ClusterView& view, PartitionId partition, c
   for (const auto& replica : record->value.in_sync)
     if (view.is_present(replica))
       return Error{ErrorCode::FORBIDDEN,
-                   "nothing need be lost: node " + replica.node + " is here with a copy that is in sync"};
+                   "nothing need be lost: node " + replica.node +
+                       " is here with a copy that is in sync (if it says that its copy is not whole, stop it first)"};
   const auto* member = view.find_member(from);
   if (member == nullptr)
     return Error{ErrorCode::NOT_FOUND, "no member of the cluster is called '" + from + "'; it must run"};

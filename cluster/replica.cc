@@ -179,6 +179,7 @@ void Replica::State::written(std::uint64_t number) {
   while (!chunk_writes_.empty() && chunk_writes_.front() <= number) {
     chunk_writes_.pop_front();
     ++chunks_written_;
+    chunk_at_ = now;
     if (primary) send(primary->node, CopyCredit{copy_, chunks_written_, chunks_written_ + options.limits.chunks_ahead});
   }
 }
@@ -191,7 +192,7 @@ void Replica::State::fail(const Error& error) {
   failed = error;
   appended_.clear();
   held_.clear();
-  if (ready) out_.events.push_back(DiskFailed{error});
+  out_.events.push_back(DiskFailed{error});
   if (primary && !is_self(*primary)) send(primary->node, DiskFailure{});
 }
 
@@ -319,6 +320,7 @@ bool Replica::may_publish() const { return state_->may_publish(); }
 Instant Replica::readable_until() const { return state_->readable_until(); }
 Index Replica::log_end() const { return state_->log.end(); }
 Index Replica::commit_index() const { return state_->commit; }
+bool Replica::is_worthless() const { return state_->log.is_installing(); }
 Index Replica::applied_index() const { return state_->log.applied(); }
 std::vector<Replica::BackupStatus> Replica::backups() const { return state_->backups(); }
 bool Replica::is_under_replicated() const { return state_->is_under_replicated(); }

@@ -67,8 +67,9 @@ struct AppendCommitted {
 // Not the primary any more, or not able to be: drop the Partition. Of what was appended and not answered nobody knows
 // whether it will be committed; whoever asked for it asks again.
 struct PrimaryLost {};
-// The disk refused a write: call Partition::commit_failed, if there is one. The replica tries to be replaced; until then
-// it stays primary as far as reading goes.
+// The disk refused a write, or what is needed of the log cannot be read: call Partition::commit_failed, if there is one. A primary
+// tries to be replaced, and stays primary as far as reading goes until then; a backup leaves. Once the disk is well again, open
+// another Replica.
 struct DiskFailed {
   Error error;
 };
@@ -162,6 +163,8 @@ class Replica {
 
   // The primary, between BecamePrimary and PrimaryLost.
   bool is_ready() const;
+  // What is here is worth nothing: a copy has not ended, or was discarded.
+  bool is_worthless() const;
   // Ready, not handing over, its disk works, and at least min_in_sync replicas are in sync: publishing may be accepted.
   bool may_publish() const;
   // What storage shows is the newest that anybody was told (docs/cluster.md: leases).

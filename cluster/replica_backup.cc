@@ -50,7 +50,8 @@ Result<void> Replica::State::take_in(const ReplicaId& from, Append append) {
     lease_until_ = std::max(lease_until_, now + options.timeouts.read_lease);
   }
   if (install_ == Install::kWiping) return {};
-  if (install_ == Install::kReceiving && now - chunk_at_ > 4 * options.timeouts.repeat_after) {
+  // While its own disk takes its time, the primary has no credit to send more.
+  if (install_ == Install::kReceiving && chunk_writes_.empty() && now - chunk_at_ > 4 * options.timeouts.repeat_after) {
     // Something of the copy was lost on the way.
     chunk_at_ = now;
     send(from.node, AskEpochEnd{log.end_epoch(), log.end(), true});

@@ -16,11 +16,11 @@ Result<void> GoBackN::pass(const ProducerId& producer, Sequence sequence) {
   }
   if (sequence > *found->second.begin())
     return Error{ErrorCode::OVERLOADED, "an earlier event of this producer was refused; begin again there", 0};
-  taken(producer, sequence);
+  given_up(producer, sequence);
   return {};
 }
 
-void GoBackN::taken(const ProducerId& producer, Sequence sequence) {
+void GoBackN::given_up(const ProducerId& producer, Sequence sequence) {
   const auto found = refused_.find(producer);
   if (found == refused_.end()) return;
   count_ -= found->second.erase(sequence);

@@ -26,8 +26,8 @@ class GoBackN {
   Result<void> pass(const ProducerId& producer, Sequence sequence);
   // It was refused with OVERLOADED or UNAVAILABLE.
   void refused(const ProducerId& producer, Sequence sequence);
-  // It was accepted after all, as one that was sent twice.
-  void taken(const ProducerId& producer, Sequence sequence);
+  // It is waited for no more: accepted after all, as one that was sent twice, or refused for good.
+  void given_up(const ProducerId& producer, Sequence sequence);
 
   bool waits_for(const ProducerId& producer) const { return refused_.contains(producer); }
 

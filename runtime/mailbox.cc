@@ -77,46 +77,61 @@ Result<EventRun> read_mailbox(const Storage& storage, PartitionId partition, con
   const auto begin = entity_key(partition, Tag::kMailbox, entity);
   const auto end = entity_end(partition, Tag::kMailbox, entity);
 
-  // The record that holds `from` begins at it or before it.
-  Offset start = 0;
-  auto scanned = storage.scan_back(begin, entity_key(partition, Tag::kMailbox, entity, from + 1), [&](auto key, auto) {
-    if (const auto parsed = parse_entity_key(key)) start = parsed->offset;
-    return false;
-  });
-  if (!scanned) return scanned.error();
+  // The record that holds `from` begins at it or before it; 0 if there is none.
+  const auto find_start = [&]() -> Result<Offset> {
+    Offset start = 0;
+    auto scanned =
+        storage.scan_back(begin, entity_key(partition, Tag::kMailbox, entity, from + 1), [&](auto key, auto) {
+          if (const auto parsed = parse_entity_key(key)) start = parsed->offset;
+          return false;
+        });
+    if (!scanned) return scanned.error();
+    return start;
+  };
+  const auto found = find_start();
+  if (!found) return found.error();
+  const auto start = *found;
 
   EventRun run{from, {}};
   std::optional<Error> failed;
   std::size_t bytes = 0;
-  scanned = storage.scan(entity_key(partition, Tag::kMailbox, entity, start), end, [&](auto key, auto value) {
-    const auto parsed = parse_entity_key(key);
-    auto events = decode_mailbox_record(value);
-    if (!parsed || parsed->offset == 0) {
-      failed = without_offset(entity);
-    } else if (!events) {
-      failed = events.error();
-    } else if (start == 0 && parsed->offset > from) {
-      failed = Error{ErrorCode::TRUNCATED, "the offset is behind retention; continue at first_offset", parsed->offset};
-    } else {
-      const auto wanted = from + run.events.size();
-      const auto stored_last = parsed->offset + events->size() - 1;
-      if (run.events.empty() && stored_last < wanted) return true;  // The record ends before `from`.
-      if (parsed->offset > wanted || stored_last < wanted) {
-        failed = Error{ErrorCode::UNAVAILABLE, "the mailbox of " + entity.text() + " has a hole at " +
-                                                   std::to_string(wanted) + "; run `carillon verify`"};
+  bool begins_behind = false;
+  const auto scanned =
+      storage.scan(entity_key(partition, Tag::kMailbox, entity, start), end, [&](auto key, auto value) {
+        const auto parsed = parse_entity_key(key);
+        auto events = decode_mailbox_record(value);
+        if (!parsed || parsed->offset == 0) {
+          failed = without_offset(entity);
+        } else if (!events) {
+          failed = events.error();
+        } else if (start == 0 && parsed->offset > from) {
+          failed =
+              Error{ErrorCode::TRUNCATED, "the offset is behind retention; continue at first_offset", parsed->offset};
+        } else {
+          const auto wanted = from + run.events.size();
+          const auto stored_last = parsed->offset + events->size() - 1;
+          if (run.events.empty() && stored_last < wanted) return true;  // The record ends before `from`.
+          begins_behind = run.events.empty() && parsed->offset > wanted;
+          if (parsed->offset > wanted || stored_last < wanted) {
+            failed = Error{ErrorCode::UNAVAILABLE, "the mailbox of " + entity.text() + " has a hole at " +
+                                                       std::to_string(wanted) + "; run `carillon verify`"};
+            return false;
+          }
+          for (auto i = wanted - parsed->offset; i < events->size(); ++i) {
+            auto& event = (*events)[i];
+            bytes += event.payload.size() + event.type.size();
+            run.events.push_back(std::move(event));
+            if (run.events.size() >= limits.events_max || bytes >= limits.bytes_max) return false;
+          }
+          return true;
+        }
         return false;
-      }
-      for (auto i = wanted - parsed->offset; i < events->size(); ++i) {
-        auto& event = (*events)[i];
-        bytes += event.payload.size() + event.type.size();
-        run.events.push_back(std::move(event));
-        if (run.events.size() >= limits.events_max || bytes >= limits.bytes_max) return false;
-      }
-      return true;
-    }
-    return false;
-  });
+      });
   if (!scanned) return scanned.error();
+  if (begins_behind) {  // A hole, unless retention has cut the mailbox in between.
+    const auto again = find_start();
+    if (again && *again != start) return read_mailbox(storage, partition, entity, from, limits);
+  }
   if (failed) return *failed;
   return run;
 }

@@ -314,6 +314,7 @@ class Partition {
     std::vector<Mailbox*> touched;
     std::size_t staged = 0;            // Events.
     std::size_t staged_bytes = 0;      // About; with reminders and snapshots.
+    std::size_t snapshot_bytes = 0;    // Of these.
     std::vector<const Event*> events;  // Of all mailboxes, one after the other; filled when the batch is sealed.
     std::vector<std::pair<Mailbox*, EventSlice>> appended;           // Filled when the batch is sealed.
     std::vector<std::pair<const ProducerId*, WindowSlot*>> windows;  // Moved.

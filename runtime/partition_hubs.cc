@@ -132,10 +132,7 @@ void Partition::report(HubReport report, UnixMs now) {
   hub.folded = report.folded;
   hub.cursor = report.cursor;
   for (auto& [target, emissions] : report.emissions) outputs_.emissions[target.value].push_back(std::move(emissions));
-  if (report.snapshot) {
-    save_snapshot(*box, *report.snapshot);
-    hub.cursor_saved = std::max(hub.cursor_saved, report.snapshot->offset);
-  }
+  if (report.snapshot) save_snapshot(*box, *report.snapshot);
   if (hub.cursor >= hub.cursor_saved + options_.limits.events_per_cursor) {
     open_->writes.put(entity_key(id(), Tag::kCursor, box->id),
                       encode_cursor(mutated(Mutation::kCursorTooFar) ? hub.folded : hub.cursor));
@@ -155,8 +152,10 @@ void Partition::report(HubReport report, UnixMs now) {
   if (!moves(*box)) feed(*box);
 }
 
-// Never one before the last: a fold may have begun before that one was durable, and be behind it still.
+// Never one before the last: a fold may have begun before that one was durable, and be behind it still. What is too much for a
+// commit is left out: the next fold begins at an earlier one.
 void Partition::save_snapshot(Mailbox& mailbox, const Snapshot& snapshot) {
+  if (open_->snapshot_bytes > options_.limits.commit_bytes_max / 4) return;
   if (mailbox.retention != nullptr) {
     if (!know_snapshot(mailbox)) return;
     if (snapshot.offset < *mailbox.hub.snapshot && !mutated(Mutation::kSnapshotGoesBack)) return;
@@ -165,9 +164,11 @@ void Partition::save_snapshot(Mailbox& mailbox, const Snapshot& snapshot) {
     pin(mailbox);
   }
   auto record = encode(snapshot);
+  open_->snapshot_bytes += record.size();
   open_->staged_bytes += record.size();
   if (!has_room()) open_->worth_a_commit = true;
   open_->writes.put(entity_key(id(), Tag::kSnapshot, mailbox.id), record);
+  mailbox.hub.cursor_saved = std::max(mailbox.hub.cursor_saved, snapshot.offset);
 }
 
 // False when it cannot be read.

@@ -16,12 +16,11 @@ PublishCalls::Begun PublishCalls::begin(const ProducerId& producer, std::uint32_
     const auto view = item(i);
     auto& placed = call.items[i];
     placed.sequence = view.sequence;
-    if (auto permitted = permit(view.entity); !permitted) {
-      refuse(call, i, std::move(permitted.error()));
-      continue;
-    }
-    auto checked = check_publication(view, producer, i, *catalogue_, *limits_);
+    auto permitted = permit(view.entity);
+    auto checked = permitted ? check_publication(view, producer, i, *catalogue_, *limits_)
+                             : Result<PublishItem>(std::move(permitted.error()));
     if (!checked) {
+      order_.given_up(producer, view.sequence);  // By a token that has been renewed, perhaps.
       refuse(call, i, std::move(checked.error()));
       continue;
     }
@@ -70,7 +69,7 @@ std::optional<PublishCalls::Finished> PublishCalls::answered(const Published& pu
   if (part == call.parts.end()) return std::nullopt;
   if (order_.waits_for(call.producer))
     for (const auto& placed : call.items)
-      if (placed.partition == part->partition.value) order_.taken(call.producer, placed.sequence);
+      if (placed.partition == part->partition.value) order_.given_up(call.producer, placed.sequence);
   call.parts.erase(part);
   call.outcome.accepted += published.accepted;
   call.outcome.duplicates += published.duplicates;

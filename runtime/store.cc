@@ -60,7 +60,7 @@ Result<void> prepare_directory(const StoreOptions& options) {
     return Error{ErrorCode::UNAVAILABLE, "cannot make the directory " + options.directory.string() + ": " +
                                              failed.message() + " (its place may not be written: see the permissions)"};
   }
-  if (std::filesystem::exists(options.directory / "CURRENT", failed)) return {};
+  if (Store::exists(options.directory)) return {};
   return Error{ErrorCode::UNAVAILABLE, "there is no store in " + options.directory.string() + ": see the path"};
 }
 
@@ -145,6 +145,11 @@ Result<void> Store::write_format() {
   WriteSet writes;
   writes.put(store_key(kFormatKey), encode(format_));
   return write(writes);
+}
+
+bool Store::exists(const std::filesystem::path& directory) {
+  std::error_code ignored;
+  return std::filesystem::exists(directory / "CURRENT", ignored);
 }
 
 Result<std::optional<std::string>> Store::get(std::string_view key) const {

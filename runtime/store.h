@@ -37,6 +37,8 @@ class Store final : public Storage {
  public:
   static constexpr std::uint32_t kFormatVersion = 1;
 
+  // Whether there is one, whatever state it is in.
+  static bool exists(const std::filesystem::path& directory);
   // Opens or creates. UNAVAILABLE with a sentence that names the cause: in use by another process, not writable, of an
   // unknown format (names both versions), damaged.
   static Result<std::unique_ptr<Store>> open(const StoreOptions& options);

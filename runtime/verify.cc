@@ -53,6 +53,7 @@ class Verifier {
         report(entity.text() + ": the event of dead letter " + std::to_string(offset) + " is gone");
     });
     check_reminders();
+    for (const auto tag : {Tag::kLog, Tag::kEpoch, Tag::kApplied}) scan(tag, [](auto, auto) { return true; });
     check_entities(Tag::kUnfinished, [this](const EntityId& entity, Offset, std::string_view) {
       ++counts_["unfinished hubs"];
       within(entity, 1, "an unfinished marker");

@@ -147,6 +147,7 @@ Outbox::CallInFlight Outbox::take(CallId id) {
 void Outbox::settle(Slot& settled) {
   settled.settled = true;
   queued_bytes_ -= settled.text.size();
+  if (settled.text.capacity() > kTextBytesKept) std::string().swap(settled.text);
 }
 
 void Outbox::hold(std::chrono::milliseconds pause) {

@@ -81,7 +81,8 @@ class Outbox {
   bool may_send() const;
 
  private:
-  // One event. Slots are reused with their memory.
+  // One event. Slots are reused with their memory, if that is little.
+  static constexpr std::size_t kTextBytesKept = 1'024;
   struct Slot {
     Sequence sequence = 0;
     std::string text;  // Entity, type, payload and, if it has one, traceparent.

@@ -27,6 +27,13 @@ Publisher::Publisher(kj::Network& network, kj::Timer& timer, Options options, Ca
 Publisher::~Publisher() = default;
 
 bool Publisher::offer(const Publication& publication) {
+  if (publication.entity.size() + publication.type.size() + publication.payload.size() > kEventBytesMax) {
+    ++figures_.refused;
+    if (callbacks_.refused)
+      callbacks_.refused(publication.sequence,
+                         {ErrorCode::PAYLOAD_TOO_LARGE, "the event has more than 8 MiB; no node takes that much"});
+    return true;
+  }
   if (!outbox_.offer(publication)) return false;
   flush_soon();
   return true;

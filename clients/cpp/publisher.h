@@ -48,6 +48,10 @@ class Publisher final : private kj::TaskSet::ErrorHandler {
   ~Publisher();
   KJ_DISALLOW_COPY(Publisher);
 
+  // What has more bytes is refused as PAYLOAD_TOO_LARGE before it is sent: a node cuts the connection of whoever sends more than its
+  // `message_bytes_max`, and all that waits behind it with it.
+  static constexpr std::size_t kEventBytesMax = 8 * 1024 * 1024;
+
   // Takes a copy of `publication`, to be sent when the event loop's turn ends. False when the queue is full: then wait
   // for has_room(). Sequences must rise.
   [[nodiscard]] bool offer(const Publication& publication);

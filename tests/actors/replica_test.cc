@@ -51,6 +51,20 @@ class Copy : public ::testing::Test {
       }};
     }));
   }
+  // Of the node ant.
+  ReplicaOptions replica_options() {
+    std::vector<std::unique_ptr<Standing>> standings;
+    standings.push_back(std::make_unique<Standing>());
+    return {{kPartition, {"ant", "s1"}, 1, {}, {}},
+            partition_options(),
+            journal(),
+            std::make_shared<const std::vector<std::unique_ptr<Standing>>>(std::move(standings)),
+            [](PartitionId, const cluster::Proposal&) {}};
+  }
+  Partitions routes() {
+    return std::make_shared<std::vector<caf::actor>>(
+        std::vector{ending(actors_.listener<Serving, RestartHubs>([](const auto&) {}))});
+  }
   caf::actor ending(caf::actor actor) {
     actors_to_end_.push_back(actor);
     return actor;
@@ -85,6 +99,31 @@ TEST_F(Copy, APartitionThatCannotBeReadIsLoadedOnceItCan) {
   EXPECT_GT(reloaded, 0);
 }
 
+TEST_F(Copy, WhatAStrangerHadNotErasedWhenItStoppedGoesAfterTheStart) {
+  // Given a node that stopped in the middle of erasing what it is to have no longer.
+  auto log = std::move(cluster::Log::open(kPartition, {}, *store_).value());
+  log.begin_install(0, 0);
+  CHECK(store_->write(log.take_write()->writes).ok());
+  cluster::PartitionRecord record;
+  record.epoch = 2;
+  record.primary = {"bee", "s2"};
+  record.in_sync = {record.primary};
+  record.replicas = {"bee"};
+  auto options = replica_options();
+  options.replica.timeouts.discard_after = 1ms;
+  const auto actor = ending(actors_.system().spawn(replica, std::move(options)));
+  actors_.tell(actor, Peers{routes()});
+  actors_.tell(actor, RecordChanged{record, 1});
+  // When it is there for a while, then all of that goes.
+  const auto is_gone = [&] {
+    actors_.tell(actor, TickDue{});
+    const auto witness = store_->get(runtime::batch_key(kPartition, runtime::Tag::kProgress, 3));
+    return witness.ok() && !witness->has_value();
+  };
+  EXPECT_TRUE(testing::eventually(20s, is_gone));
+  actors_.tell(actor, Stop{});
+}
+
 TEST_F(Copy, AnUnreadableOneJoinsAgainOnceItCanBeRead) {
   // Given a replica that is alone in sync, and whose copy cannot be read.
   cluster::PartitionRecord record;
@@ -93,17 +132,10 @@ TEST_F(Copy, AnUnreadableOneJoinsAgainOnceItCanBeRead) {
   record.in_sync = {record.primary};
   record.replicas = {"ant"};
   std::vector<cluster::Proposal> proposals;
-  ReplicaOptions options;
-  options.replica = {kPartition, record.primary, 1, {}, {}};
-  options.partition = partition_options();
-  options.journal = journal();
-  std::vector<std::unique_ptr<Standing>> standings;
-  standings.push_back(std::make_unique<Standing>());
-  options.standings = std::make_shared<const std::vector<std::unique_ptr<Standing>>>(std::move(standings));
+  auto options = replica_options();
   options.propose = [&](PartitionId, cluster::Proposal proposal) { proposals.push_back(std::move(proposal)); };
-  const auto route = ending(actors_.listener<Serving, RestartHubs>([](const auto&) {}));
   const auto actor = ending(actors_.system().spawn(replica, std::move(options)));
-  actors_.tell(actor, Peers{std::make_shared<std::vector<caf::actor>>(std::vector{route})});
+  actors_.tell(actor, Peers{routes()});
   std::uint64_t revision = 1;
   actors_.tell(actor, RecordChanged{record, revision});
   const auto stats = [&] {

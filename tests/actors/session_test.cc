@@ -238,6 +238,31 @@ TEST_F(SessionTest, P7APageThatThePartitionHasNoRoomToReadIsAskedForAgain) {
   EXPECT_THAT(client(), ElementsAre("1 begins at 1", "1 has 1 to 1"));
 }
 
+TEST_F(SessionTest, P7APageThatIsNotThereYetIsAskedForAgainAfterAPause) {
+  follow(1, 0);
+  following(1, runtime::Extent{1, 1});
+  EXPECT_THAT(partition(), ElementsAre("0: opens", "0: follows 1", "0: reads from 1"));
+  answer_page(run_of(1, 0));
+  EXPECT_THAT(partition(), IsEmpty());
+  EXPECT_TRUE(eventually([&] { return partition() == Log{"0: reads from 1"}; }));
+  answer_page(run_of(1, 1));
+  EXPECT_THAT(client(), ElementsAre("1 begins at 1", "1 has 1 to 1"));
+}
+
+TEST_F(SessionTest, P4AStreamWhoseEndWasGivenUpEndsTheFollow) {
+  // Given one who has seen ten events,
+  follow(1, 0);
+  following(1, runtime::Extent{1, 0});
+  committed(1, run_of(1, 10));
+  partition();
+  client();
+  // and a partition that begins again from a copy with four.
+  session_->reloaded({0});
+  following(1, runtime::Extent{1, 4});
+  EXPECT_THAT(client(), ElementsAre("1 ended: beyond_end"));
+  EXPECT_THAT(partition(), ElementsAre("0: follows 1", "0: unfollows 1"));
+}
+
 TEST_F(SessionTest, P7WhatWaitsForASlowClientGoesToItInMessagesOfBoundedLength) {
   // Given a client that has room for much, and takes its time over the first message.
   auto taken = kj::newPromiseAndFulfiller<void>();

@@ -185,6 +185,22 @@ TEST_F(Clients, P3OverloadIsWaitedOutAndNothingOvertakes) {
   EXPECT_GE(publisher.figures().pauses, 1u);
 }
 
+TEST_F(Clients, WhatIsLargerThanAnyNodeTakesIsRefusedAndTheRestGoesOn) {
+  std::vector<std::pair<Sequence, ErrorCode>> refused;
+  Publisher publisher(
+      session_.network(), session_.timer(), publisher_options(),
+      {.accepted = {},
+       .refused = [&](Sequence sequence, const Error& error) { refused.emplace_back(sequence, error.code); },
+       .disconnected = {},
+       .connected = {}});
+  ASSERT_TRUE(publisher.offer({"match/1", "dig", "{}", 1}));
+  ASSERT_TRUE(publisher.offer({"match/1", "dig", std::string(Publisher::kEventBytesMax, ' '), 2}));
+  ASSERT_TRUE(publisher.offer({"match/1", "dig", "{}", 3}));
+  session_.wait(publisher.is_done());
+  EXPECT_THAT(refused, ElementsAre(std::pair(Sequence{2}, ErrorCode::PAYLOAD_TOO_LARGE)));
+  EXPECT_THAT(stored("match/1"), ElementsAre(1, 3));
+}
+
 TEST_F(Clients, WhatIsRefusedForGoodIsReportedAndTheRestGoesOn) {
   std::vector<std::pair<Sequence, ErrorCode>> refused;
   Publisher publisher(

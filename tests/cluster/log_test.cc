@@ -144,6 +144,25 @@ TEST(Log, P7KeepsNoMoreThanItIsTo) {
   EXPECT_TRUE(at.reopened().ok());
 }
 
+TEST(Log, AnEntryThatNobodyNeedsAndThatCannotBeReadStopsNothing) {
+  // Given a log that keeps little, and an old entry that is damaged.
+  ReplicaLimits limits;
+  limits.log_entries_kept = 8;
+  limits.cache_bytes = 0;
+  LogOnDisk at(limits);
+  for (int i = 0; i < 100; ++i) {
+    append(at.log, 1, std::to_string(i));
+    at.write();
+    for (auto& [key, record] : at.disk.records)
+      if (i == 5 && key[2] == 'l' && runtime::batch_of(key) <= 4) record.back() = static_cast<char>(~record.back());
+    // Then it goes with time, as all others do.
+    ASSERT_TRUE(at.log.apply(at.log.end()).ok());
+    at.write();
+  }
+  EXPECT_LE(at.log.end() - at.log.base(), 12u);
+  EXPECT_TRUE(at.reopened().ok());
+}
+
 TEST(Log, ACopyThatDidNotEndLeavesNothingToRelyOn) {
   LogOnDisk at;
   for (int i = 0; i < 5; ++i) append(at.log, 2);

@@ -49,6 +49,8 @@ class PlayedCluster {
 
   const ClusterView& view() const { return view_; }
   std::set<NodeName> gone, unlinked;
+  std::set<NodeName> full;  // Their disks take nothing more.
+  std::set<Copy> stuck;
 
   void join(const NodeName& node, const std::string& store = "disk") {
     put(view_.keys().member(node), encode(Member{node, store, "p", "r", "h"}));
@@ -68,7 +70,7 @@ class PlayedCluster {
 
   // The controller makes its next step, if there is one; what must hold of every step is checked.
   bool step() {
-    const auto step = next_step(view_, gone, false, {}, unlinked);
+    const auto step = next_step(view_, gone, false, {}, unlinked, stuck);
     if (!step) return false;
     ++steps[step->kind];
     const auto* before = view_.find(step->partition);
@@ -155,6 +157,22 @@ class PlayedCluster {
 
   std::map<PlacementStep::Kind, std::size_t> steps;
 
+  // One of its copies is not in sync any more.
+  void lose_copy(const NodeName& node) {
+    for (const auto& [partition, versioned] : view_.partitions()) {
+      auto record = versioned.value;
+      const auto before = record.in_sync.size();
+      std::erase_if(record.in_sync, [&](const auto& one) { return one.node == node && one != record.primary; });
+      if (record.in_sync.size() == before) continue;
+      ++record.epoch;
+      return put(view_.keys().partition(partition), encode(record));
+    }
+  }
+  std::size_t copies_on(const NodeName& node) const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(view_.partitions(), [&](const auto& each) { return each.second.value.is_wanted(node); }));
+  }
+
  private:
   void put(const std::string& key, const std::string& value) {
     ++revision_;
@@ -212,7 +230,8 @@ class PlayedCluster {
       });
       if (record == before)
         for (const auto& node : record.replicas)
-          if (view_.find_member(node) != nullptr && !record.is_in_sync({node, store_of(node)})) {
+          if (view_.find_member(node) != nullptr && !full.contains(node) &&
+              !record.is_in_sync({node, store_of(node)})) {
             record.in_sync.push_back({node, store_of(node)});
             break;
           }
@@ -294,6 +313,27 @@ TEST(Placement, ANodeThatIsAwayForAMomentIsWaitedForAndOneThatIsGoneIsReplaced) 
   cluster.expect_at_rest();
   EXPECT_NE(cluster.assignment(), before);
   for (const auto& one : cluster.assignment()) EXPECT_EQ(std::ranges::count(one, "ant"), 0);
+}
+
+TEST(Placement, P1WhatIsLostIsReplacedAlthoughAnotherCopyDoesNotGetOn) {
+  // Given a node whose disk takes nothing more, and therefore a copy that never comes in sync.
+  PlayedCluster cluster(8, 3, 1);
+  for (const auto& node : first_nodes(4)) cluster.join(node);
+  cluster.settle();
+  cluster.lose_copy("bee");
+  cluster.full = {"bee"};
+  cluster.settle();
+  // When another node is gone for good, then that copy is waited for as long as it may only take its time,
+  cluster.leave("cat");
+  cluster.gone = {"cat"};
+  cluster.settle();
+  EXPECT_GT(cluster.copies_on("cat"), 0u);
+  // and no longer. What has to go to the full disk, for want of another, is waited for in turn.
+  for (int i = 0; i < 20; ++i) {
+    cluster.stuck = copies_under_way(cluster.view(), {});
+    cluster.settle();
+  }
+  EXPECT_EQ(cluster.copies_on("cat"), 0u);
 }
 
 TEST(Placement, P9AMemberWithoutALinkIsGivenNothing) {

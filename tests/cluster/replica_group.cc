@@ -31,7 +31,9 @@ std::string record_key(const std::string& key) {
 Result<std::optional<std::string>> MemoryStorage::get(std::string_view key) const {
   const auto found = records.find(key);
   if (found == records.end()) return std::optional<std::string>();
-  return std::optional(std::string(runtime::value_of_record(key, found->second).value()));
+  const auto value = runtime::value_of_record(key, found->second);
+  if (!value) return Error{ErrorCode::UNAVAILABLE, "the record is damaged"};
+  return std::optional(std::string(*value));
 }
 
 Result<void> MemoryStorage::scan(std::string_view from, std::string_view until, const Visit& visit) const {

@@ -356,6 +356,25 @@ TEST(Replica, P1ACopyThatDidNotEndBeginsAgain) {
   EXPECT_EQ(group.records("cat"), group.records("ant"));
 }
 
+TEST(Replica, ACopyWaitsForADiskThatTakesItsTime) {
+  // Given a node that is being given a copy, and whose disk stops for a while in the middle.
+  ReplicaGroup group(kThree, short_log());
+  for (int i = 0; i < 50; ++i) group.put("ant", std::to_string(i), "value");
+  int chunks = 0;
+  group.passes = [&](const std::string&, const PeerMessage& message) {
+    if (std::holds_alternative<CopyChunk>(message.body) && ++chunks == 3) group["cat"].journal_held = true;
+    return true;
+  };
+  group.wipe("cat");
+  group.pass(5s);
+  EXPECT_FALSE(group.is_in_sync("cat"));
+  group["cat"].journal_held = false;
+  // Then it goes on where it was.
+  ASSERT_TRUE(group.until([&] { return group.is_in_sync("cat"); }));
+  EXPECT_EQ(group.replica("ant").counters().copies_sent, 1u);
+  EXPECT_EQ(group.records("cat"), group.records("ant"));
+}
+
 TEST(Replica, P1ANodeWithAnotherDiskIsAStranger) {
   ReplicaGroup group(kThree);
   group.put("ant", "x", "1");

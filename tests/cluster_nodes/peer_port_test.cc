@@ -71,6 +71,14 @@ TEST_F(PeerPort, P7P9GarbageAndOversizedFramesDisturbNobody) {
   for (std::size_t node = 0; node < 3; ++node) EXPECT_NE(cluster.node(node).process(), 0);
 }
 
+TEST_F(PeerPort, AnAddressAtWhichNobodyCanBeReachedIsRefusedAtOnce) {
+  const auto refused = run_carillon({"serve", "--cluster", "--etcd", "http://127.0.0.1:1", "--node", "ant", "--data",
+                                     (directory.path() / "ant").string(), "--secret-file",
+                                     file_with("secret", "what all nodes know"), "--peer", "0.0.0.0:0"});
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_THAT(refused.output, ::testing::HasSubstr("--advertise"));
+}
+
 TEST_F(PeerPort, P9ANodeWithAnotherSecretIsGivenNothingAndDisturbsNobody) {
   RunningCluster cluster(
       {.arguments = {"--secret-file", file_with("secret", "what all nodes know"), "--replace-after", "1"}});

@@ -35,5 +35,25 @@ TEST(PresenceInACluster, WhoWasConnectedToANodeThatVanishedHasLeft) {
   EXPECT_TRUE(eventually(10s, [&] { return connections("bo") == 1; }));
 }
 
+TEST(PresenceInACluster, WhoIsConnectedToANodeThatWasTakenForVanishedIsHereAgain) {
+  RunningCluster cluster({.arguments = {"--presence-grace", "500"}});
+  cluster.await_in_sync();
+  const auto asked = [&] { return http_get(cluster.node(1).http_address(), "/entities/presence/ada").body; };
+  const auto is_here = [&] { return asked().find("gateway/") != std::string::npos; };
+  const auto is_gone = [&] {
+    const auto answer = asked();
+    return answer.find("\"state\"") != std::string::npos && answer.find("gateway/") == std::string::npos;
+  };
+  // Given somebody who is connected to a node that stands still until the others take it for vanished.
+  WebSocket ada(cluster.node(0).http_address());
+  ASSERT_TRUE(ada.say(R"({"follow":{"id":1,"from":1,"present":true,"entity":"player/ada"}})"));
+  ASSERT_TRUE(eventually(10s, is_here)) << asked();
+  cluster.freeze(0);
+  ASSERT_TRUE(eventually(60s, is_gone)) << asked();
+  // When it goes on, then that player is here.
+  cluster.thaw(0);
+  EXPECT_TRUE(eventually(30s, is_here)) << asked() << cluster.node(0).last_words();
+}
+
 }  // namespace
 }  // namespace carillon::testing

@@ -1,10 +1,18 @@
 // All disks that had everything of a partition are lost: an operator begins again from an older copy, and says so.
 #include <gmock/gmock.h>
 
+#include <arpa/inet.h>
+#include <kj/io.h>
+#include <sys/socket.h>
+
+#include <future>
+#include <thread>
+
 #include "tests/support/eventually.h"
 #include "tests/support/running_cluster.h"
 #include "tests/support/running_etcd.h"
 #include "tests/support/running_node.h"
+#include "tests/support/temporary_directory.h"
 
 namespace carillon::testing {
 namespace {
@@ -94,6 +102,50 @@ TEST_F(LostDisks, P1P8APartitionBeginsAgainFromAnOlderCopyOnlyWhenAPersonSaysSo)
   cluster.kill(primary);
   cluster.await_successor(kEntity, primary);
   EXPECT_EQ(last_offset(cluster, (primary + 1) % 3), 3u);
+}
+
+// --- An etcd that comes up late, as after a power cut of all machines.
+
+// Until somebody has connected to that port of this machine, who is then hung up on.
+void await_a_caller(std::uint16_t port) {
+  const kj::AutoCloseFd listening(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int yes = 1;
+  setsockopt(listening.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  ASSERT_EQ(bind(listening.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(listen(listening.get(), 1), 0);
+  const kj::AutoCloseFd caller(accept(listening.get(), nullptr, nullptr));
+  EXPECT_GE(caller.get(), 0);
+}
+
+TEST(LateEtcd, ANewNodeWaitsForIt) {
+  SKIP_WITHOUT_ETCD();
+  // Given an etcd that is away.
+  std::promise<std::string> endpoint;
+  std::promise<void> over;
+  std::thread etcd_thread([&] {
+    RunningEtcd etcd;
+    etcd.kill();
+    endpoint.set_value(etcd.endpoint());
+    await_a_caller(etcd.client_port());
+    etcd.start();
+    over.get_future().wait();
+  });
+  // When a node starts that has no store yet and has asked in vain,
+  const TemporaryDirectory directory;
+  bench::ServerProcess node({.parent_directory = directory.path(),
+                             .data_directory = directory.path() / "ant",
+                             .arguments = {"--cluster", "--etcd", "http://" + endpoint.get_future().get(), "--node",
+                                           "ant", "--partitions", "4", "--replicas", "1", "--min-in-sync", "1"},
+                             .program = carillon_program()});
+  // then it comes up once etcd is there.
+  const auto started = node.start();
+  EXPECT_TRUE(started.ok()) << started.error().message;
+  over.set_value();
+  etcd_thread.join();
 }
 
 }  // namespace

@@ -125,6 +125,28 @@ TEST(Partition, P7SnapshotsThatAreALotByThemselvesAreNotGathered) {
   EXPECT_TRUE(snapshot->has_value());
 }
 
+TEST(Partition, P7SnapshotsOfManyHubsAtATimeAreNotAllOfOneCommit) {
+  // Given a commit that takes its time, and many hubs whose snapshots are due meanwhile.
+  Limits limits;
+  limits.commit_bytes_max = 1'000;
+  limits.events_per_snapshot = 1;
+  OnePartition node(limits);
+  const auto hub = [](int number) { return "counter/" + std::to_string(number); };
+  constexpr int kHubs = 100;
+  for (int i = 0; i < kHubs; ++i) node.add(hub(i), 1, static_cast<Sequence>(i) + 1);
+  // When all is done,
+  node.settle();
+  // then some were saved and others left out,
+  int saved = 0;
+  for (int i = 0; i < kHubs; ++i)
+    saved += node.store().get(entity_key({0}, Tag::kSnapshot, EntityId::trusted(hub(i)))).value().has_value();
+  EXPECT_GT(saved, 0);
+  EXPECT_LT(saved, kHubs);
+  // and none has lost anything.
+  node.restart();
+  for (int i = 0; i < kHubs; ++i) EXPECT_EQ(node.state_of(hub(i)), R"({"events":1,"sum":1})");
+}
+
 TEST(Partition, AHubThatKeepsUpReadsNothingFromDisk) {
   for (const bool fold_before_commit : {true, false}) {
     // Given a hub that is active.

@@ -66,6 +66,13 @@ TEST_F(OversizedCall, IsAnsweredWhateverAnotherNodeSaysOfEventsThatItDoesNotHave
   EXPECT_THAT(finished->outcome.refusals, ::testing::IsEmpty());
 }
 
+TEST_F(OversizedCall, WhatIsRefusedForGoodTheSecondTimeIsNotWaitedFor) {
+  // Given an event that was to come again, and that nobody may publish any more.
+  EXPECT_THAT(publish({1, 2, 3}), Each(ErrorCode::LIMIT_EXCEEDED));
+  EXPECT_THAT(publish({1}, {1}), ::testing::ElementsAre(ErrorCode::MALFORMED));
+  EXPECT_THAT(publish({2, 3}), ::testing::IsEmpty());
+}
+
 TEST(PublishCalls, P3WhatWasTakenTheSecondTimeIsNotWaitedFor) {
   // Given an event that was sent twice, of which the first was refused and the second accepted.
   const Catalogue catalogue{};
