@@ -47,7 +47,12 @@ export class Claims {
   async orphans() {
     const orphans = [];
     for (const suffix of this.#known()) {
-      const ledger = this.#releases.has(suffix) ? null : await this.#take(suffix);
+      let ledger;
+      try {
+        ledger = this.#releases.has(suffix) ? null : await this.#take(suffix);
+      } catch {
+        break; // No locks for now. What was found so far is ours; there will be another look.
+      }
       if (ledger === null) continue;
       if (ledger.events().length > 0) orphans.push(ledger);
       else this.finish(ledger);

@@ -203,8 +203,9 @@ export class Client {
     try {
       ledger = await this.#claims.own();
     } catch (cause) {
-      const error = new CarillonError('limit_exceeded', `the storage keeps nothing: ${cause.message}`, { cause });
-      return this.#connection.close(error);
+      this.#claims.release(); // It may have been closed meanwhile.
+      const isOurs = cause instanceof CarillonError;
+      return this.#connection.close(isOurs ? cause : new CarillonError('limit_exceeded', `the storage keeps nothing: ${cause.message}`, { cause }));
     }
     if (this.state === 'closed') return this.#claims.release();
     this.#own = this.#producerOf(ledger);

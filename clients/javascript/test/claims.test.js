@@ -76,7 +76,7 @@ class FakeLockManager {
       if (ifAvailable) return callback(null);
       await Promise.race([
         this.#held.get(name),
-        new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('AbortError')))),
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
       ]);
     }
     const work = Promise.resolve(callback({ name }));
@@ -103,4 +103,19 @@ test('a page that is reloaded waits for the locks of the page that it replaces, 
   await clock.advance(2_000);
   assert.equal(await disappointed, null);
   assert.equal(clock.pending, 0);
+});
+
+// When the browser has no locks for a page, asking for other names is of no use.
+test('a browser that refuses locks is not taken for one where somebody else has them', { timeout: 5_000 }, async () => {
+  const refusal = new DOMException('the document is not fully active', 'InvalidStateError');
+  const clock = new FakeClock();
+  const locks = new TabLocks({ request: () => Promise.reject(refusal) }, clock);
+  for (const waitMs of [0, 2_000]) {
+    await assert.rejects(locks.hold('a', waitMs), (error) => error.code === 'unavailable' && error.cause === refusal);
+  }
+  assert.equal(clock.pending, 0);
+  let tries = 0;
+  const claims = tab(new MemoryStorage(), new MemoryStorage(), { hold: (name) => ((tries += 1), locks.hold(name)) });
+  await assert.rejects(claims.own(), { code: 'unavailable' });
+  assert.equal(tries, 1);
 });

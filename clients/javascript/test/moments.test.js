@@ -177,6 +177,28 @@ test('flush() ends also when the storage keeps nothing of what waited for a prod
   await carillon.close();
 });
 
+test('a page that gets no locks from its browser is told so, and does not freeze', { timeout: 5_000 }, async (t) => {
+  // Given a browser that has locks for nobody.
+  const refusal = new DOMException('the document is not fully active', 'InvalidStateError');
+  const browser = {
+    document: {},
+    localStorage: new MemoryStorage(),
+    sessionStorage: new MemoryStorage(),
+    navigator: { locks: { request: () => Promise.reject(refusal) } },
+  };
+  for (const [name, value] of Object.entries(browser)) {
+    const before = Object.getOwnPropertyDescriptor(globalThis, name);
+    Object.defineProperty(globalThis, name, { value, configurable: true });
+    t.after(() => (before ? Object.defineProperty(globalThis, name, before) : delete globalThis[name]));
+  }
+  // When a page connects and publishes,
+  const carillon = connect({ addresses: 'ws://a/ws', WebSocket: net.FakeSocket, clock });
+  const published = carillon.publish('hunt/island', 'dug');
+  // then it hears why that cannot be.
+  await assert.rejects(published, (error) => error.code === 'unavailable' && error.cause === refusal);
+  assert.equal(carillon.state, 'closed');
+});
+
 test('one question that is put off after a quiet time is no reason to leave a gateway', async () => {
   const carillon = await client();
   const asked = () => net.last().requests('positions');
