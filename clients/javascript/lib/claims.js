@@ -1,8 +1,8 @@
-// Decides which producer this client is, and which producers of clients that are gone it must finish for.
+// Decides which ledger this client adds to, and which ledgers of clients that are gone it must finish.
 //
-// One user may have several tabs, each with a producer of its own, for two that number their events with one counter would
-// take each other's sequences. A tab that is reloaded is the same producer as before: its name is remembered for the tab
-// (`session`, as `sessionStorage`). What another tab left behind when it went is taken over by whoever finds it first.
+// One user may have several tabs, each with a ledger of its own. A tab that is reloaded goes on with the one that it had: the
+// ledger's name is remembered for the tab (`session`, as `sessionStorage`). What another tab left behind when it went is taken
+// over by whoever finds it first.
 
 import { Ledger } from './ledger.js';
 
@@ -54,7 +54,7 @@ export class Claims {
         break; // No locks for now. What was found so far is ours; there will be another look.
       }
       if (ledger === null) continue;
-      if (ledger.events().length > 0) orphans.push(ledger);
+      if (!ledger.isEmpty) orphans.push(ledger);
       else this.finish(ledger);
     }
     return orphans;

@@ -1,15 +1,15 @@
 // What an application holds: publishes, follows, acknowledges, over one connection that renews itself.
 //
-// Here is only what joins the parts: connection.js (the socket), producer.js (what is published), follow.js (what is read),
-// claims.js (which producer this is). Requests carry an id; whoever waits for the answer is found by it.
+// Here is only what joins the parts: connection.js (the socket), queue.js (what is published), follow.js (what is read), claims.js
+// (whose ledgers are ours). Requests carry an id; whoever waits for the answer is found by it.
 
 import { Backoff } from './backoff.js';
 import { CarillonError } from './errors.js';
 import { Claims } from './claims.js';
 import { Connection } from './connection.js';
 import { Follow, checkFollow, readerOf } from './follow.js';
-import { Producer } from './producer.js';
 import { ProgramLocks, TabLocks } from './locks.js';
+import { Queue } from './queue.js';
 import { bytesOf, checkDevice, checkEntity, checkOffset, encodeEvent } from './event_form.js';
 import { subjectOf } from './token.js';
 
@@ -19,7 +19,7 @@ const RENEW_EVERY_MS = 5_000; // A gateway warns again at once of a token that h
 const REQUESTS_MAX = 1_000; // Acknowledgements and questions that wait for their answer.
 const ID_MAX = 2 ** 32 - 1;
 
-// A name that nobody else has; it need not be a secret.
+// A name that nobody else has or had; it need not be a secret.
 function newSuffix() {
   const bytes = new Uint8Array(8);
   if (globalThis.crypto) globalThis.crypto.getRandomValues(bytes);
@@ -44,12 +44,12 @@ export class Client {
 
   #user; // Whose events; undefined until it is known.
   #claims = null;
-  #claimed = null; // A promise: there is a producer, or the client is closed.
-  #own = null; // Producer, once claimed.
-  #orphans = new Map(); // Producers that we finish for others, and their ledgers.
+  #claimed = null; // A promise: there is a queue, or the client is closed.
+  #own = null; // The queue, once claimed.
+  #orphans = new Map(); // Queues that we finish for others, and their ledgers.
   #orphansTimer = null;
   #seekingOrphans = false;
-  #early = []; // Published before there was a producer: { rest, bytes, promise }.
+  #early = []; // Published before there was a queue: { rest, bytes, promise }.
   #earlyBytes = 0;
 
   #follows = new Set();
@@ -208,7 +208,7 @@ export class Client {
       return this.#connection.close(isOurs ? cause : new CarillonError('limit_exceeded', `the storage keeps nothing: ${cause.message}`, { cause }));
     }
     if (this.state === 'closed') return this.#claims.release();
-    this.#own = this.#producerOf(ledger);
+    this.#own = this.#queueOf([...ledger.parts(), ledger.begin(newSuffix())]);
     for (const { rest, promise } of this.#early.splice(0)) this.#own.publish(rest, promise);
     this.#earlyBytes = 0;
     this.#settled(); // What the storage did not keep.
@@ -216,8 +216,8 @@ export class Client {
     this.#seekOrphans();
   }
 
-  #producerOf(ledger) {
-    return new Producer(ledger, this.#clock, {
+  #queueOf(parts) {
+    return new Queue(parts, this.#clock, {
       refused: (event, error) => this.#emit('refused', { event, error }),
       settled: () => this.#settled(),
       stalled: () => this.#moveOnIfStuck(),
@@ -231,7 +231,7 @@ export class Client {
     const ledgers = await this.#claims.orphans();
     this.#seekingOrphans = false;
     if (this.state === 'closed') return this.#claims.release();
-    for (const ledger of ledgers) this.#orphans.set(this.#producerOf(ledger), ledger);
+    for (const ledger of ledgers) this.#orphans.set(this.#queueOf(ledger.parts()), ledger);
     this.#orphansTimer ??= this.#later(ORPHANS_EVERY_MS, () => {
       this.#orphansTimer = null;
       this.#seekOrphans();
@@ -241,9 +241,9 @@ export class Client {
 
   #settled() {
     this.#putOffSince = null;
-    for (const [producer, ledger] of this.#orphans) {
-      if (producer.unconfirmed > 0) continue;
-      this.#orphans.delete(producer);
+    for (const [queue, ledger] of this.#orphans) {
+      if (queue.unconfirmed > 0) continue;
+      this.#orphans.delete(queue);
       this.#claims.finish(ledger);
     }
     if (this.unconfirmed === 0) for (const { resolve } of this.#flushers.splice(0)) resolve();
@@ -390,7 +390,7 @@ export class Client {
         });
       },
     };
-    for (const producer of [this.#own, ...this.#orphans.keys()]) producer?.flush(line);
+    for (const queue of [this.#own, ...this.#orphans.keys()]) queue?.flush(line);
   }
 
   // --- follows

@@ -1,8 +1,9 @@
-// What of one producer must outlive the page: its next sequence, and the events that are not confirmed, each under a key of
-// its own in a storage with the interface of `localStorage`.
+// What must outlive the page: the events that are not confirmed, each under a key of its own in a storage with the interface of
+// `localStorage`.
 //
-// One client at a time holds a ledger (claims.js). The next sequence is stored before an event that uses it, so that no
-// sequence is ever given twice, whenever the page goes away.
+// One client at a time holds a ledger (claims.js). Each is a producer of its own, with a name that nobody had before, and
+// never adds to what an earlier one left: a browser writes late what is stored (Chromium up to a minute), so that after a crash
+// the storage is as it was some time ago, and the next number that it knows of may have been used and confirmed since.
 
 import { bytesOf, withSequence } from './event_form.js';
 
@@ -29,82 +30,140 @@ export class MemoryStorage {
 // Texts that hold no `:`, so that they can be parts of a key.
 const part = encodeURIComponent;
 
-function keysOf(storage) {
+function keysOf(storage, prefix) {
   const keys = [];
   for (let index = 0; index < storage.length; index += 1) keys.push(storage.key(index));
-  return keys.filter((key) => key !== null);
+  return keys.filter((key) => key?.startsWith(prefix));
 }
 
-export class Ledger {
-  #storage;
-  #key;
-  #next;
-
-  // `user` is whose events these are; `suffix` tells the producers of one user apart.
-  constructor(storage, { queue, user, suffix }, now = Date.now) {
-    this.#storage = storage;
-    this.#key = `${part(queue)}:${part(user)}:${part(suffix)}`;
-    this.suffix = suffix;
-    this.producer = user === '' ? suffix : `${user}/${suffix}`;
-    const stored = Ledger.#read(storage, this.#key);
-    const sequences = this.events().map((event) => event.sequence);
-    this.#next = Math.max(stored?.next ?? 1, ...sequences.map((sequence) => sequence + 1));
-    this.now = now;
+function usedAt(storage, key) {
+  try {
+    return JSON.parse(storage.getItem(key)).used ?? 0;
+  } catch {
+    return 0; // Damaged; what is in the ledger counts all the same.
   }
+}
 
-  // The suffixes of all ledgers of this user, the one used last first.
-  static suffixes(storage, { queue, user }) {
-    const prefix = `${part(queue)}:${part(user)}:`;
-    return keysOf(storage)
-      .filter((key) => key.startsWith(prefix) && !key.slice(prefix.length).includes(':'))
-      .map((key) => ({ suffix: decodeURIComponent(key.slice(prefix.length)), used: Ledger.#read(storage, key)?.used ?? 0 }))
-      .sort((one, other) => other.used - one.used)
-      .map((found) => found.suffix);
+// What one producer has in a ledger.
+class Part {
+  #storage;
+  #prefix;
+
+  constructor(storage, prefix, producer) {
+    this.#storage = storage;
+    this.#prefix = prefix;
+    this.producer = producer;
   }
 
   // What is not confirmed, by sequence: { sequence, rest, bytes }.
   events() {
-    const prefix = `${this.#key}:`;
-    return keysOf(this.#storage)
-      .filter((key) => key.startsWith(prefix))
+    return keysOf(this.#storage, this.#prefix)
+      .filter((key) => !key.slice(this.#prefix.length).includes(':'))
       .map((key) => {
-        const sequence = Number(key.slice(prefix.length));
+        const sequence = Number(key.slice(this.#prefix.length));
         const rest = this.#storage.getItem(key);
         return { sequence, rest, bytes: bytesOf(withSequence(sequence, rest)) };
       })
       .sort((one, other) => one.sequence - other.sequence);
   }
 
-  // Notes that it is in use.
-  touch() {
-    this.#storage.setItem(this.#key, JSON.stringify({ next: this.#next, used: this.now() }));
-  }
-
-  // Keeps an event and gives it its sequence. Throws what the storage throws when it is full; then nothing is kept.
-  take(rest) {
-    const sequence = this.#next;
-    this.#next += 1;
-    this.touch();
-    this.#storage.setItem(`${this.#key}:${sequence}`, rest);
-    return sequence;
+  keep(sequence, rest) {
+    this.#storage.setItem(`${this.#prefix}${sequence}`, rest);
   }
 
   // The event is confirmed, or refused for good.
   settle(sequence) {
-    this.#storage.removeItem(`${this.#key}:${sequence}`);
+    this.#storage.removeItem(`${this.#prefix}${sequence}`);
+  }
+}
+
+// That of the client which holds the ledger: the only one that grows.
+class OwnPart extends Part {
+  #ledger;
+  #last = 0;
+
+  constructor(storage, prefix, producer, ledger) {
+    super(storage, prefix, producer);
+    this.#ledger = ledger;
   }
 
-  // Gives the producer up. Its name is never used again.
+  // Keeps an event and gives it its sequence. Throws what the storage throws when it is full; then nothing is kept.
+  take(rest) {
+    this.#last += 1;
+    this.#ledger.touch();
+    this.keep(this.#last, rest);
+    return this.#last;
+  }
+}
+
+export class Ledger {
+  #storage;
+  #key;
+  #user;
+
+  // `user` is whose events these are; `suffix` tells the ledgers of one user apart.
+  constructor(storage, { queue, user, suffix }, now = Date.now) {
+    this.#storage = storage;
+    this.#key = `${part(queue)}:${part(user)}:${part(suffix)}`;
+    this.#user = user;
+    this.suffix = suffix;
+    this.now = now;
+  }
+
+  // The suffixes of all ledgers of this user, the one used last first.
+  static suffixes(storage, { queue, user }) {
+    const prefix = `${part(queue)}:${part(user)}:`;
+    return keysOf(storage, prefix)
+      .filter((key) => !key.slice(prefix.length).includes(':'))
+      .map((key) => ({ suffix: decodeURIComponent(key.slice(prefix.length)), used: usedAt(storage, key) }))
+      .sort((one, other) => other.used - one.used)
+      .map((found) => found.suffix);
+  }
+
+  get isEmpty() {
+    return this.#keys().length === 0;
+  }
+
+  // What earlier clients left, in the order in which they came. What is in one is to be settled before the next.
+  parts() {
+    const found = new Map();
+    for (const key of this.#keys()) {
+      const prefix = key.slice(0, key.lastIndexOf(':') + 1);
+      found.set(prefix, { prefix, ...this.#placeOf(key) });
+    }
+    const inTurn = [...found.values()].sort((one, other) => one.turn - other.turn);
+    return inTurn.map(({ prefix, suffix }) => new Part(this.#storage, prefix, this.#named(suffix)));
+  }
+
+  // A part for a new client, behind all that is there. `suffix` tells the producers of one user apart: nobody may have had it.
+  begin(suffix) {
+    const turn = Math.max(0, ...this.#keys().map((key) => this.#placeOf(key).turn)) + 1;
+    const prefix = `${this.#key}:${turn}:${part(suffix)}:`;
+    return new OwnPart(this.#storage, prefix, this.#named(suffix), this);
+  }
+
+  // Notes that it is in use.
+  touch() {
+    this.#storage.setItem(this.#key, JSON.stringify({ used: this.now() }));
+  }
+
+  // Gives it up, with all that is in it.
   remove() {
-    for (const { sequence } of this.events()) this.settle(sequence);
+    for (const key of this.#keys()) this.#storage.removeItem(key);
     this.#storage.removeItem(this.#key);
   }
 
-  static #read(storage, key) {
-    try {
-      return JSON.parse(storage.getItem(key));
-    } catch {
-      return null; // Not ours; the sequences of its events still count.
-    }
+  #keys() {
+    return keysOf(this.#storage, `${this.#key}:`);
+  }
+
+  // From an event's key, LEDGER:TURN:SUFFIX:SEQUENCE. At first it was LEDGER:SEQUENCE, and the ledger's suffix the producer's.
+  #placeOf(key) {
+    const [, suffix = part(this.suffix), turn = 0] = key.slice(this.#key.length + 1).split(':').reverse();
+    return { turn: Number(turn), suffix: decodeURIComponent(suffix) };
+  }
+
+  #named(suffix) {
+    return this.#user === '' ? suffix : `${this.#user}/${suffix}`;
   }
 }

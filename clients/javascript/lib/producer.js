@@ -1,11 +1,11 @@
-// One producer: its ledger, which outlives the page, its outbox, and the promises of those who published.
+// One producer: its part of a ledger, which outlives the page, its outbox, and the promises of those who published.
 
 import { bytesOf, withSequence } from './event_form.js';
 import { CarillonError } from './errors.js';
 import { Outbox } from './outbox.js';
 
 export class Producer {
-  #ledger;
+  #part;
   #outbox = new Outbox();
   #entries = []; // Unsettled.
   #listeners;
@@ -15,24 +15,24 @@ export class Producer {
   unconfirmed = 0; // Events,
   unconfirmedBytes = 0; // and what they take on the wire.
 
-  // Takes up what the ledger holds. listeners: refused(event, error) for those that nobody waits for; settled(); stalled(),
+  // Takes up what `part` holds. listeners: refused(event, error) for those that nobody waits for; settled(); stalled(),
   // when a gateway asked to wait.
-  constructor(ledger, clock, listeners) {
-    this.#ledger = ledger;
+  constructor(part, clock, listeners) {
+    this.#part = part;
     this.#clock = clock;
     this.#listeners = listeners;
-    for (const event of ledger.events()) this.#offer({ ...event, promise: null });
+    for (const event of part.events()) this.#offer({ ...event, promise: null });
   }
 
   get name() {
-    return this.#ledger.producer;
+    return this.#part.producer;
   }
 
   // `promise` is { resolve, reject } or null.
   publish(rest, promise) {
     let sequence;
     try {
-      sequence = this.#ledger.take(rest);
+      sequence = this.#part.take(rest);
     } catch (cause) {
       return promise.reject(new CarillonError('limit_exceeded', `the storage keeps nothing more: ${cause.message}`, { cause }));
     }
@@ -68,7 +68,7 @@ export class Producer {
     this.#outbox.disconnected();
   }
 
-  // Nobody hears of its events any more; the ledger keeps them.
+  // Nobody hears of its events any more; the storage keeps them.
   abandon(error) {
     this.#stopTimer();
     this.#outbox.disconnected();
@@ -106,7 +106,7 @@ export class Producer {
     if (settled.size === 0) return;
     this.#entries = this.#entries.filter((entry) => !settled.has(entry));
     for (const entry of settled) {
-      this.#ledger.settle(entry.sequence);
+      this.#part.settle(entry.sequence);
       this.unconfirmed -= 1;
       this.unconfirmedBytes -= entry.bytes;
     }

@@ -1,4 +1,4 @@
-// Which producer a client is, when tabs come, go and are reloaded.
+// Which ledger a client adds to, when tabs come, go and are reloaded.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -9,37 +9,37 @@ import { FakeClock, settle } from './support/fake_clock.js';
 
 let made = 0;
 function tab(storage, session = new MemoryStorage(), locks = new ProgramLocks(storage)) {
-  const newSuffix = () => `js-${(made += 1)}`;
+  const newSuffix = () => `tab-${(made += 1)}`;
   return new Claims({ storage, session, locks, queue: 'carillon', user: 'ana', newSuffix });
 }
 
-test('P2 two tabs at a time are two producers', async () => {
+test('P2 two tabs at a time have two ledgers', async () => {
   const storage = new MemoryStorage();
   const [one, other] = await Promise.all([tab(storage).own(), tab(storage).own()]);
-  assert.notEqual(one.producer, other.producer);
+  assert.notEqual(one.suffix, other.suffix);
 });
 
-test('a tab that is reloaded is the producer that it was, though others were used later', async () => {
+test('P3 a tab that is reloaded goes on with the ledger that it had, though others were used later', async () => {
   const storage = new MemoryStorage();
   const session = new MemoryStorage();
   const before = tab(storage, session);
   const ledger = await before.own();
-  ledger.take('"a"');
+  ledger.begin('js-a').take('"a"');
   const other = tab(storage);
   (await other.own()).touch();
   other.release();
   before.release();
   const after = await tab(storage, session).own();
-  assert.equal(after.producer, ledger.producer);
-  assert.equal(after.events().length, 1);
+  assert.equal(after.suffix, ledger.suffix);
+  assert.equal(after.isEmpty, false);
 });
 
-test('a tab whose session was copied from one that lives gets a producer of its own', async () => {
+test('a tab whose session was copied from one that lives gets a ledger of its own', async () => {
   const storage = new MemoryStorage();
   const session = new MemoryStorage();
   const original = await tab(storage, session).own();
   const copy = await tab(storage, session).own();
-  assert.notEqual(copy.producer, original.producer);
+  assert.notEqual(copy.suffix, original.suffix);
 });
 
 test('what a tab that is gone left is taken over by one, and cleared away when it is done', async () => {
@@ -47,7 +47,7 @@ test('what a tab that is gone left is taken over by one, and cleared away when i
   const [mine, others] = [tab(storage), tab(storage)];
   await mine.own();
   const left = await others.own();
-  left.take('"a"');
+  left.begin('js-a').take('"a"');
   assert.deepEqual(await mine.orphans(), [], 'it still lives');
   others.release();
   const third = tab(storage);

@@ -163,7 +163,92 @@ test('P2 what a page left unconfirmed is sent by the next one, before anything n
   await after.publish('hunt/island', 'dug', { n: 6 });
   await after.flush();
   assert.deepEqual(numbers('hunt/island'), upTo(6));
-  assert.equal(gateway.windows.size, 1, 'it is the same producer');
+  assert.deepEqual([...gateway.windows.values()].map((seen) => [...seen]), [upTo(5), [1]], 'what is new has a name of its own');
+});
+
+test('P3 what several pages left is sent in the order in which they published it', async () => {
+  const storage = new MemoryStorage();
+  await gateway.kill();
+  for (const n of [1, 3, 5]) {
+    const page = client({ storage });
+    const left = [n, n + 1].map((number) => assert.rejects(page.publish('hunt/island', 'dug', { n: number }), { code: 'closed' }));
+    await eventually(() => storage.length === n + 2, 'kept');
+    await page.close();
+    await Promise.all(left);
+  }
+  let refusals = 0;
+  gateway.script.accept = () => ((refusals += 1) % 3 === 0 ? null : { error: 'overloaded', message: 'later', retry_after_ms: 2 });
+  await gateway.start();
+  await client({ storage }).publish('hunt/island', 'dug', { n: 7 });
+  assert.deepEqual(numbers('hunt/island'), upTo(7));
+});
+
+// What a browser had written to disk when it, or the machine, went down.
+function copyOf(storage) {
+  const copy = new MemoryStorage();
+  for (let index = 0; index < storage.length; index += 1) copy.setItem(storage.key(index), storage.getItem(storage.key(index)));
+  return copy;
+}
+
+test('P1 P2 a storage that a crash has set back costs no event of the next page, and doubles none', async () => {
+  for (const unansweredAtLastWrite of [0, 3]) {
+    const entity = `hunt/${unansweredAtLastWrite}`;
+    const storage = new MemoryStorage();
+    // Given a page whose storage reached the disk for the last time while it had so many events unanswered,
+    const before = client({ storage });
+    await before.publish(entity, 'dug', { n: 1 });
+    gateway.script.answers = false;
+    const unanswered = upTo(unansweredAtLastWrite).map((i) => before.publish(entity, 'dug', { n: 1 + i }));
+    await eventually(() => numbers(entity).length === 1 + unansweredAtLastWrite, 'stored');
+    const onDisk = copyOf(storage);
+    // and that went on until all was confirmed, and then some.
+    gateway.script.answers = true;
+    gateway.dropConnections();
+    await Promise.all(unanswered);
+    while (numbers(entity).length < 10) await before.publish(entity, 'dug', { n: numbers(entity).length + 1 });
+    // When the browser is killed, and the next page finds what was on the disk,
+    const after = client({ storage: onDisk });
+    for (const n of [11, 12, 13]) await after.publish(entity, 'dug', { n });
+    // then what it was told is stored is stored.
+    assert.deepEqual(numbers(entity), upTo(13));
+  }
+});
+
+test('P2 a page that comes back after another one has taken over what it left loses nothing and doubles nothing', async () => {
+  // Given a browser that puts a page to sleep, with an event that is stored though nobody was told, and takes its locks away.
+  const storage = new MemoryStorage();
+  const seenByAnother = {
+    get length() {
+      return storage.length;
+    },
+    key: (index) => storage.key(index),
+    getItem: (key) => storage.getItem(key),
+    setItem: (key, value) => storage.setItem(key, value),
+    removeItem: (key) => storage.removeItem(key),
+  };
+  gateway.script.answers = false;
+  const asleep = client({ storage });
+  const unanswered = asleep.publish('hunt/island', 'dug', { n: 1 });
+  await eventually(() => numbers('hunt/island').length === 1, 'stored');
+  gateway.script.answers = true;
+  // When the next page finishes for it and publishes, and then the first one comes back and publishes,
+  await client({ storage: seenByAnother }).publish('hunt/island', 'dug', { n: 2 });
+  gateway.dropConnections();
+  await unanswered;
+  await asleep.publish('hunt/island', 'dug', { n: 3 });
+  // then everything is stored once.
+  assert.deepEqual(numbers('hunt/island'), [1, 2, 3]);
+});
+
+test('P7 many pages that come and go leave no more in the storage than one', async () => {
+  const storage = new MemoryStorage();
+  for (const n of upTo(20)) {
+    const page = client({ storage });
+    await page.publish('hunt/island', 'dug', { n });
+    await page.close();
+  }
+  assert.equal(storage.length, 1);
+  assert.deepEqual(numbers('hunt/island'), upTo(20));
 });
 
 test('an event of an earlier page that is refused for good is told of', async () => {

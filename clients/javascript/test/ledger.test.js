@@ -4,43 +4,63 @@ import { test } from 'node:test';
 
 import { Ledger, MemoryStorage } from '../lib/ledger.js';
 
-const ana = { queue: 'carillon', user: 'ana', suffix: 'js-1' };
-const sequences = (ledger) => ledger.events().map((event) => event.sequence);
+const ana = { queue: 'carillon', user: 'ana', suffix: 'tab-1' };
+const sequences = (part) => part.events().map((event) => event.sequence);
+const contents = (ledger) => ledger.parts().map((part) => [part.producer, sequences(part)]);
 
-test('P2 sequences go on where they were, in whatever state the page went away', () => {
+test('P2 each client begins a part under its own name, and what earlier ones left stays as it was numbered', () => {
   const storage = new MemoryStorage();
-  const before = new Ledger(storage, ana);
-  assert.equal(before.producer, 'ana/js-1');
-  assert.deepEqual([before.take('"a"'), before.take('"b"'), before.take('"c"')], [1, 2, 3]);
-  before.settle(1);
-  const after = new Ledger(storage, ana);
-  assert.deepEqual(sequences(after), [2, 3]);
-  for (const sequence of [2, 3]) after.settle(sequence);
-  assert.equal(new Ledger(storage, ana).take('"d"'), 4);
+  const first = new Ledger(storage, ana).begin('js-1');
+  assert.equal(first.producer, 'ana/js-1');
+  assert.deepEqual([first.take('"a"'), first.take('"b"'), first.take('"c"')], [1, 2, 3]);
+  first.settle(1);
+  const second = new Ledger(storage, ana).begin('js-2');
+  assert.equal(second.take('"d"'), 1);
+  assert.deepEqual(contents(new Ledger(storage, ana)), [['ana/js-1', [2, 3]], ['ana/js-2', [1]]]);
+});
+
+test('P3 parts come in the order in which they were begun', () => {
+  const storage = new MemoryStorage();
+  const suffixes = Array.from({ length: 12 }, (_, i) => `js-${12 - i}`);
+  for (const suffix of suffixes) new Ledger(storage, { ...ana, user: '' }).begin(suffix).take('"a"');
+  assert.deepEqual(new Ledger(storage, { ...ana, user: '' }).parts().map((part) => part.producer), suffixes);
 });
 
 test('events come back in the order of their numbers, with their bytes', () => {
   const storage = new MemoryStorage();
-  const ledger = new Ledger(storage, ana);
-  for (let i = 1; i <= 12; i += 1) ledger.take('"é":1}');
-  assert.deepEqual(sequences(new Ledger(storage, ana)), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
-  assert.equal(ledger.events()[11].bytes, '{"sequence":12,"é":1}'.length + 1);
+  const own = new Ledger(storage, ana).begin('js-1');
+  for (let i = 1; i <= 12; i += 1) own.take('"é":1}');
+  const [left] = new Ledger(storage, ana).parts();
+  assert.deepEqual(sequences(left), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  assert.equal(left.events()[11].bytes, '{"sequence":12,"é":1}'.length + 1);
 });
 
 test('P2 no sequence is given twice, not even when a storage is full or a record is damaged', () => {
   const storage = new MemoryStorage();
-  const ledger = new Ledger(storage, ana);
-  ledger.take('"a"');
+  const own = new Ledger(storage, ana).begin('js-1');
+  own.take('"a"');
   const { setItem } = storage;
   storage.setItem = (key, value) => {
     if (key.endsWith(':2')) throw new Error('QuotaExceededError');
     setItem.call(storage, key, value);
   };
-  assert.throws(() => ledger.take('"b"'), /Quota/);
+  assert.throws(() => own.take('"b"'), /Quota/);
   storage.setItem = setItem;
-  assert.equal(ledger.take('"c"'), 3);
-  storage.setItem('carillon:ana:js-1', '{"next":');
-  assert.equal(new Ledger(storage, ana).take('"d"'), 4);
+  assert.equal(own.take('"c"'), 3);
+  storage.setItem('carillon:ana:tab-1', '{"used":');
+  assert.deepEqual(Ledger.suffixes(storage, ana), ['tab-1']);
+  assert.deepEqual(contents(new Ledger(storage, ana)), [['ana/js-1', [1, 3]]]);
+});
+
+test('P2 what was kept before ledgers had parts comes first, under the name that it was sent with', () => {
+  const storage = new MemoryStorage();
+  storage.setItem('carillon:ana:js-1', '{"next":8,"used":1}');
+  for (const sequence of [6, 7]) storage.setItem(`carillon:ana:js-1:${sequence}`, '"a"');
+  const ledger = new Ledger(storage, { ...ana, suffix: 'js-1' });
+  ledger.begin('js-2').take('"b"');
+  assert.deepEqual(contents(ledger), [['ana/js-1', [6, 7]], ['ana/js-2', [1]]]);
+  ledger.parts()[0].settle(6);
+  assert.deepEqual(contents(ledger), [['ana/js-1', [7]], ['ana/js-2', [1]]]);
 });
 
 test('users, queues and producers do not see each other, whatever their names', () => {
@@ -48,12 +68,11 @@ test('users, queues and producers do not see each other, whatever their names', 
   storage.setItem('something else', 'of the page');
   for (const [queue, user, suffix] of [['q', 'a', '1'], ['q', 'a:1', '2'], ['q:a', '1', '3'], ['q', 'ä/ü', '4']]) {
     const ledger = new Ledger(storage, { queue, user, suffix });
-    ledger.touch();
-    ledger.take(`"${suffix}"`);
+    ledger.begin('js-1').take(`"${suffix}"`);
   }
   assert.deepEqual(Ledger.suffixes(storage, { queue: 'q', user: 'a' }), ['1']);
   assert.deepEqual(Ledger.suffixes(storage, { queue: 'q', user: 'ä/ü' }), ['4']);
-  assert.deepEqual(sequences(new Ledger(storage, { queue: 'q', user: 'a', suffix: '1' })), [1]);
+  assert.deepEqual(contents(new Ledger(storage, { queue: 'q', user: 'a', suffix: '1' })), [['a/js-1', [1]]]);
 });
 
 test('the one used last comes first', () => {
@@ -68,7 +87,8 @@ test('the one used last comes first', () => {
 test('what is removed leaves nothing behind', () => {
   const storage = new MemoryStorage();
   const ledger = new Ledger(storage, ana);
-  ledger.take('"a"');
+  ledger.begin('js-1').take('"a"');
+  assert.equal(ledger.isEmpty, false);
   ledger.remove();
   assert.equal(storage.length, 0);
 });

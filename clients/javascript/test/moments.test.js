@@ -105,6 +105,34 @@ test('whoever closes when told of a refused event leaves nothing that waits, tho
   assert.equal(clock.pending, 0);
 });
 
+test('P3 what is new waits until the last event of an earlier page is settled, also while that one is to be sent again', async () => {
+  // Given what a page left.
+  const storage = new MemoryStorage();
+  const before = await client({ storage });
+  const left = [1, 2].map((n) => assert.rejects(before.publish('hunt/island', 'dug', { n }), { code: 'closed' }));
+  await before.close();
+  await Promise.all(left);
+  // When the next one publishes, and one of the old events is put off,
+  const after = await client({ storage });
+  const published = after.publish('hunt/island', 'dug', { n: 3 });
+  const producers = () => net.last().requests('publish').map(({ producer }) => producer);
+  await settle();
+  assert.deepEqual(calls(), [[1, 2]]);
+  await answers([later(50, 1)]);
+  await clock.advance(50);
+  assert.deepEqual(calls(), [[1, 2], [2]]);
+  // then the new one goes out when that one is settled, and under another name.
+  await answers();
+  assert.deepEqual(calls(), [[1, 2], [2], [1]]);
+  const [old, again, own] = producers();
+  assert.equal(again, old);
+  assert.notEqual(own, old);
+  await answers();
+  assert.deepEqual(await published, { producer: own, sequence: 1 });
+  assert.equal(after.unconfirmed, 0);
+  await after.close();
+});
+
 test('whoever is told that the client is closed finds it closed', async () => {
   const carillon = await client();
   const tried = [];

@@ -7,11 +7,11 @@ import { Producer } from '../lib/producer.js';
 import { FakeClock } from './support/fake_clock.js';
 
 let clock;
-let ledger;
+let part;
 let sent; // Sequences, by call.
 beforeEach(() => {
   clock = new FakeClock();
-  ledger = new Ledger(new MemoryStorage(), { queue: 'carillon', user: '', suffix: 'js-1' }, clock.now);
+  part = new Ledger(new MemoryStorage(), { queue: 'carillon', user: '', suffix: 'tab-1' }).begin('js-1');
   sent = [];
 });
 
@@ -29,7 +29,7 @@ const tooLarge = `"text":"${'x'.repeat(2_000)}"}`;
 
 test('P3 over a line that is down nothing is sent, nor taken for sent, nor refused', () => {
   const refused = [];
-  const producer = new Producer(ledger, clock, { refused: ({ sequence }) => refused.push(sequence), settled() {} });
+  const producer = new Producer(part, clock, { refused: ({ sequence }) => refused.push(sequence), settled() {} });
   producer.publish('"n":1}', null);
   producer.publish(tooLarge, null);
   const down = newLine();
@@ -42,7 +42,7 @@ test('P3 over a line that is down nothing is sent, nor taken for sent, nor refus
 
 test('P3 nor when it goes down while the application is told of a refusal', () => {
   const line = newLine();
-  const producer = new Producer(ledger, clock, { refused: () => (line.up = false), settled() {} });
+  const producer = new Producer(part, clock, { refused: () => (line.up = false), settled() {} });
   producer.publish(tooLarge, null);
   producer.publish('"n":2}', null);
   producer.flush(line);
