@@ -8,20 +8,25 @@ import { Ledger } from './ledger.js';
 
 // A page that is reloaded may come before the browser has given up the locks of the page that it replaces.
 const HANDOVER_MS = 2_000;
+// Between a page that goes and the script of the one that replaces it nobody has its locks; it may have to be loaded first.
+const RELOAD_MS = 8_000;
 
 export class Claims {
   #storage;
   #session;
   #locks;
+  #now;
   #releases = new Map(); // By suffix, of what we hold.
+  #freeSince = new Map(); // By suffix, of what nobody held when we last looked.
 
-  constructor({ storage, session, locks, queue, user, newSuffix }) {
+  constructor({ storage, session, locks, queue, user, newSuffix, now }) {
     this.#storage = storage;
     this.#session = session;
     this.#locks = locks;
     this.queue = queue;
     this.user = user;
     this.newSuffix = newSuffix;
+    this.#now = now; // Milliseconds that never go back.
   }
 
   get #sessionKey() {
@@ -43,9 +48,13 @@ export class Claims {
     return ledger;
   }
 
-  // Ledgers whose clients are gone, now ours to finish. Those with nothing in them are cleared away.
+  // Ledgers whose clients are gone, now ours to finish. Those with nothing in them are cleared away. One with events is taken at
+  // the second look, so long after the first one that its tab is not just being reloaded: what that one publishes next would
+  // overtake what we have to send for it.
   async orphans() {
     const orphans = [];
+    const seenFree = this.#freeSince;
+    this.#freeSince = new Map();
     for (const suffix of this.#known()) {
       let ledger;
       try {
@@ -54,8 +63,15 @@ export class Claims {
         break; // No locks for now. What was found so far is ours; there will be another look.
       }
       if (ledger === null) continue;
-      if (!ledger.isEmpty) orphans.push(ledger);
-      else this.finish(ledger);
+      const freeSince = seenFree.get(suffix) ?? this.#now();
+      if (ledger.isEmpty) {
+        this.finish(ledger);
+      } else if (this.#now() - freeSince >= RELOAD_MS) {
+        orphans.push(ledger);
+      } else {
+        this.#freeSince.set(suffix, freeSince);
+        this.#letGo(suffix);
+      }
     }
     return orphans;
   }
@@ -63,8 +79,7 @@ export class Claims {
   // An orphan has nothing left to do.
   finish(ledger) {
     ledger.remove();
-    this.#releases.get(ledger.suffix)?.();
-    this.#releases.delete(ledger.suffix);
+    this.#letGo(ledger.suffix);
   }
 
   // Everything stays in the storage for whoever comes next.
@@ -85,9 +100,13 @@ export class Claims {
   async #take(suffix, waitMs = 0) {
     if (!(await this.#hold(suffix, waitMs))) return null;
     if (this.#known().includes(suffix)) return this.#open(suffix);
-    this.#releases.get(suffix)();
-    this.#releases.delete(suffix);
+    this.#letGo(suffix);
     return null;
+  }
+
+  #letGo(suffix) {
+    this.#releases.get(suffix)?.();
+    this.#releases.delete(suffix);
   }
 
   async #hold(suffix, waitMs = 0) {

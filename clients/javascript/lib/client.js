@@ -14,7 +14,7 @@ import { bytesOf, checkDevice, checkEntity, checkOffset, encodeEvent } from './e
 import { subjectOf } from './token.js';
 
 const STUCK_MS = 3_000; // With a gateway that gets nothing done, while there are others.
-const ORPHANS_EVERY_MS = 30_000;
+const ORPHANS_EVERY_MS = 10_000;
 const RENEW_EVERY_MS = 5_000; // A gateway warns again at once of a token that has less than a minute left.
 const REQUESTS_MAX = 1_000; // Acknowledgements and questions that wait for their answer.
 const ID_MAX = 2 ** 32 - 1;
@@ -198,14 +198,15 @@ export class Client {
       user,
       locks: tabLocks ? new TabLocks(tabLocks, clock) : new ProgramLocks(storage),
       newSuffix,
+      now: () => clock.now(),
     });
     let ledger;
     try {
       ledger = await this.#claims.own();
     } catch (cause) {
       this.#claims.release(); // It may have been closed meanwhile.
-      const isOurs = cause instanceof CarillonError;
-      return this.#connection.close(isOurs ? cause : new CarillonError('limit_exceeded', `the storage keeps nothing: ${cause.message}`, { cause }));
+      const full = () => new CarillonError('limit_exceeded', `the storage keeps nothing: ${cause.message}`, { cause });
+      return this.#connection.close(cause instanceof CarillonError ? cause : full());
     }
     if (this.state === 'closed') return this.#claims.release();
     this.#own = this.#queueOf([...ledger.parts(), ledger.begin(newSuffix())]);

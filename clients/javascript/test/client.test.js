@@ -269,21 +269,6 @@ test('an event of an earlier page that is refused for good is told of', async ()
   assert.deepEqual(told[0].event, { sequence: 1, entity: 'hunt/island', type: 'odd', payload: { n: 1 } });
 });
 
-test('P2 what a client that is gone left is finished by another that lives', async () => {
-  const storage = new MemoryStorage();
-  gateway.script.answers = false;
-  const [mine, others] = [client({ storage }), client({ storage })];
-  await Promise.all([open(mine), open(others)]);
-  const lost = others.publish('hunt/island', 'dug', { n: 1 });
-  await eventually(() => numbers('hunt/island').length === 1, 'stored');
-  await others.close();
-  await assert.rejects(lost, { code: 'closed' });
-  gateway.script.answers = true;
-  gateway.dropConnections(); // With a new connection it looks for what was left.
-  await eventually(() => storage.length === 1, 'only its own record is left');
-  assert.deepEqual(numbers('hunt/island'), [1]);
-});
-
 test('P4 a stream goes on at the next offset, whatever happens to the connection', async () => {
   const it = client();
   await open(it);

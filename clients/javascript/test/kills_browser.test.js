@@ -85,7 +85,16 @@ test(`P1 P2 P3 P4 ${kills} kills and reloads change nothing that a page can see`
   }
   assert.ok(lastWords.published.unconfirmed >= 3, 'the tab that was closed left something');
   for (const [i, stream] of streams.entries()) {
-    const events = await readAll({ addresses: node.webSocket, WebSocket }, stream);
+    let events;
+    const ofDoomed = () => events.filter(({ payload }) => payload.tab === 'doomed').length;
+    await eventually(
+      async () => {
+        events = await readAll({ addresses: node.webSocket, WebSocket }, stream);
+        return ofDoomed() >= lastWords.published.published[i];
+      },
+      'another tab has finished for the one that was closed',
+      30_000,
+    );
     for (const [name, { published }] of Object.entries(reports)) assertLedger(events, name, published[i]);
     assertLedger(events, 'doomed', lastWords.published.published[i]);
   }

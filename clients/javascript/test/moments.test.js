@@ -133,6 +133,27 @@ test('P3 what is new waits until the last event of an earlier page is settled, a
   await after.close();
 });
 
+test('P2 what a client that is gone left is finished by another that lives', async () => {
+  // Given two clients, one of which goes with an event that is not confirmed.
+  const storage = new MemoryStorage();
+  const others = await client({ storage });
+  const mine = await client({ storage });
+  const lost = assert.rejects(others.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
+  await others.close();
+  await lost;
+  // When the other one has found it abandoned twice,
+  await clock.advance(10_000);
+  assert.deepEqual(calls(), []);
+  await clock.advance(10_000);
+  // then it sends it, and nothing is left of it when it is confirmed.
+  assert.deepEqual(calls(), [[1]]);
+  assert.equal(mine.unconfirmed, 1);
+  await answers();
+  assert.equal(mine.unconfirmed, 0);
+  assert.equal(storage.length, 1);
+  await mine.close();
+});
+
 test('whoever is told that the client is closed finds it closed', async () => {
   const carillon = await client();
   const tried = [];
