@@ -104,7 +104,7 @@ export interface StateChange {
 
 export interface TokenRefused {
   /**
-   * `unauthenticated`: expired, of a key that the gateway does not know, or `token` itself failed (see its `cause`). `forbidden`: of
+   * `unauthenticated`: expired, of a key that the gateway does not know, none at all, or `token` itself failed (see its `cause`). `forbidden`: of
    * another subject, or it does not allow what is being followed.
    */
   error: CarillonError;
@@ -145,7 +145,7 @@ export interface ConnectOptions {
    */
   tokenRefusalsMax?: number;
   /**
-   * Whose events these are; by default the token's subject. From the first `open` on, what is published is kept in the turn
+   * Whose events these are; by default the token's subject, or whom the gateway says that it is. From the first `open` on, what is published is kept in the turn
    * in which it is; before that it is kept as soon as it is known who publishes, for which this need not wait for a token.
    */
   user?: string;

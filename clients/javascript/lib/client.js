@@ -27,8 +27,6 @@ function newSuffix() {
   return `js-${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
 
-const userOf = (token) => (token === undefined ? '' : subjectOf(token));
-
 export class Client {
   #options;
   #clock;
@@ -75,7 +73,7 @@ export class Client {
       tokenRefusalsMax: options.tokenRefusalsMax,
       token: async () => {
         const given = await this.#token();
-        this.#identify(userOf(given));
+        this.#identify(subjectOf(given));
         await this.#claimed; // So that from the first `open` on, what is published outlives a reload.
         return given;
       },
@@ -86,7 +84,7 @@ export class Client {
       tokenRefused: (error) => this.#emit('token_refused', { error }),
     });
     if (options.user !== undefined) this.#identify(options.user);
-    else if (typeof token !== 'function') this.#identify(userOf(token));
+    else if (typeof token !== 'function') this.#identify(token === undefined ? '' : subjectOf(token));
     globalThis.addEventListener?.('online', this.#networkListener);
     this.#connection.start();
   }
@@ -183,8 +181,9 @@ export class Client {
     return typeof token === 'function' ? token() : token;
   }
 
+  // For good: whose events are queued does not change. A token that does not say so leaves it to a later one, or to the gateway.
   #identify(user) {
-    if (this.#user !== undefined) return;
+    if (this.#user !== undefined || user === undefined) return;
     this.#user = user;
     this.#claimed = this.#claim(user);
   }
@@ -253,6 +252,7 @@ export class Client {
   // --- the connection's life
 
   #opened(welcome) {
+    this.#identify(welcome.subject ?? '');
     if (welcome.subject !== undefined && welcome.subject !== this.#user) {
       // What is queued is somebody else's to publish.
       const message = `the token is ${welcome.subject}'s, this client is ${this.#user}'s; connect() anew for another user`;
@@ -345,6 +345,7 @@ export class Client {
     let token;
     try {
       token = await this.#token();
+      if (typeof token !== 'string') throw new TypeError(`\`token\` gave ${token}`); // A gateway would not understand us.
     } catch (cause) {
       const error = new CarillonError('unauthenticated', `no token could be had: ${cause?.message ?? cause}`, { cause });
       return this.#notRenewed(life, error);

@@ -5,6 +5,7 @@
 // `closed` (for good: close() was called, or the gateway said what no repetition can mend, or refused every token of a row).
 
 import { CarillonError } from './errors.js';
+import { isSendable } from './token.js';
 
 const SUBPROTOCOL = 'carillon.v1';
 const LIFE_THAT_COUNTS_MS = 1_000; // A connection that ended earlier does not shorten the next pause.
@@ -108,6 +109,9 @@ export class Connection {
   }
 
   #open(token) {
+    if (token !== undefined && !isSendable(token)) {
+      return this.#tokenRefused(new CarillonError('unauthenticated', 'the token has characters that no token may have'));
+    }
     const protocols = token === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, `carillon.token.${token}`];
     let socket;
     try {

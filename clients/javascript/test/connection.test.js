@@ -103,6 +103,18 @@ test('P9 where there is but one token, its refusal is the end', async () => {
   assert.deepEqual(heard.slice(-2), ['refused the token expired', ['closed', 'unauthenticated']]);
 });
 
+test('P9 a token that cannot be sent counts as refused', async () => {
+  const tokens = ['two words', 'naïve', 'good'];
+  const connection = await connected({ token: async () => tokens.shift(), canRenew: true, welcomed: false });
+  for (let i = 0; i < 2; i += 1) await clock.advance(clock.nextIn);
+  assert.deepEqual(net.sockets.map((socket) => socket.protocols[1]), ['carillon.token.good']);
+  assert.equal(connection.state, 'connecting');
+  const useless = await connected({ token: async () => 'two words', canRenew: true, welcomed: false });
+  for (let i = 0; i < 2; i += 1) await clock.advance(clock.nextIn);
+  assert.equal(useless.state, 'closed');
+  assert.equal(states().at(-1), 'closed unauthenticated');
+});
+
 test('P9 whoever closes when told of a refused token is not connected again', async () => {
   let connection;
   const closes = (error) => connection.close(error);

@@ -167,7 +167,7 @@ test('whoever is told that the client is closed finds it closed', async () => {
 });
 
 test('whoever closes when told of a refused renewal leaves nothing that waits', async () => {
-  const token = async () => undefined;
+  const token = async () => 'opaque';
   const carillon = await client({ token });
   net.last().says({ expiring: { expires_at: '2026-11-25T10:00:00.000Z' } });
   await settle();
@@ -176,6 +176,80 @@ test('whoever closes when told of a refused renewal leaves nothing that waits', 
   net.last().says({ refused: { id, error: 'unauthenticated', message: 'wrong key' } });
   assert.equal(carillon.state, 'closed');
   assert.equal(clock.pending, 0);
+});
+
+const tokenOf = (claims) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+
+for (const [what, bad] of Object.entries({
+  none: undefined,
+  'an empty one': '',
+  'one that is no JWT': 'opaque',
+  'one without a subject': tokenOf({}),
+  'one that cannot be sent': 'a login page, not a token',
+})) {
+  test(`P1 P9 a first token that is refused, ${what}, is made good by the next one`, async () => {
+    // Given what a page of Ana's left,
+    const storage = new MemoryStorage();
+    const before = await client({ storage, user: 'ana' });
+    const left = assert.rejects(before.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
+    await before.close();
+    await left;
+    // and one whose first token is of no use.
+    const given = [bad, tokenOf({ sub: 'ana' })];
+    const refused = [];
+    const after = connect({
+      addresses: 'ws://a/ws',
+      WebSocket: net.FakeSocket,
+      clock,
+      random: () => 0.5,
+      reconnectFirstMs: RECONNECT_MS,
+      storage,
+      token: async () => given.shift(),
+    });
+    after.on('token_refused', ({ error }) => refused.push(error.code));
+    const published = after.publish('hunt/island', 'dug', { n: 2 });
+    await settle();
+    if (net.last().closedWith === null) net.last().ends(4401);
+    assert.deepEqual([refused, after.state], [['unauthenticated'], 'waiting']);
+    // When the next one is good,
+    await clock.advance(RECONNECT_MS);
+    net.last().welcomes({ subject: 'ana' });
+    await settle();
+    // then both events are sent, as Ana's.
+    await answers();
+    await answers();
+    assert.match((await published).producer, /^ana\//);
+    assert.deepEqual(net.last().requests('publish').map(({ events: [{ payload }] }) => payload.n), [1, 2]);
+    assert.equal(after.unconfirmed, 0);
+    await after.close();
+  });
+}
+
+test('P9 with a token that does not say whose it is, the gateway says whose events these are', async () => {
+  for (const [welcome, producer] of [[{ subject: 'ana' }, /^ana\/js-/], [{}, /^js-/]]) {
+    const carillon = connect({ addresses: 'ws://a/ws', WebSocket: net.FakeSocket, clock, token: async () => 'opaque' });
+    const published = carillon.publish('hunt/island', 'dug', { n: 1 });
+    await settle();
+    net.last().welcomes(welcome);
+    await settle();
+    await answers();
+    assert.match((await published).producer, producer);
+    await carillon.close();
+  }
+});
+
+test('P9 a renewal for which no token was given is told, and the connection goes on', async () => {
+  const given = [tokenOf({ sub: 'ana' }), undefined, tokenOf({ sub: 'ana' })];
+  const carillon = await client({ token: async () => given.shift() });
+  const refused = [];
+  carillon.on('token_refused', ({ error }) => refused.push(error.code));
+  net.last().says({ expiring: { expires_at: '2026-11-25T10:00:00.000Z' } });
+  await settle();
+  assert.deepEqual(net.last().requests('authenticate'), []);
+  assert.deepEqual([refused, carillon.state], [['unauthenticated'], 'open']);
+  await clock.advance(5_000);
+  assert.equal(net.last().requests('authenticate').length, 1);
+  await carillon.close();
 });
 
 test('P7 what is asked again after a pause is asked once on each connection, and again when the pause of that one is over', async () => {
