@@ -104,8 +104,8 @@ export interface StateChange {
 
 export interface TokenRefused {
   /**
-   * `unauthenticated`: expired, of a key that the gateway does not know, none at all, or `token` itself failed (see its `cause`). `forbidden`: of
-   * another subject, or it does not allow what is being followed.
+   * `unauthenticated`: expired, of a key that the gateway does not know, none at all, or `token` itself failed (see its `cause`).
+   * `forbidden`: of another subject, or it does not allow what is being followed.
    */
   error: CarillonError;
   /** Until when the connection goes on with the token before (RFC 3339, UTC). Absent where there is none. */
@@ -145,8 +145,9 @@ export interface ConnectOptions {
    */
   tokenRefusalsMax?: number;
   /**
-   * Whose events these are; by default the token's subject, or whom the gateway says that it is. From the first `open` on, what is published is kept in the turn
-   * in which it is; before that it is kept as soon as it is known who publishes, for which this need not wait for a token.
+   * Whose events these are; by default the token's subject, or, where that cannot be read, whom the gateway takes us for. From the
+   * first `open` on, what is published is kept in the turn in which it is (shortly after, when it was for the gateway to say);
+   * before that it is kept as soon as it is known who publishes, for which this need not wait for a token.
    */
   user?: string;
   /** Keeps unconfirmed events. Default: `localStorage` where there are Web Locks (secure pages), else memory. */

@@ -1,7 +1,7 @@
 // What must outlive the page: the events that are not confirmed, each under a key of its own in a storage with the interface of
 // `localStorage`.
 //
-// One client at a time holds a ledger (claims.js). Each is a producer of its own, with a name that nobody had before, and
+// One client at a time holds a ledger (claims.js). Every client is a producer of its own, with a name that nobody had before, and
 // never adds to what an earlier one left: a browser writes late what is stored (Chromium up to a minute), so that after a crash
 // the storage is as it was some time ago, and the next number that it knows of may have been used and confirmed since.
 
@@ -58,7 +58,7 @@ class Part {
   // What is not confirmed, by sequence: { sequence, rest, bytes }.
   events() {
     return keysOf(this.#storage, this.#prefix)
-      .filter((key) => !key.slice(this.#prefix.length).includes(':'))
+      .filter((key) => !key.slice(this.#prefix.length).includes(':')) // In the form that keys had at first, all others follow.
       .map((key) => {
         const sequence = Number(key.slice(this.#prefix.length));
         const rest = this.#storage.getItem(key);

@@ -1,4 +1,5 @@
-// The client in a real Chromium, against a real node that is killed again and again, while pages are reloaded and closed.
+// The client in a real Chromium, against a real node that is killed again and again, while pages are reloaded and closed; and in
+// one that is killed itself.
 //
 // Goal: P1 to P4 as players see them, exactly once across reloads of the page. Method: two tabs of one origin publish numbers
 // and follow; the node is killed at random moments, a tab is reloaded now and then, and a third tab is closed in the middle of
@@ -37,9 +38,9 @@ after(async () => {
   await removeFolder(folder);
 });
 
-function open(name, every = 5) {
+function open(name, { every = 5, where = browser } = {}) {
   const parameters = new URLSearchParams({ name, streams: streams.join(','), addresses: node.webSocket, every });
-  return browser.tab(`${pages.origin}/test/support/page/index.html?${parameters}`);
+  return where.tab(`${pages.origin}/test/support/page/index.html?${parameters}`);
 }
 const report = (tab) => tab.evaluate(() => globalThis.tab?.report?.());
 const isOpen = async (tab) => (await report(tab))?.state === 'open';
@@ -100,4 +101,39 @@ test(`P1 P2 P3 P4 ${kills} kills and reloads change nothing that a page can see`
   }
   const counts = Object.entries(reports).map(([name, { published }]) => `${name} ${published.join('+')}`);
   console.log(`published ${counts.join(', ')} through ${kills} kills`);
+});
+
+// Goal: P1 and P2 for the page that comes after one whose browser was killed. Method: what a page stored reaches the disk late,
+// so that the next page finds what the storage was some time ago: publish until it has reached the disk, and then some more.
+test('P1 P2 what a page is told after its browser was killed is true', { skip, timeout: 120_000 }, async (t) => {
+  const stream = 'player/killed';
+  const doomed = await new Browser().start();
+  t.after(() => doomed.close());
+  let told = 0;
+  async function publish(tab, count) {
+    const all = { stream, from: told + 1, to: told + count };
+    await tab.evaluate(async ({ stream, from, to }) => {
+      for (let n = from; n <= to; n += 1) await globalThis.tab.carillon.publish(stream, 'note', { tab: 'killed', n });
+    }, all);
+    told = all.to;
+  }
+  const newTab = () => open('killed', { every: 1_000_000, where: doomed });
+  // Given a page that went on to publish when its storage had reached the disk,
+  const before = await newTab();
+  await eventually(
+    async () => {
+      await publish(before, 1);
+      return doomed.hasOnDisk('carillon:');
+    },
+    'the storage has reached the disk',
+    60_000,
+  );
+  await publish(before, 100);
+  // when its browser is killed, and the next page publishes,
+  await doomed.kill();
+  await doomed.start();
+  const after = await newTab();
+  await publish(after, 50);
+  // then all that they were told is stored is stored, once and in order.
+  assertLedger(await readAll({ addresses: node.webSocket, WebSocket }, stream), 'killed', told);
 });

@@ -1,8 +1,9 @@
 // A real Chromium, and a server for the pages that it shows: the package as it is, and what tests need beside it.
 
+import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { chromium as playwright } from 'playwright-core';
 
@@ -42,8 +43,9 @@ export class Browser {
   #context;
   #folder;
 
+  // With the profile that it had before, if any.
   async start() {
-    this.#folder = await newFolder();
+    this.#folder ??= await newFolder();
     this.#context = await playwright.launchPersistentContext(this.#folder, {
       executablePath: chromium,
       headless: true,
@@ -67,6 +69,21 @@ export class Browser {
     page.on('pageerror', (error) => page.problems.push(error.stack));
     await page.goto(url);
     return page;
+  }
+
+  // Whether a `localStorage` has been written to the disk with this in it.
+  async hasOnDisk(text) {
+    const folder = join(this.#folder, 'Default', 'Local Storage', 'leveldb');
+    const logs = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.log'));
+    const contents = await Promise.all(logs.map((name) => readFile(join(folder, name), 'latin1').catch(() => '')));
+    return contents.some((content) => content.includes(text));
+  }
+
+  // All of its processes at once, so that none can write anything for another.
+  async kill() {
+    const { stdout } = spawnSync('pgrep', ['-f', '--', `--user-data-dir=${this.#folder}`], { encoding: 'utf8' });
+    for (const id of stdout.split('\n').filter(Boolean)) process.kill(Number(id), 'SIGKILL');
+    await this.#context.close().catch(() => {});
   }
 
   async close() {
