@@ -18,9 +18,10 @@ class Allowance {
   // 0: without limit.
   explicit Allowance(std::uint64_t per_second) : per_second_(per_second) {}
 
-  // How long until `amount` may be taken; zero: it may be now. More than can be saved up may be taken when all that can is.
-  Clock::duration wait_for(std::uint64_t amount, Clock::time_point now) const {
-    return until(std::min<Clock::duration>(earned_in(amount), kSaved), now);
+  // How long until `amount` may be taken; zero: it may be now. More than can be saved up may be taken when all that can is. Of it
+  // `taken` was taken already.
+  Clock::duration wait_for(std::uint64_t amount, Clock::time_point now, std::uint64_t taken = 0) const {
+    return until(std::min<Clock::duration>(earned_in(amount), kSaved) - earned_in(taken), now);
   }
   // Takes `amount`, whether it is there or not: what is not is owed.
   void take(std::uint64_t amount, Clock::time_point now) {

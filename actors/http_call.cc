@@ -135,7 +135,7 @@ kj::Promise<Result<std::string>> HttpCall::read_body(std::size_t bytes_max) {
             [bytes_max, within](kj::Exception&& failed) -> kj::Promise<Body> {
               if (failed.getType() == kj::Exception::Type::DISCONNECTED) return kj::mv(failed);
               if (failed.getType() == kj::Exception::Type::OVERLOADED)
-                return Body(Error{ErrorCode::MALFORMED,
+                return Body(Error{ErrorCode::UNAVAILABLE,
                                   "the body did not come within " + std::to_string(within.count()) + " ms", 0});
               if (is_about_http(failed))
                 return Body(Error{ErrorCode::MALFORMED, "where the body ends cannot be understood", 0});

@@ -1,5 +1,8 @@
 #include "actors/http_publish.h"
 
+#include <spdlog/fmt/fmt.h>
+#include <xxhash.h>
+
 #include "actors/answer_json.h"
 #include "actors/client_message.h"
 #include "actors/publish_path.h"
@@ -7,6 +10,8 @@
 
 namespace carillon::actors {
 namespace {
+
+constexpr std::size_t kIdempotencyKeyBytesMax = 200;
 
 struct Numbering {
   std::string producer;
@@ -18,6 +23,13 @@ std::string own_prefix(const HttpCall& call) {
   return (call.rights.subject().empty() ? std::string() : call.rights.subject() + "/") + "http/";
 }
 
+// Of an entity's own: the same key at another one is another event.
+std::string name_of_key(const std::string& entity, std::string_view key) {
+  const auto text = entity + '\0' + std::string(key);
+  const auto hash = XXH3_128bits(text.data(), text.size());
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
 // Who published it and under which number, so that it is stored once. Without either it is not repeatable.
 Result<Numbering> numbering_of(const HttpCall& call) {
   const auto producer = call.target.parameter("producer");
@@ -27,7 +39,9 @@ Result<Numbering> numbering_of(const HttpCall& call) {
     return Error{ErrorCode::MALFORMED, "producer and sequence belong together", 0};
   if (!key.empty() && !producer.empty())
     return Error{ErrorCode::MALFORMED, "give a producer and a sequence, or an Idempotency-Key, not both", 0};
-  if (!key.empty()) return Numbering{own_prefix(call) + std::string(key), 1};
+  if (key.size() > kIdempotencyKeyBytesMax)
+    return Error{ErrorCode::MALFORMED, "an Idempotency-Key has at most 200 bytes", 0};
+  if (!key.empty()) return Numbering{own_prefix(call) + name_of_key(call.target.entity(), key), 1};
   if (producer.empty()) return Numbering{own_prefix(call) + random_name(), 1};
   const auto number = whole_number(sequence);
   if (!number) return Error{ErrorCode::MALFORMED, "the sequence is not a number", 0};
@@ -77,6 +91,7 @@ kj::Promise<void> publish_batch(HttpCall& call) {
         const auto producer = ProducerId::client(batch->producer);
         if (!producer) return call.refuse(producer.error());
         auto path = kj::heap<PublishPath>(call.edge, &call.visit, 1);  // The request was counted.
+        if (const auto refusal = path->refusal_of_all(batch->events.size())) return call.refuse(*refusal);
         return path
             ->publish(call.rights, *producer, static_cast<std::uint32_t>(batch->events.size()),
                       [&](std::uint32_t i) {

@@ -2,6 +2,7 @@
 
 #include <kj/compat/url.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace carillon::actors {
@@ -15,6 +16,10 @@ std::optional<HttpTarget> HttpTarget::parse(std::string_view text) {
       target.query.emplace(std::string(parameter.name.cStr(), parameter.name.size()),
                            std::string(parameter.value.cStr(), parameter.value.size()));
     if (target.path.empty()) return std::nullopt;
+    // KJ leaves out empty parts, "." and "..": that would name another entity.
+    const auto path = text.substr(0, text.find('?'));
+    const auto parts = static_cast<std::size_t>(std::ranges::count(path, '/'));
+    if (target.names_entity() && parts != target.path.size()) return std::nullopt;
     return target;
   }
   return std::nullopt;

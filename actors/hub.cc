@@ -71,17 +71,6 @@ void work(Self self) {
   }
 }
 
-HubStale stale(const HubActorState& state) { return {state.fold->hub(), state.options->incarnation}; }
-
-void acknowledged(Self self, const EmissionsAcknowledged& acknowledged) {
-  auto& state = self->state;
-  if (!state.fold) return;
-  state.fold->acknowledged(acknowledged.by, acknowledged.upto);
-  if (acknowledged.untaken && !std::exchange(state.repeats_soon, true))
-    self->delayed_send(state.partition, runtime::EmissionAck::kRepeatAfter, stale(state));
-  work(self);
-}
-
 void rest_due(Self self) {
   auto& state = self->state;
   if (!std::exchange(state.busy_since_rest_due, false)) rest_if_idle(self);
@@ -118,14 +107,19 @@ caf::behavior hub(Self self, HubOptions options, std::shared_ptr<const runtime::
         for (auto& slice : feed.events) self->state.fold->hand(std::move(slice));
         work(self);
       },
-      [=](const EmissionsAcknowledged& news) { acknowledged(self, news); },
+      [=](const EmissionsAcknowledged& acknowledged) {
+        if (!self->state.fold) return;
+        self->state.fold->acknowledged(acknowledged.by, acknowledged.upto);
+        work(self);
+      },
       [=](ContinueDue) {
         self->state.continuing = false;
         work(self);
       },
       [=](const RestartHubs& restart) {
         const auto& fold = self->state.fold;
-        if (fold && fold->outstanding(restart.target)) self->send(self->state.partition, stale(self->state));
+        if (fold && fold->outstanding(restart.target))
+          self->send(self->state.partition, HubStale{fold->hub(), self->state.options->incarnation});
       },
       [=](RestDue) { rest_due(self); },
       [=](RestSoon) {

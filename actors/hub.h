@@ -33,7 +33,6 @@ struct HubActorState {
   bool continuing = false;           // A ContinueDue is on its way.
   bool busy_since_rest_due = true;
   bool rest_soon = false;
-  bool repeats_soon = false;  // By a fold that begins anew.
   bool aside = false;
 };
 

@@ -147,7 +147,6 @@ struct FeedHub {
 struct EmissionsAcknowledged {
   PartitionId by;
   Sequence upto = 0;
-  bool untaken = false;
 };
 struct ContinueDue {};
 struct RestDue {};

@@ -366,7 +366,8 @@ caf::behavior loaded(Self self) {
         for (const auto& ack : accepted.acks) {
           const auto hub = self->state.hubs.find(ack.hub);
           if (hub != self->state.hubs.end())
-            self->send(hub->second.actor, EmissionsAcknowledged{accepted.by, ack.upto, ack.untaken});
+            self->send(hub->second.actor, EmissionsAcknowledged{accepted.by, ack.upto});
+          if (ack.untaken) run(self, [&](auto& partition) { partition.repeat_later(ack.hub, now(self)); });
         }
       },
       [=](Rest& rest) {

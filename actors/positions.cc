@@ -79,9 +79,17 @@ kj::Promise<Result<Offset>> acknowledge(Edge& edge, const access::Rights& rights
           return Answer(Error{ErrorCode::BEYOND_END,
                               "the mailbox ends at " + std::to_string(seen->extent.last) + "; nobody has read further",
                               seen->extent.last + 1});
-        return edge.own_events
-            ->publish(NodePublisher::For::kClients, std::move(hub), std::string(Acknowledged::kType),
-                      to_json(Acknowledged{.device = device, .offset = offset}))
+        // The node goes on trying; positions only grow, so that it does no harm if it is stored later.
+        return edge.timer
+            .timeoutAfter(
+                edge.edge_limits.answer_within.count() * kj::MILLISECONDS,
+                edge.own_events->publish(NodePublisher::For::kClients, std::move(hub), std::string(Acknowledged::kType),
+                                         to_json(Acknowledged{.device = device, .offset = offset})))
+            .catch_([](kj::Exception&& failed) -> Result<void> {
+              if (failed.getType() != kj::Exception::Type::OVERLOADED) kj::throwFatalException(kj::mv(failed));
+              return Error{ErrorCode::UNAVAILABLE, "the position could not be stored in time; try again in a moment",
+                           0};
+            })
             .then([&edge, mailbox = std::move(mailbox), device](const Result<void>& stored) -> kj::Promise<Answer> {
               if (!stored) return Answer(stored.error());
               return positions_of(edge, access::Rights::everything(), mailbox)

@@ -31,6 +31,13 @@ std::optional<Error> PublishPath::refusal_now(std::size_t events, std::size_t by
   return Error{ErrorCode::OVERLOADED, "too much is under way already; wait, then begin again at this event", 0};
 }
 
+std::optional<Error> PublishPath::refusal_of_all(std::size_t count) const {
+  constexpr std::size_t kAbsurd = 4;
+  const auto most = edge_.limits.batch_events_max;
+  if (count <= kAbsurd * most) return std::nullopt;
+  return Error{ErrorCode::LIMIT_EXCEEDED, "a batch holds at most " + std::to_string(most) + " events", 0};
+}
+
 kj::Promise<PublishOutcome> PublishPath::publish(const access::Rights& rights, const ProducerId& producer,
                                                  std::uint32_t count, const PublishCalls::Item& item) {
   ++edge_.counters.publish_calls;
@@ -39,7 +46,7 @@ kj::Promise<PublishOutcome> PublishPath::publish(const access::Rights& rights, c
   const auto own_name = rights.check_producer(producer.name());
   const auto permit = [&](std::string_view entity) { return own_name ? rights.check_publish(entity) : own_name; };
   // Whoever publishes too much is refused the whole call, so that it is begun again as it is.
-  const auto too_much = visit_ != nullptr ? visit_->refusal_of(count - std::min(count, counted_)) : std::nullopt;
+  const auto too_much = visit_ != nullptr ? visit_->refusal_of(count, std::min(count, counted_)) : std::nullopt;
   auto begun = calls_->begin(producer, count, item, permit, [&](std::size_t events, std::size_t bytes) {
     return too_much ? too_much : refusal_now(events, bytes);
   });

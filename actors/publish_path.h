@@ -23,6 +23,8 @@ class PublishPath {
   PublishPath(const PublishPath&) = delete;
   PublishPath& operator=(const PublishPath&) = delete;
 
+  // A refusal for each event of an absurd list would cost more than the list: such a call is refused as one.
+  std::optional<Error> refusal_of_all(std::size_t count) const;
   // The answer comes when everything that was accepted is durable. `item(i)` views stay valid during the call only. What
   // `rights` do not allow is refused, item by item.
   kj::Promise<runtime::PublishOutcome> publish(const access::Rights& rights, const ProducerId& producer,

@@ -18,7 +18,6 @@
 namespace carillon::actors {
 namespace {
 
-constexpr unsigned kRefusalsMax = 65'536;  // In one answer.
 // What waits to be written to a client before no more is read from it.
 constexpr std::size_t kQueuedBytesMax = 4u << 20, kQueuedMessagesMax = 1'024;
 // Calls that are answered and not finished, beside twice those that may be under way.
@@ -160,9 +159,7 @@ class GatewayServer final : public wire::Gateway::Server {
     const auto params = context.getParams();
     const auto batch = params.getBatch();
     const auto producer = ProducerId::client(view(params.getProducer()));
-    // A refusal for each item of an absurd list would cost more than the list.
-    KJ_REQUIRE(batch.size() <= std::max<std::size_t>(kRefusalsMax, edge_.limits.batch_events_max),
-               "a batch holds at most", edge_.limits.batch_events_max, "events");
+    if (const auto refusal = publish_path_.refusal_of_all(batch.size())) KJ_FAIL_REQUIRE(refusal->message);
     if (!producer) {
       auto refusals = context.getResults().initRefusals(batch.size());
       for (unsigned i = 0; i < batch.size(); ++i) write(edge_.edge_limits, refusals[i], i, producer.error());

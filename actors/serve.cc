@@ -65,6 +65,23 @@ Result<void> write_ready_file(const std::filesystem::path& file, const Gateway& 
   return {};
 }
 
+// There only while the node is ready: not that of one that was killed, nor after the end.
+class ReadyFile {
+ public:
+  explicit ReadyFile(std::filesystem::path file) : file_(std::move(file)) { remove(); }
+  ~ReadyFile() { remove(); }
+  ReadyFile(const ReadyFile&) = delete;
+  ReadyFile& operator=(const ReadyFile&) = delete;
+
+ private:
+  void remove() const {
+    std::error_code ignored;
+    if (!file_.empty()) std::filesystem::remove(file_, ignored);
+  }
+
+  std::filesystem::path file_;
+};
+
 // What a node needs beside its actors, whether it is alone or not.
 struct Running {
   caf::actor_system& system;
@@ -130,13 +147,18 @@ int serve_in_cluster(const ServeOptions& options, NodeOptions node_options, Edge
   edge_limits.unavailable_retry = std::min(edge_limits.unavailable_retry, kFailOverRetry);
   auto node =
       ClusterNode::start(std::move(node_options), *options.cluster, [&signals] { return stop_is_wanted(signals); });
-  if (!node) return fail(node.error());
+  const auto fail_unless_stopped = [&signals](const Error& error) {
+    if (!stop_is_wanted(signals)) return fail(error);
+    spdlog::info("stopped before it was ready: {}", error.message);
+    return 0;
+  };
+  if (!node) return fail_unless_stopped(node.error());
   auto gateway = start_gateway(
       options, edge_limits, {(*node)->system(), (*node)->partitions(), (*node)->journal(), (*node)->format().store_id});
   if (!gateway) return fail(gateway.error());
   (*node)->on_reload((*gateway)->reload_notice());
   if (auto joined = (*node)->join((*gateway)->rpc_address(), (*gateway)->http_address()); !joined)
-    return fail(joined.error());
+    return fail_unless_stopped(joined.error());
   (*gateway)->belong_to_cluster(cluster_questions((*node)->coordinator(), (*node)->replicas()));
   spdlog::info("ready: node {} of {}, rpc {}, http {}, peer {}, data {}, {} partitions", options.cluster->node,
                options.cluster->cluster, (*gateway)->rpc_address(), (*gateway)->http_address(), (*node)->peer_address(),
@@ -162,6 +184,7 @@ int serve(const ServeOptions& given) {
   if (!spdlog::get("carillon")) spdlog::set_default_logger(spdlog::stderr_color_mt("carillon"));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
   const auto signals = hold_back_stop_signals();
+  const ReadyFile ready_file(given.ready_file);
   auto catalogue = with_built_in_behaviours(given.catalogue);
   if (!catalogue) return fail(catalogue.error());
   auto options = given;

@@ -77,8 +77,13 @@ void Session::ask_to_follow(std::uint32_t number, const Follow& follow) {
 }
 
 void Session::follow(std::uint32_t number, EntityId entity, FollowStart start) {
-  const auto [added, is_new] = follows_.try_emplace(number, Follow{std::move(entity), start, std::nullopt, false});
+  const auto [added, is_new] = follows_.try_emplace(number, Follow{.entity = std::move(entity), .start = start});
   if (is_new) ask_to_follow(number, added->second);
+}
+
+void Session::ask_again(std::uint32_t number, const Follow& follow) {
+  line_.send(partition_of(follow), UnfollowEntity{{line_.id(), number}, follow.entity});
+  ask_to_follow(number, follow);
 }
 
 // The partition forgets it as well.
@@ -97,11 +102,13 @@ void Session::following(const Following& answer) {
       unfollow(answer.follow);
       return client_.ended(answer.follow, answer.extent.error());
     }
-    // A person may have given up its end, to go on without disks that were lost.
+    // An answer may be old. If it is not, a person has given up its end, to go on without disks that were lost.
     if (follow->subscription->next() > answer.extent->last + 1) {
+      if (!std::exchange(follow->is_asked_again, true)) return ask_again(answer.follow, *follow);
       unfollow(answer.follow);
       return client_.ended(answer.follow, beyond_end(*answer.extent));
     }
+    follow->is_asked_again = false;
     follow->subscription->reaches(answer.extent->last);
   } else {
     const auto first =

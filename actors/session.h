@@ -70,13 +70,15 @@ class Session {
   struct Follow {
     EntityId entity;
     FollowStart start;
-    std::optional<runtime::Subscription> subscription;  // Once it has begun.
-    bool queued = false;                                // In `lagging_`.
+    std::optional<runtime::Subscription> subscription{};  // Once it has begun.
+    bool queued = false;                                  // In `lagging_`.
+    bool is_asked_again = false;                          // Its stream seemed to end before what was passed on.
   };
 
   Follow* find(std::uint32_t number);
   PartitionId partition_of(const Follow& follow) const { return follow.entity.partition_of(edge_.partition_count()); }
   void ask_to_follow(std::uint32_t number, const Follow& follow);
+  void ask_again(std::uint32_t number, const Follow& follow);
   bool has_room() const { return bytes_under_way_ < credit_bytes_ && (!shared_ || shared_->has_room()); }
   void add(SessionBatch& batch, std::uint32_t number, runtime::EventSlice events);
   void queue_if_lagging(std::uint32_t number, Follow& follow);

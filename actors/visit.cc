@@ -54,11 +54,11 @@ Result<void> Visit::enter(const access::Rights& rights) {
                .retry_after = kConnectAgainAfter};
 }
 
-std::optional<Error> Visit::refusal_of(std::uint32_t events) {
+std::optional<Error> Visit::refusal_of(std::uint32_t events, std::uint32_t counted) {
   const auto now = Clock::now();
   Clock::duration longest{0};
   for_each([&](access::Quotas::Usage& usage, EdgeCounters::Limited& limited) {
-    const auto wait = usage.events.wait_for(events, now);
+    const auto wait = usage.events.wait_for(events, now, counted);
     if (wait.count() > 0) ++limited.requests;
     longest = std::max(longest, wait);
   });

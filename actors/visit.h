@@ -32,7 +32,7 @@ class Visit {
   Result<void> enter(const access::Rights& rights);
 
   // Why not so many events may be published now, if so: OVERLOADED, and when they may be.
-  std::optional<Error> refusal_of(std::uint32_t events);
+  std::optional<Error> refusal_of(std::uint32_t events, std::uint32_t counted = 0);
   // They were.
   void published(std::uint32_t events);
   // The same for a request that is something else; what is not refused is counted.

@@ -21,6 +21,8 @@
 namespace carillon::actors {
 namespace {
 
+constexpr std::size_t kMessageBytesOfStrangers = 1'024;
+
 constexpr std::string_view kSubprotocol = "carillon.v1";
 constexpr std::string_view kTokenProtocol = "carillon.token.";  // And the token: how pages show theirs.
 constexpr auto kCloseWithin = 2 * kj::SECONDS;                  // For what waits, our close and the client's.
@@ -169,6 +171,9 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
     if (!producer) return refuse(message.id, producer.error());
     if (!publishing_) publishing_ = std::make_shared<PublishPath>(edge_, &visit_);
     const auto& events = message.batch.events;
+    // It ends here: nothing that comes behind it may overtake.
+    if (const auto refusal = publishing_->refusal_of_all(events.size()))
+      return close_with(CloseCode::kLimitExceeded, *refusal);
     answer_when(publishing_
                     ->publish(rights(), *producer, static_cast<std::uint32_t>(events.size()),
                               [&](std::uint32_t i) { return events[i].view(); })
@@ -520,8 +525,6 @@ kj::Promise<void> serve_websocket(HttpCall& call) {
     return call.refuse({ErrorCode::MALFORMED, "WebSockets are opened by RFC 6455, version 13", 0});
   if (!lists(call.field(call.names.websocket_protocol), kSubprotocol))
     return call.refuse({ErrorCode::MALFORMED, "ask for the subprotocol carillon.v1", 0});
-  if (!call.stream.guard(call.edge.edge_limits.socket_message_bytes_max))
-    return call.refuse({ErrorCode::MALFORMED, "wait for the handshake's answer before you send anything else", 0});
   // Here a connection is let in, or not. A page learns of a refusal only from the code of a close, so it is opened all the same.
   std::optional<std::pair<CloseCode, Error>> objection;
   if (const auto visitor =
@@ -536,6 +539,9 @@ kj::Promise<void> serve_websocket(HttpCall& call) {
     objection.emplace(CloseCode::kLimitExceeded, entered.error());
   if (const auto refusal = call.visit.request(); refusal && !objection)
     objection.emplace(CloseCode::kLimitExceeded, *refusal);
+  // Whoever is not let in takes no room from those who are.
+  if (!call.stream.guard(objection ? kMessageBytesOfStrangers : call.edge.edge_limits.socket_message_bytes_max))
+    return call.refuse({ErrorCode::MALFORMED, "wait for the handshake's answer before you send anything else", 0});
   kj::HttpHeaders header(*call.names.table);
   header.set(call.names.websocket_protocol, kj::StringPtr(kSubprotocol.data(), kSubprotocol.size()));
   auto connection = kj::heap<SocketConnection>(call, admitted ? std::move(*admitted) : access::Rights(),

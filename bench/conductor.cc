@@ -217,10 +217,11 @@ Result<void> drain(Stage& stage) {
     } else if (stage.producers_at_work == 0 && stage.ledger.missing() == 0) {
       break;
     } else if (seconds_of(now_ns() - quiet_since) > stage.run.timing.quiet_s) {
-      std::fprintf(stderr, "gave up: %llu sent, %llu confirmed, %llu delivered\n",
-                   static_cast<unsigned long long>(totals.sent), static_cast<unsigned long long>(totals.confirmed),
-                   static_cast<unsigned long long>(totals.delivered));
-      return {};
+      return Error{ErrorCode::UNAVAILABLE,
+                   "nothing went on for " + std::to_string(static_cast<int>(stage.run.timing.quiet_s)) +
+                       " s, and not all is done: " + std::to_string(totals.sent) + " sent, " +
+                       std::to_string(totals.confirmed) + " confirmed, " + std::to_string(totals.delivered) +
+                       " delivered, " + std::to_string(stage.ledger.missing()) + " of the confirmed missing"};
     }
   }
   return sleep_until_ns(now_ns() + kSecond);  // For repetitions that may still be under way.

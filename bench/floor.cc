@@ -8,12 +8,15 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <vector>
 
 #include "bench/clock.h"
 #include "bench/histogram.h"
+#include "bench/interrupt.h"
 #include "bench/row.h"
 
 namespace carillon::bench {
@@ -34,6 +37,7 @@ Result<void> measure(std::string system, std::string version, double seconds, do
   const std::int64_t start = now_ns();
   std::int64_t now = start;
   while (seconds_of(now - start) < seconds) {
+    if (auto going_on = sleep_until_ns(0); !going_on.ok()) return going_on;  // Not when somebody has interrupted.
     if (Result<void> done = step(); !done.ok()) return done;
     const std::int64_t then = now_ns();
     latencies.add(then - now);
@@ -120,7 +124,17 @@ Result<void> measure_leveldb(const FloorOptions& options, int batch) {
 
 }  // namespace
 
-Result<void> measure_floor(const FloorOptions& options) {
+Result<void> measure_floor(const FloorOptions& given) {
+  catch_interrupts();
+  std::string directory = given.directory + "/carillon-floor-XXXXXX";
+  if (mkdtemp(directory.data()) == nullptr) return broken("cannot make a directory in " + given.directory);
+  const auto remove = [](const std::string* path) {
+    std::error_code ignored;
+    std::filesystem::remove_all(*path, ignored);
+  };
+  const std::unique_ptr<std::string, decltype(remove)> removed_at_end(&directory, remove);
+  auto options = given;
+  options.directory = directory;
   if (auto measured = measure_fdatasync(options); !measured.ok()) return measured;
   for (const int batch : {1, 10, 100, 1'000})
     if (auto measured = measure_leveldb(options, batch); !measured.ok()) return measured;

@@ -33,6 +33,9 @@ Result<void> check(const HuntOptions& options) {
     return wrong("crash needs a node of its own; leave --connect away");
   if (job.players < job.hubs) return wrong("every hub needs a player");
   if (job.notifications_per_event > kNotificationsMax) return wrong("so many notifications are not possible");
+  if (job.in_flight_max > job.unconfirmed_max) return wrong("so many cannot be in flight: a publisher holds fewer");
+  if (job.events_per_s / job.producers * (options.warmup_s + options.seconds) > double{Ledger::kSequencesMax})
+    return wrong("so long a run at this rate has more events of one producer than are counted; take more producers");
   return {};
 }
 
@@ -93,6 +96,8 @@ Result<void> run_hunt(const HuntOptions& options) {
         "down for %.0f ms from SIGKILL to ready; longest silence beyond that %.0f ms; %llu events resent that it had\n",
         milliseconds_of(down_ns), row.longest_silence_ms - milliseconds_of(down_ns),
         static_cast<unsigned long long>(outcome->resent));
+  if (row.lost + row.duplicated + row.out_of_order > 0)
+    return Error{ErrorCode::UNAVAILABLE, "something was lost, doubled or out of order: see the row"};
   return {};
 }
 

@@ -400,7 +400,11 @@ Result<JobFigures> do_job(const SocketsOptions& options, const JobConfig& job, S
       const auto totals = stage.ledger.totals();
       return totals.confirmed == totals.sent && totals.delivered >= totals.sent;
     };
-    return until(now_ns() + kArriveWithinNs, arrived);
+    if (auto waited = until(now_ns() + kArriveWithinNs, arrived); !waited.ok() || arrived()) return waited;
+    const auto totals = stage.ledger.totals();
+    return Error{ErrorCode::UNAVAILABLE, "not all is done: " + std::to_string(totals.sent) + " sent, " +
+                                             std::to_string(totals.confirmed) + " confirmed, " +
+                                             std::to_string(totals.delivered) + " delivered"};
   };
   const auto played = play();
   stage.phase.over = true;

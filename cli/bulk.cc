@@ -9,7 +9,10 @@ namespace carillon::cli {
 ExitCode Bulk::connect() {
   // The publisher would keep trying; at the start that is rarely what people want.
   if (const ExitCode code = cli::connect(session_, options_.node); code != kOk) return code;
-  if (options_.producer.empty()) options_.producer = own_producer(session_, options_.producer_by_default);
+  if (options_.producer.empty()) {
+    producer_is_for_once_ = options_.default_is_for_once;
+    options_.producer = own_producer(session_, options_.producer_by_default);
+  }
   client::Publisher::Callbacks callbacks;
   callbacks.refused = [this](Sequence sequence, const Error& error) {
     progress_.clear();
@@ -91,9 +94,9 @@ bool Bulk::has_patience_with_refusals() {
 bool Bulk::give_up(ExitCode code, const std::string& why) {
   exit_code_ = code;
   progress_.clear();
-  complain(
-      why +
-      "; what was accepted is durable. See to the node, then repeat the same command: nothing is published twice.");
+  const auto how = producer_is_for_once_ ? "the command with --producer " + options_.producer : "the same command";
+  complain(why + "; what was accepted is durable. See to the node, then repeat " + how +
+           ": nothing is published twice.");
   return false;
 }
 

@@ -23,6 +23,7 @@ class Bulk {
     NodeOptions node;
     std::string producer;  // Empty: the next one, which with a token gets its subject in front.
     std::string producer_by_default;
+    bool default_is_for_once = false;   // The next run has another one.
     std::chrono::seconds patience{60};  // How long to try while there is no connection, or nothing is taken.
   };
 
@@ -55,6 +56,7 @@ class Bulk {
   bool give_up(ExitCode code, const std::string& why);
 
   Options options_;
+  bool producer_is_for_once_ = false;
   Progress progress_;
   client::Session session_;
   std::optional<client::Publisher> publisher_;  // From connect() on; behind the session, on whose loop it runs.

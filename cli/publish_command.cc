@@ -108,6 +108,7 @@ int publish_lines(const Options& options) {
   Bulk bulk({.node = options.node,
              .producer = options.producer,
              .producer_by_default = random_producer(),
+             .default_is_for_once = true,
              .patience = std::chrono::seconds(options.patience_s)});
   if (const ExitCode code = bulk.connect(); code != kOk) return code;
   Input input;
@@ -138,7 +139,9 @@ int publish_lines(const Options& options) {
   print_outcome(options, bulk.producer(), bulk.figures().accepted, bulk.figures().duplicates, bulk.figures().refused);
   if (mistake) {
     complain("line " + std::to_string(input.number()) + " of the input: " + *mistake);
-    say("The lines before it were published. Mend it and go on from there.");
+    say("The lines before it were published. Mend it and go on from there" +
+        (options.producer.empty() ? std::string(".")
+                                  : ", with --sequence " + std::to_string(last + 1) + ", or repeat all."));
     return kUsage;
   }
   return bulk.figures().refused > 0 ? kRefused : kOk;

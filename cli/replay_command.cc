@@ -58,7 +58,8 @@ int run(const Options& options) {
              .patience = std::chrono::seconds(options.patience_s)});
   if (const ExitCode code = bulk.connect(); code != kOk) return code;
   arena::QuakeLog log;
-  for (std::string line; std::getline(file, line);)
+  bool is_cut = false;  // The last line: the server has not written all of it yet.
+  for (std::string line; std::getline(file, line) && !(is_cut = file.eof());)
     if (const auto publication = log.take(line))
       if (!bulk.offer({publication->entity.text(), publication->type, publication->payload, publication->sequence}))
         return bulk.exit_code();
@@ -67,6 +68,7 @@ int run(const Options& options) {
     print_json(bulk.producer(), log, bulk.figures());
   else
     print_text(log, bulk.figures());
+  if (is_cut) say("The last line has no end yet and was left out: replay again once the server has written it.");
   return bulk.figures().refused > 0 ? kRefused : kOk;
 }
 

@@ -19,7 +19,7 @@ namespace {
 // Every limit of runtime/limits.h and actors/edge.h that an operator may want to move; the others are for developers.
 void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& edge) {
   const auto add = [&](const char* name, auto& value, const char* help) {
-    command.add_option(name, value, help)->capture_default_str()->group("Limits");
+    command.add_option(name, value, help)->capture_default_str()->check(CLI::PositiveNumber)->group("Limits");
   };
   const auto add_time = [&](const char* name, std::chrono::milliseconds& value, const char* help) {
     command
@@ -27,11 +27,19 @@ void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& 
             name, [&value](std::uint32_t ms) { value = std::chrono::milliseconds(ms); }, help)
         ->type_name("MS")
         ->default_str(std::to_string(value.count()))
+        ->check(CLI::PositiveNumber)
         ->group("Limits");
+  };
+  const auto add_quota = [&](const std::string& name, std::uint64_t& value, const std::string& help) {
+    command.add_option(name, value, help + "; 0: no limit")->capture_default_str()->group("Limits");
   };
   add("--payload-bytes-max", limits.payload_bytes_max, "largest payload that a client may publish");
   add("--batch-events-max", limits.batch_events_max, "most events in one publish call");
-  add("--retries", limits.retries, "how often a failing event is tried again before it goes to the dead letters");
+  command
+      .add_option("--retries", limits.retries,
+                  "how often a failing event is tried again before it goes to the dead letters")
+      ->capture_default_str()
+      ->group("Limits");
   add("--active-hubs-max", limits.active_hubs_max, "hubs in memory per partition; more wait on disk");
   add("--mailboxes-cached", limits.mailboxes_cached, "mailboxes remembered per partition");
   add("--windows-cached", limits.windows_cached, "producer windows remembered per partition");
@@ -41,12 +49,10 @@ void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& 
   add("--node-events-max", edge.node_events_max, "the same of all connections together");
   add_time("--handshake-within", edge.handshake_within, "how long the handshake of TLS may take");
   const auto add_quotas = [&](const std::string& who, access::QuotaLimits& quotas, const char* of) {
-    add(("--" + who + "-connections-max").c_str(), quotas.connections_max,
-        ("connections of one " + who + of + "; 0: no limit, here and below").c_str());
-    add(("--" + who + "-events-per-second").c_str(), quotas.events_per_second,
-        ("events that one " + who + " publishes; another request counts as one").c_str());
-    add(("--" + who + "-bytes-per-second").c_str(), quotas.bytes_per_second,
-        ("bytes that are taken in of one " + who).c_str());
+    add_quota("--" + who + "-connections-max", quotas.connections_max, "connections of one " + who + of);
+    add_quota("--" + who + "-events-per-second", quotas.events_per_second,
+              "events that one " + who + " publishes; another request counts as one");
+    add_quota("--" + who + "-bytes-per-second", quotas.bytes_per_second, "bytes that are taken in of one " + who);
   };
   add_quotas("address", edge.per_address, " (of IPv6 a /64)");
   add_quotas("subject", edge.per_subject, " of tokens that do not say `unlimited`");
@@ -70,7 +76,13 @@ void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& 
            "a WebSocket that says nothing is asked whether it is there");
   add_time("--websocket-idle-timeout", edge.socket_idle_timeout, "and closed, when it still says nothing");
   add_time("--request-within", edge.request_within, "how long the header or body of an HTTP request may take");
-  add_time("--presence-grace", edge.presence_grace, "until a player whose connection is lost is told to have left");
+  command
+      .add_option_function<std::uint32_t>(
+          "--presence-grace", [&edge](std::uint32_t ms) { edge.presence_grace = std::chrono::milliseconds(ms); },
+          "until a player whose connection is lost is told to have left")
+      ->type_name("MS")
+      ->default_str(std::to_string(edge.presence_grace.count()))
+      ->group("Limits");
 }
 
 // The kinds that the node will have.
@@ -158,6 +170,10 @@ void add_access_options(CLI::App& command, actors::AccessOptions& access) {
 
 int run(const ServeCommand& command) {
   auto options = command.serve;
+  if (options.edge_limits.socket_idle_timeout <= options.edge_limits.socket_ping_every) {
+    complain("--websocket-idle-timeout must be longer than --websocket-ping-every, or who only listens is cut off");
+    return kUsage;
+  }
   if (!command.in_cluster) return actors::serve(options);
   auto cluster = command.cluster;
   auto endpoints = cluster::EtcdClient::parse_endpoints(command.etcd);

@@ -41,6 +41,7 @@ struct Backup {
   Instant progressed{};  // When an entry was last acknowledged, or began to be awaited.
   Instant heartbeat_due{};
   std::optional<Copy> copy;
+  Instant no_copy_before{};  // What a copy is made of could not be read.
 
   // Begin again behind `received`.
   void stream_from(Index received) {

@@ -220,7 +220,8 @@ void Log::trim() {
   const auto step = std::clamp<std::uint64_t>(limits_.log_entries_kept / 4, 1, kTrimStep);
   // Not beyond what a restart finds applied: it reads the log from there on.
   while (state_.base_index + step <= applied_) {
-    auto next = state_.base_index + step;
+    auto next = std::max(state_.base_index + step, trim_at_);
+    if (next > applied_) return;
     const bool too_many = end_ - next >= limits_.log_entries_kept;
     const bool may_be_too_long = end_position_ - state_.base_position > limits_.log_bytes_kept;
     if (!too_many && !may_be_too_long) return;
@@ -228,6 +229,7 @@ void Log::trim() {
     auto entry = read_entry(next);
     const auto farthest = std::min(applied_, next + kTrimStep);
     while (!entry && next < farthest) entry = read_entry(++next);
+    trim_at_ = entry ? 0 : next;  // The next time it goes on from there.
     if (!entry) return;
     if (!too_many && end_position_ - entry->position < limits_.log_bytes_kept) return;
     const auto epoch = epoch_at(next);

@@ -119,6 +119,7 @@ class Log {
 
   State state_;
   std::map<Epoch, Index> begins_;  // Where epochs begin; of those with an entry behind the base, and the own last one.
+  Index trim_at_ = 0;              // Where it has come to behind entries that cannot be read; 0: there are none.
   Index end_ = 0;
   std::uint64_t end_position_ = 0;
   Index durable_ = 0;

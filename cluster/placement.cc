@@ -249,9 +249,11 @@ class Situation {
   std::size_t under_way() const {
     return static_cast<std::size_t>(std::ranges::count_if(view_.partitions(), [&](const auto& each) {
       const auto& record = each.second.value;
-      return record.replicas.size() > format_.replicas || std::ranges::any_of(record.replicas, [&](const auto& node) {
-               return present_.contains(node) && !is_ready(node, record) && !stuck_.contains({each.first, node});
-             });
+      bool moving = false, stuck = false;
+      for (const auto& node : record.replicas)
+        if (present_.contains(node) && !is_ready(node, record))
+          (stuck_.contains({each.first, node}) ? stuck : moving) = true;
+      return moving || (record.replicas.size() > format_.replicas && !stuck);
     }));
   }
 

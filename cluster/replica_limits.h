@@ -16,6 +16,7 @@ struct ReplicaTimeouts {
   std::chrono::milliseconds stagger{30};           // Between the nominations of members, by their place.
   std::chrono::milliseconds repeat_after{250};     // A proposal or question without an answer is made again.
   std::chrono::milliseconds hand_over_max{2'000};  // A hand-over that has not come about is given up.
+  std::chrono::milliseconds copy_again_after{10'000};  // When what a copy is made of could not be read.
   std::chrono::milliseconds discard_after{5'000};  // A stranger to whom no primary speaks for so long erases its copy.
 };
 

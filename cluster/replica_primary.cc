@@ -230,7 +230,8 @@ void Replica::State::send_entries(const NodeName& node, Backup& backup) {
   const auto unanswered_max = waited_for ? limits.unanswered_bytes_max : limits.catching_up_bytes_max;
   while (backup.next <= log.end() && (backup.unanswered.empty() || backup.unanswered_bytes < unanswered_max)) {
     auto entries = log.read(backup.next, std::min(limits.append_bytes_max, unanswered_max));
-    if (!entries) return fail(entries.error());
+    // Of no concern to this replica's own clients: the backup is given a copy.
+    if (!entries) return begin_copy(node, backup);
     const auto previous = backup.next - 1;
     for (const auto& entry : *entries) backup.sent(backup.next, entry.size());
     backup.heartbeat_due = now + options.timeouts.heartbeat;
@@ -243,6 +244,7 @@ void Replica::State::begin_copy(const NodeName& node, Backup& backup) {
     backup.useless = true;  // First it has to leave the in-sync set.
     return;
   }
+  if (now < backup.no_copy_before) return;
   ++counters.copies_sent;
   backup.stop_streaming();
   backup.acknowledged = 0;
@@ -267,7 +269,10 @@ void Replica::State::send_copy(const NodeName& node, Backup& backup) {
   auto& copy = *backup.copy;
   while (copy.sent < copy.credit && !copy.records.is_complete()) {
     const auto records = copy.records.next(options.limits.chunk_bytes);
-    if (!records) return fail(records.error());
+    if (!records) {
+      backup.no_copy_before = now + options.timeouts.copy_again_after;
+      return backup.copy.reset();
+    }
     ++copy.sent;
     // Storage may show already what is only being written.
     send(node, CopyChunk{copy.number, copy.sent, encode(*records), copy.records.is_complete(), log.applying()});

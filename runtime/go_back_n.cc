@@ -10,7 +10,7 @@ Result<void> GoBackN::pass(const ProducerId& producer, Sequence sequence) {
   if (refused_.empty() || mutated(Mutation::kLetOvertake)) return {};
   const auto found = refused_.find(producer);
   if (found == refused_.end()) {
-    if (refused_.size() < kProducersMax) return {};
+    if (!is_full()) return {};
     return Error{ErrorCode::LIMIT_EXCEEDED,
                  "too many producers have refused events to begin again at; send those, or open another connection", 0};
   }

@@ -29,6 +29,8 @@ class GoBackN {
   // It is waited for no more: accepted after all, as one that was sent twice, or refused for good.
   void given_up(const ProducerId& producer, Sequence sequence);
 
+  // Of producers.
+  bool is_full() const { return refused_.size() >= kProducersMax; }
   bool waits_for(const ProducerId& producer) const { return refused_.contains(producer); }
 
  private:

@@ -251,8 +251,8 @@ Result<void> Partition::in_turn(const Event& event) {
     auto passed = order->pass(event.producer, event.sequence);
     if (passed) continue;
     if (passed.error().code == ErrorCode::LIMIT_EXCEEDED)
-      return Error{ErrorCode::UNAVAILABLE, "too many events here could not be read; try again in a moment", 0};
-    order_.refused(event.producer, event.sequence);
+      continue;  // Others must not suffer for those that are waited for.
+    order->refused(event.producer, event.sequence);
     return passed;
   }
   return {};
@@ -260,7 +260,7 @@ Result<void> Partition::in_turn(const Event& event) {
 
 void Partition::unreadable(const Event& event) {
   ++counters_.unreadable;
-  order_.refused(event.producer, event.sequence);
+  if (order_.waits_for(event.producer) || !order_.is_full()) order_.refused(event.producer, event.sequence);
 }
 
 void Partition::admit(ArrivedEmissions arrived) {
@@ -445,9 +445,10 @@ void Partition::finish() {
 }
 
 Outputs Partition::take() {
-  if (finishing_ && !open_->writes.empty()) open_->worth_a_commit = true;
+  if ((finishing_ && !open_->writes.empty()) || !rests_.empty()) open_->worth_a_commit = true;
   seal();
   admit_waiting();
+  take_rests();
   return std::exchange(outputs_, {});
 }
 
@@ -521,6 +522,11 @@ void Partition::tick(UnixMs now) {
       box->hub.waits = false;
       feed(*box);
     }
+  }
+  while (!repeats_.empty() && repeats_.begin()->first <= now) {
+    const auto [entity, incarnation] = repeats_.begin()->second;
+    repeats_.erase(repeats_.begin());
+    restart_hub(entity, incarnation);
   }
   activate_waiting(kMarkersPerTick);
   make_room();

@@ -10,7 +10,6 @@
 // (P5). See docs/decisions.md.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <limits>
@@ -93,11 +92,7 @@ struct HubReport {
 struct EmissionAck {
   EntityId hub;
   Sequence upto = 0;
-  // What came behind was not taken, since something could not be read or was lost on the way: the hub repeats it after
-  // kRepeatAfter.
-  bool untaken = false;
-
-  static constexpr std::chrono::seconds kRepeatAfter{2};
+  bool untaken = false;  // What came behind was not, since something could not be read or was lost on the way.
 };
 
 struct DeadLetterEntry {
@@ -200,6 +195,10 @@ class Partition {
   void restart_hubs();
   // The same for one hub.
   void restart_hub(const EntityId& hub, std::uint64_t incarnation);
+  // A target has not taken something of that hub, which therefore starts anew after kRepeatAfterMs; later, each time that this
+  // brought nothing.
+  void repeat_later(const EntityId& hub, UnixMs now);
+  static constexpr UnixMs kRepeatAfterMs = 2'000;
 
   void committed(UnixMs now);
   void commit_failed(const Error& error);
@@ -249,6 +248,7 @@ class Partition {
  private:
   static constexpr UnixMs kNever = std::numeric_limits<UnixMs>::max();
   static constexpr UnixMs kUnreadableRetryMs = 2'000;
+  static constexpr UnixMs kRepeatAfterMostMs = 300'000;
   static constexpr std::size_t kMarkersPerTick = 1'024;
   static constexpr std::size_t kMarkersPerRest = 64;
   static constexpr std::size_t kCutsPerBatch = 1'024;
@@ -269,6 +269,9 @@ class Partition {
     Offset failed_at = 0;              // The event that failed last.
     std::uint32_t failures = 0;        // Attempts at it so far.
     bool waits = false;                // For a retry, or for the commit of a dead letter.
+    bool repeats = false;              // This fold is to be started anew, for what some target has not taken.
+    UnixMs repeated_after = 0;         // The last time.
+    Offset cursor_when_repeated = 0;
   };
 
   struct Mailbox {
@@ -343,6 +346,14 @@ class Partition {
     HubEmissions emissions;
   };
 
+  struct RestRequest {
+    EntityId hub;
+    std::uint64_t incarnation = 0;
+    Offset folded = 0;
+    std::optional<Snapshot> snapshot;
+  };
+
+  bool has_room_for_snapshots() const { return open_->snapshot_bytes <= options_.limits.commit_bytes_max / 4; }
   // While anything waits there is none.
   bool has_room() const { return open_->staged_bytes < options_.limits.commit_bytes_max; }
   void admit(PublishRequest request);
@@ -370,6 +381,7 @@ class Partition {
   bool is_installed(const EntityId& hub);
   // Looks at `markers` of the hubs that may be waiting, from where it has come to.
   void activate_waiting(std::size_t markers);
+  void take_rests();
   void make_room();
   void end_fold(Mailbox& mailbox);
   void retry_later(Mailbox& mailbox, UnixMs due);
@@ -418,6 +430,7 @@ class Partition {
   std::shared_ptr<Batch> open_;                                         // Collects.
   std::shared_ptr<Batch> in_flight_;                                    // At the journal.
   std::deque<std::variant<PublishRequest, ArrivedEmissions>> waiting_;  // For room in the open one.
+  std::deque<RestRequest> rests_;                                       // That wait for room for snapshots.
   UnixMs now_ = 0;                                                      // As last heard.
   std::uint64_t batch_number_ = 0;                  // Of the last batch that was sealed; contiguous on disk.
   std::set<std::pair<EntityId, Offset>> settling_;  // Dead letters that are being redriven or discarded.
@@ -433,6 +446,7 @@ class Partition {
   std::size_t hubs_aside_ = 0;                              // Active ones.
   std::set<std::string, std::less<>> kinds_not_installed_;  // That have events.
   std::multimap<UnixMs, EntityId> retries_;
+  std::multimap<UnixMs, std::pair<EntityId, std::uint64_t>> repeats_;  // With its incarnation.
   bool hubs_wait_ = false;     // Some unfinished hubs are not active for want of room.
   bool search_again_ = false;  // One more round after this one.
   bool room_wanted_ = false;   // By one that is to be active at once.

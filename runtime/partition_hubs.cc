@@ -17,6 +17,7 @@ void Partition::activate(Mailbox& mailbox) {
   hub.lagging = true;  // Until it reports that it has caught up with the disk.
   hub.handed = mailbox.committed;
   hub.folded = 0;
+  hub.repeats = false;
   ++counters_.active_hubs;
   outputs_.activations.push_back({mailbox.id, hub.incarnation, hub.aside});
   outputs_.feeds.push_back({mailbox.id, mailbox.committed, {}});
@@ -132,7 +133,8 @@ void Partition::report(HubReport report, UnixMs now) {
   hub.folded = report.folded;
   hub.cursor = report.cursor;
   for (auto& [target, emissions] : report.emissions) outputs_.emissions[target.value].push_back(std::move(emissions));
-  if (report.snapshot) save_snapshot(*box, *report.snapshot);
+  // One that is too much for this commit is left out: there will be another, and until then the next fold begins at an earlier one.
+  if (report.snapshot && has_room_for_snapshots()) save_snapshot(*box, *report.snapshot);
   if (hub.cursor >= hub.cursor_saved + options_.limits.events_per_cursor) {
     open_->writes.put(entity_key(id(), Tag::kCursor, box->id),
                       encode_cursor(mutated(Mutation::kCursorTooFar) ? hub.folded : hub.cursor));
@@ -152,10 +154,8 @@ void Partition::report(HubReport report, UnixMs now) {
   if (!moves(*box)) feed(*box);
 }
 
-// Never one before the last: a fold may have begun before that one was durable, and be behind it still. What is too much for a
-// commit is left out: the next fold begins at an earlier one.
+// Never one before the last: a fold may have begun before that one was durable, and be behind it still.
 void Partition::save_snapshot(Mailbox& mailbox, const Snapshot& snapshot) {
-  if (open_->snapshot_bytes > options_.limits.commit_bytes_max / 4) return;
   if (mailbox.retention != nullptr) {
     if (!know_snapshot(mailbox)) return;
     if (snapshot.offset < *mailbox.hub.snapshot && !mutated(Mutation::kSnapshotGoesBack)) return;
@@ -214,6 +214,8 @@ void Partition::rest(const EntityId& entity, std::uint64_t incarnation, Offset f
                      std::optional<Snapshot> snapshot) {
   auto* box = mailboxes_.find(entity);
   if (box == nullptr || !box->hub.active || box->hub.incarnation != incarnation || failed_) return;
+  if (!has_room_for_snapshots())
+    return static_cast<void>(rests_.push_back({entity, incarnation, folded, std::move(snapshot)}));
   if (snapshot) save_snapshot(*box, *snapshot);
   if (box->last != folded && !mutated(Mutation::kRemoveMarkerEarly)) return;  // New events are on their way to it.
   if (box->unfinished) {
@@ -225,6 +227,14 @@ void Partition::rest(const EntityId& entity, std::uint64_t incarnation, Offset f
   }
   end_fold(*box);
   activate_waiting(kMarkersPerRest);
+}
+
+void Partition::take_rests() {
+  while (!rests_.empty() && has_room_for_snapshots()) {
+    auto request = std::move(rests_.front());
+    rests_.pop_front();
+    rest(request.hub, request.incarnation, request.folded, std::move(request.snapshot));
+  }
 }
 
 void Partition::hub_lost(const EntityId& entity, std::uint64_t incarnation, UnixMs now) {
@@ -247,6 +257,17 @@ void Partition::restart_hub(const EntityId& entity, std::uint64_t incarnation) {
   if (box == nullptr || !box->hub.active || box->hub.incarnation != incarnation) return;
   end_fold(*box);
   feed(*box);
+}
+
+void Partition::repeat_later(const EntityId& entity, UnixMs now) {
+  auto* box = mailboxes_.find(entity);
+  if (box == nullptr || !box->hub.active || box->hub.repeats) return;
+  auto& hub = box->hub;
+  const bool got_on = hub.repeated_after == 0 || hub.cursor > hub.cursor_when_repeated;
+  hub.repeats = true;
+  hub.repeated_after = got_on ? kRepeatAfterMs : std::min(2 * hub.repeated_after, kRepeatAfterMostMs);
+  hub.cursor_when_repeated = std::max(hub.cursor_when_repeated, hub.cursor);
+  repeats_.emplace(now + hub.repeated_after, std::pair(entity, hub.incarnation));
 }
 
 std::vector<EntityId> Partition::active_hubs() {

@@ -42,6 +42,7 @@ TEST(Allowance, GivesMoreThanCanBeSavedUpWhenAllOfThatIsThere) {
   Allowance allowance(100);
   allowance.take(1, kStart);
   EXPECT_EQ(allowance.wait_for(8'000, kStart), 10ms) << "who asks for much is not refused for ever";
+  EXPECT_EQ(allowance.wait_for(8'000, kStart, 1), 0ms) << "nor for the part that was taken just now";
   allowance.take(8'000, kStart + 10ms);
   EXPECT_EQ(allowance.owed(kStart + 10ms), 76s) << "but pays for it";
   EXPECT_EQ(allowance.owed(kStart + 80s), 0s);

@@ -126,6 +126,30 @@ TEST_F(Http, P2AnIdempotencyKeyIsStoredOnce) {
   EXPECT_EQ(post_with_key(std::string(300, 'k')).status, 400);
 }
 
+TEST_F(Http, P2AnIdempotencyKeyIsOfOneEntity) {
+  // Given an order that concerns many players, of whom some are of one partition.
+  for (int player = 0; player < 30; ++player)
+    EXPECT_THAT(http(node.http(), "POST /events/player/p" + std::to_string(player) +
+                                      "?type=note HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                                      "Idempotency-Key: order-1\r\nContent-Length: 2\r\n\r\n{}")
+                    .body,
+                HasSubstr("\"duplicate\":false"));
+}
+
+TEST_F(Http, NoOtherEntityIsMeantThanTheOneThatIsNamed) {
+  for (const auto* path : {"/streams/player/eu//42", "/streams/player/./42", "/streams/player/eu/../42",
+                           "/streams/player/eu/", "/streams//player/eu"})
+    EXPECT_EQ(get(path).status, 400) << path;
+}
+
+TEST_F(Http, P7AnAbsurdBatchIsRefusedAsOne) {
+  std::string batch = R"({"producer":"me","events":[{})";
+  for (int i = 0; i < 50'000; ++i) batch += ",{}";
+  const auto refused = post("/events", batch + "]}");
+  EXPECT_THAT(refused.body, HasSubstr("limit_exceeded"));
+  EXPECT_LT(refused.body.size(), 1'000u);
+}
+
 TEST_F(Http, P2ABatchIsStoredOnceAndSaysWhatWasRefused) {
   const auto* batch = R"({"producer":"me","events":[
       {"sequence":1,"entity":"player/ada","type":"note","payload":{"n":1}},

@@ -13,8 +13,6 @@ namespace carillon::actors {
 namespace {
 
 using namespace std::chrono_literals;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
 
 constexpr std::uint64_t kIncarnation = 7;
 
@@ -26,7 +24,7 @@ class Hub : public ::testing::Test {
     options.env = &env_;
     options.partitions = 1;
     store_ = std::move(runtime::Store::open(options).value());
-    partition_ = actors_.listener<runtime::HubReport, HubStale, Rest>([this](const auto& message) { note(message); });
+    partition_ = actors_.listener<runtime::HubReport, Rest>([this](const auto& message) { note(message); });
     hub_ = actors_.system().spawn(hub, HubOptions{{counter_, 1, {}}, testing::counter_behaviour(), kIncarnation},
                                   std::shared_ptr<const runtime::Storage>(store_), partition_);
     actors_.run();
@@ -54,26 +52,11 @@ class Hub : public ::testing::Test {
   testing::SteppedActors actors_;
   caf::actor partition_, hub_;
   std::size_t reports_ = 0, rests_ = 0;
-  std::vector<std::uint64_t> stale_;  // The incarnations of what was told.
 
  private:
   void note(const runtime::HubReport&) { ++reports_; }
   void note(const Rest&) { ++rests_; }
-  void note(const HubStale& stale) { stale_.push_back(stale.incarnation); }
 };
-
-TEST_F(Hub, P5RepeatsALittleLaterWhatATargetHasNotTaken) {
-  // Given a hub whose emission could not be taken where it goes, of which it hears twice.
-  feed_an_event();
-  actors_.tell(hub_, EmissionsAcknowledged{{0}, 0, true});
-  actors_.tell(hub_, EmissionsAcknowledged{{0}, 0, true});
-  // When little time passes, then it leaves the target alone;
-  actors_.pass(runtime::EmissionAck::kRepeatAfter - 1ms);
-  EXPECT_THAT(stale_, IsEmpty());
-  // and then it asks once to begin anew.
-  actors_.pass(10s);
-  EXPECT_EQ(stale_, std::vector{kIncarnation});
-}
 
 TEST_F(Hub, RestsWhenAllThatItHasEmittedIsDurableAndNothingComes) {
   const auto pass_a_minute = [&] {
@@ -82,10 +65,9 @@ TEST_F(Hub, RestsWhenAllThatItHasEmittedIsDurableAndNothingComes) {
   feed_an_event();
   pass_a_minute();
   EXPECT_EQ(rests_, 0u);
-  actors_.tell(hub_, EmissionsAcknowledged{{0}, 1, false});
+  actors_.tell(hub_, EmissionsAcknowledged{{0}, 1});
   pass_a_minute();
   EXPECT_GT(rests_, 0u);
-  EXPECT_THAT(stale_, IsEmpty());
 }
 
 }  // namespace

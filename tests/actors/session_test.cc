@@ -259,8 +259,15 @@ TEST_F(SessionTest, P4AStreamWhoseEndWasGivenUpEndsTheFollow) {
   // and a partition that begins again from a copy with four.
   session_->reloaded({0});
   following(1, runtime::Extent{1, 4});
+  // Then it asks once more, for an answer may be old,
+  EXPECT_THAT(client(), IsEmpty());
+  EXPECT_THAT(partition(), ElementsAre("0: follows 1", "0: unfollows 1", "0: follows 1"));
+  following(1, runtime::Extent{1, 10});
+  EXPECT_THAT(client(), IsEmpty());
+  // and tells the client when it is told so twice.
+  following(1, runtime::Extent{1, 4});
+  following(1, runtime::Extent{1, 4});
   EXPECT_THAT(client(), ElementsAre("1 ended: beyond_end"));
-  EXPECT_THAT(partition(), ElementsAre("0: follows 1", "0: unfollows 1"));
 }
 
 TEST_F(SessionTest, P7WhatWaitsForASlowClientGoesToItInMessagesOfBoundedLength) {

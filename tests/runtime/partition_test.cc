@@ -147,6 +147,26 @@ TEST(Partition, P7SnapshotsOfManyHubsAtATimeAreNotAllOfOneCommit) {
   for (int i = 0; i < kHubs; ++i) EXPECT_EQ(node.state_of(hub(i)), R"({"events":1,"sum":1})");
 }
 
+TEST(Partition, P5P7HubsThatAreAllPutToRestAtOnceAreSavedInSeveralCommits) {
+  // Given a node with many hubs.
+  Limits limits;
+  limits.commit_bytes_max = 1'000;
+  OnePartition node(limits);
+  const auto hub = [](int number) { return "counter/" + std::to_string(number); };
+  constexpr int kHubs = 100;
+  for (int i = 0; i < kHubs; ++i) node.add(hub(i), 1, static_cast<Sequence>(i) + 1);
+  node.settle();
+  const auto batches = node.partition().counters().batches;
+  // When it stops, and all of them are put to rest at once,
+  node.partition().finish();
+  node.rest_idle_hubs();
+  // then all are saved, a few in each commit.
+  EXPECT_GE(node.partition().counters().batches, batches + 10);
+  EXPECT_EQ(node.partition().counters().active_hubs, 0u);
+  for (int i = 0; i < kHubs; ++i)
+    EXPECT_TRUE(node.store().get(entity_key({0}, Tag::kSnapshot, EntityId::trusted(hub(i)))).value().has_value());
+}
+
 TEST(Partition, AHubThatKeepsUpReadsNothingFromDisk) {
   for (const bool fold_before_commit : {true, false}) {
     // Given a hub that is active.
@@ -301,15 +321,27 @@ TEST(Partition, P3WhatFollowsAnUnreadableWindowIsRefusedToo) {
   EXPECT_THAT(node.mailbox("counter/a"), SizeIs(2));
 }
 
-TEST(Partition, P7AProducerThatDoesNotComeAgainIsNotWaitedForForEver) {
+TEST(Partition, P7AnEventThatDoesNotComeAgainIsNotWaitedForForEver) {
+  // Given a producer that has given up an event, and goes on with the next one.
   OnePartition node;
   node.read_fails = reads_of("counter/a");
   node.add("counter/a", 1, 1);
   node.read_fails = kNoReads;
-  node.pass_time(std::chrono::seconds(21));
-  node.add("counter/a", 2, 2);
-  node.settle();
+  for (int i = 0; i < 30; ++i) {
+    node.add("counter/a", 2, 2);
+    node.pass_time(std::chrono::seconds(1));
+  }
   EXPECT_THAT(node.mailbox("counter/a"), SizeIs(1));
+}
+
+TEST(Partition, P6ManyWhoNeverComeAgainKeepNobodyElseOut) {
+  OnePartition node;
+  node.read_fails = reads_of("counter/a");
+  for (int i = 0; i < 2'000; ++i)
+    node.publish("counter/a", "add", to_json(testing::Add{.amount = 1}), 1, "once" + std::to_string(i));
+  node.publish("counter/b", "add", to_json(testing::Add{.amount = 1}), 1, "another");
+  node.settle();
+  EXPECT_THAT(node.mailbox("counter/b"), SizeIs(1));
 }
 
 TEST(Partition, P5EmissionsToAMailboxThatCouldNotBeReadAreRepeatedInOrder) {
@@ -324,8 +356,25 @@ TEST(Partition, P5EmissionsToAMailboxThatCouldNotBeReadAreRepeatedInOrder) {
   node.settle();
   EXPECT_THAT(node.mailbox("player/ada"), IsEmpty());
   // and all comes a moment later, without another event.
-  node.pass_time(runtime::EmissionAck::kRepeatAfter);
+  node.pass_time(std::chrono::milliseconds(Partition::kRepeatAfterMs));
   EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":1})", R"({"sum":2})"));
+}
+
+TEST(Partition, P7AHubThatGetsNowhereRepeatsItselfLessAndLessOften) {
+  // Given a hub that emits to a player whose mailbox cannot be read for good.
+  OnePartition node;
+  node.read_fails = reads_of("player/ada");
+  node.add("counter/a", 1, 1, "ada");
+  node.settle();
+  node.activations.clear();
+  // When ten minutes pass, then it began anew a few times only,
+  node.pass_time(std::chrono::minutes(10));
+  EXPECT_GE(node.activations.size(), 5u);
+  EXPECT_LE(node.activations.size(), 10u);
+  // and it goes on once that can be read.
+  node.read_fails = kNoReads;
+  node.pass_time(std::chrono::minutes(5));
+  EXPECT_THAT(node.mailbox("player/ada"), SizeIs(1));
 }
 
 TEST(Partition, P5EmissionsOfAHubWhoseWindowCouldNotBeReadAreRepeated) {
@@ -336,7 +385,7 @@ TEST(Partition, P5EmissionsOfAHubWhoseWindowCouldNotBeReadAreRepeated) {
   node.settle();
   node.read_fails = kNoReads;
   EXPECT_THAT(node.mailbox("player/ada"), IsEmpty());
-  node.pass_time(runtime::EmissionAck::kRepeatAfter);
+  node.pass_time(std::chrono::milliseconds(Partition::kRepeatAfterMs));
   EXPECT_THAT(node.mailbox("player/ada"), SizeIs(1));
 }
 

@@ -26,7 +26,6 @@ struct PartitionHost::Hub {
   bool continuing = false;
   bool busy_since_rest_due = true;
   bool rest_soon = false;
-  bool repeats_soon = false;
 };
 
 PartitionHost::PartitionHost(World& world, PartitionId id, const runtime::Storage& storage, bool fold_before_commit,
@@ -197,26 +196,18 @@ void PartitionHost::commit_answered(const Result<void>& written) {
 
 void PartitionHost::acknowledged(PartitionId by, const std::vector<runtime::EmissionAck>& acks) {
   for (const auto& ack : acks) {
+    if (ack.untaken) {
+      world_->count("target has not taken what a hub sent");
+      run([&](auto& partition) { partition.repeat_later(ack.hub, outside_.wall()); });
+    }
     const auto found = hubs_.find(ack.hub);
     if (found == hubs_.end()) continue;
-    found->second->inbox->send([this, hub = found->second.get(), by, upto = ack.upto, untaken = ack.untaken] {
+    found->second->inbox->send([this, hub = found->second.get(), by, upto = ack.upto] {
       if (!hub->fold) return;
       hub->fold->acknowledged(by, upto);
-      if (untaken && !std::exchange(hub->repeats_soon, true)) repeat_soon(*hub);
       work(*hub);
     });
   }
-}
-
-void PartitionHost::repeat_soon(const Hub& hub) {
-  world_->schedule.after(micros(runtime::EmissionAck::kRepeatAfter),
-                         [this, entity = hub.entity, incarnation = hub.incarnation, open = std::weak_ptr(open_)] {
-                           if (open.expired()) return;
-                           inbox_->send([this, entity, incarnation] {
-                             world_->count("hub repeats what a target has not taken");
-                             run([&](auto& partition) { partition.restart_hub(entity, incarnation); });
-                           });
-                         });
 }
 
 void PartitionHost::restart_hubs() {

@@ -89,7 +89,6 @@ class PartitionHost {
   void rest_if_idle(Hub& hub);
   void rest_due(Hub& hub);
   void hub_ended(Hub& hub);
-  void repeat_soon(const Hub& hub);
 
   World* world_;
   PartitionId id_;

@@ -107,10 +107,8 @@ bool OnePartition::work() {
       for (const auto& ack : acks) {
         again = true;
         if (const auto fold = folds_.find(ack.hub); fold != folds_.end()) {
-          auto& active = fold->second;
-          active.fold.acknowledged({0}, ack.upto);
-          if (ack.untaken && !active.repeats_at)
-            active.repeats_at = now + std::chrono::milliseconds(runtime::EmissionAck::kRepeatAfter).count();
+          fold->second.fold.acknowledged({0}, ack.upto);
+          if (ack.untaken) partition_->repeat_later(ack.hub, now);
           step(ack.hub);
         }
       }
@@ -162,8 +160,6 @@ void OnePartition::pass_time(std::chrono::milliseconds time) {
   for (const auto until = now + time.count(); now < until;) {
     now += 100;
     partition_->tick(now);
-    for (const auto& [hub, active] : folds_)
-      if (active.repeats_at && *active.repeats_at <= now) partition_->restart_hub(hub, active.incarnation);
     settle();
   }
 }

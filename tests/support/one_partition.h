@@ -83,7 +83,6 @@ class OnePartition {
     std::uint64_t incarnation;
     bool aside = false;
     bool reported = false;
-    std::optional<UnixMs> repeats_at = {};  // What some target has not taken.
   };
 
   FaultyEnv env_;
