@@ -32,9 +32,9 @@ std::optional<Error> PublishPath::refusal_now(std::size_t events, std::size_t by
 }
 
 std::optional<Error> PublishPath::refusal_of_all(std::size_t count) const {
-  constexpr std::size_t kAbsurd = 4;
+  constexpr std::size_t kRefusalsMax = 32'768;  // In one answer.
   const auto most = edge_.limits.batch_events_max;
-  if (count <= kAbsurd * most) return std::nullopt;
+  if (count <= std::max(kRefusalsMax, most)) return std::nullopt;
   return Error{ErrorCode::LIMIT_EXCEEDED, "a batch holds at most " + std::to_string(most) + " events", 0};
 }
 
