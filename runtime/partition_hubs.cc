@@ -214,8 +214,15 @@ void Partition::rest(const EntityId& entity, std::uint64_t incarnation, Offset f
                      std::optional<Snapshot> snapshot) {
   auto* box = mailboxes_.find(entity);
   if (box == nullptr || !box->hub.active || box->hub.incarnation != incarnation || failed_) return;
-  if (!has_room_for_snapshots())
-    return static_cast<void>(rests_.push_back({entity, incarnation, folded, std::move(snapshot)}));
+  if (!has_room_for_snapshots()) {
+    // One for each hub, however often it asks meanwhile.
+    const auto earlier = std::ranges::find(rests_, entity, &RestRequest::hub);
+    if (earlier == rests_.end())
+      return static_cast<void>(rests_.push_back({entity, incarnation, folded, std::move(snapshot)}));
+    if (!snapshot && earlier->incarnation == incarnation) snapshot = std::move(earlier->snapshot);
+    *earlier = {entity, incarnation, folded, std::move(snapshot)};
+    return;
+  }
   if (snapshot) save_snapshot(*box, *snapshot);
   if (box->last != folded && !mutated(Mutation::kRemoveMarkerEarly)) return;  // New events are on their way to it.
   if (box->unfinished) {

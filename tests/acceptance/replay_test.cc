@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "tests/acceptance/arena_log.h"
 #include "tests/acceptance/figures.h"
@@ -14,6 +15,8 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::Pair;
 using ::testing::PrintToString;
 
@@ -94,6 +97,25 @@ TEST_P(Replay, P3KeepsTheOrderWhereTheNodeTakesOnlySmallBatches) {
   // Then every match has its events in the order of the lines.
   for (const auto& [match, events] : record(node.session(), model).matches)
     EXPECT_TRUE(std::ranges::is_sorted(events, {}, &RecordedEvent::sequence)) << match << ": " << PrintToString(events);
+}
+
+TEST(ReplayOfAGrowingLog, P2TakesALineOnlyOnceItIsWhole) {
+  // Given a log whose last line the server has not written to its end yet.
+  const TemporaryDirectory directory;
+  const auto log = directory.path() / "games.log";
+  std::ofstream(log) << "  0:00 InitGame: \\mapname\\q3dm17\n"
+                        "  0:01 ClientUserinfoChanged: 2 n\\Ada\\t\\0\n"
+                        "  0:02 Kill: 2 2 7: Ada killed Ada by MOD_ROCKET";
+  RunningNode node;
+  const auto replay = [&] {
+    const auto ran = run_carillon({"replay", "--connect", node.rpc().text(), log.string()});
+    EXPECT_EQ(ran.exit_code, 0) << ran.output;
+    return ran.output;
+  };
+  EXPECT_THAT(replay(), AllOf(HasSubstr("2 new"), HasSubstr("replay again once the server has written it")));
+  // When it is whole, then it is new, and published as it is.
+  std::ofstream(log, std::ios::app) << "_SPLASH\n";
+  EXPECT_THAT(replay(), AllOf(HasSubstr("1 new, 2 known already"), Not(HasSubstr("replay again"))));
 }
 
 INSTANTIATE_TEST_SUITE_P(, Replay, ::testing::Values(kOwnLog, kRealLog), name_of_log);

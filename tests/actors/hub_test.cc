@@ -4,10 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "runtime/store.h"
 #include "tests/support/counting_hub.h"
-#include "tests/support/faulty_env.h"
 #include "tests/support/stepped_actors.h"
+#include "tests/support/store_on.h"
 
 namespace carillon::actors {
 namespace {
@@ -19,11 +18,6 @@ constexpr std::uint64_t kIncarnation = 7;
 class Hub : public ::testing::Test {
  protected:
   Hub() {
-    runtime::StoreOptions options;
-    options.directory = "/store";
-    options.env = &env_;
-    options.partitions = 1;
-    store_ = std::move(runtime::Store::open(options).value());
     partition_ = actors_.listener<runtime::HubReport, Rest>([this](const auto& message) { note(message); });
     hub_ = actors_.system().spawn(hub, HubOptions{{counter_, 1, {}}, testing::counter_behaviour(), kIncarnation},
                                   std::shared_ptr<const runtime::Storage>(store_), partition_);
@@ -48,7 +42,7 @@ class Hub : public ::testing::Test {
 
   testing::FaultyEnv env_;
   const EntityId counter_ = EntityId::trusted("counter/a");
-  std::shared_ptr<runtime::Store> store_;
+  std::shared_ptr<runtime::Store> store_ = testing::store_on(env_);
   testing::SteppedActors actors_;
   caf::actor partition_, hub_;
   std::size_t reports_ = 0, rests_ = 0;

@@ -8,8 +8,8 @@
 #include "runtime/key.h"
 #include "tests/support/counting_hub.h"
 #include "tests/support/eventually.h"
-#include "tests/support/faulty_env.h"
 #include "tests/support/stepped_actors.h"
+#include "tests/support/store_on.h"
 
 namespace carillon::actors {
 namespace {
@@ -21,11 +21,6 @@ constexpr PartitionId kPartition{0};
 class Copy : public ::testing::Test {
  protected:
   Copy() {
-    runtime::StoreOptions options;
-    options.directory = "/store";
-    options.env = &env_;
-    options.partitions = 1;
-    store_ = std::move(runtime::Store::open(options).value());
     // Three batches, of which the one in the middle is missing.
     for (const std::uint64_t batch : {1, 3}) write_witness(batch);
   }
@@ -71,7 +66,7 @@ class Copy : public ::testing::Test {
   }
 
   testing::FaultyEnv env_;
-  std::shared_ptr<runtime::Store> store_;
+  std::shared_ptr<runtime::Store> store_ = testing::store_on(env_);
   testing::SteppedActors actors_;
   std::vector<caf::actor> actors_to_end_;
 };

@@ -41,6 +41,20 @@ std::unique_ptr<runtime::Store> open_store(const std::string& data) {
   return std::move(*store);
 }
 
+TEST(ReadyFile, IsNotThatOfANodeThatWasKilled) {
+  // Given the file that a node left when it was killed, and a start that fails.
+  const TemporaryDirectory directory;
+  const auto ready = (directory.path() / "ready").string();
+  const auto data = (directory.path() / "data").string();
+  std::ofstream(ready) << "{}";
+  std::ofstream(data) << "no directory";
+  const auto ran = run_carillon_at_most(
+      10s, {"serve", "--data", data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--ready-file", ready});
+  // Then nobody takes it for ready.
+  EXPECT_EQ(ran.exit_code, 1) << ran.output;
+  EXPECT_FALSE(std::filesystem::exists(ready));
+}
+
 // --- A disk that is full.
 
 class FullDisk : public ::testing::Test {

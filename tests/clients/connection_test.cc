@@ -42,6 +42,11 @@ class Clients : public testing::Test {
   Publisher::Options publisher_options() {
     return {.addresses = gateway_.address(), .producer = "tester", .reconnect = {milliseconds(2), milliseconds(10)}};
   }
+  static Publisher::Callbacks noting_refusals(std::vector<std::pair<Sequence, ErrorCode>>& refused) {
+    Publisher::Callbacks callbacks;
+    callbacks.refused = [&](Sequence sequence, const Error& error) { refused.emplace_back(sequence, error.code); };
+    return callbacks;
+  }
   Follower::Options follower_options() {
     return {.addresses = gateway_.address(), .reconnect = {milliseconds(2), milliseconds(10)}};
   }
@@ -187,12 +192,7 @@ TEST_F(Clients, P3OverloadIsWaitedOutAndNothingOvertakes) {
 
 TEST_F(Clients, WhatIsLargerThanAnyNodeTakesIsRefusedAndTheRestGoesOn) {
   std::vector<std::pair<Sequence, ErrorCode>> refused;
-  Publisher publisher(
-      session_.network(), session_.timer(), publisher_options(),
-      {.accepted = {},
-       .refused = [&](Sequence sequence, const Error& error) { refused.emplace_back(sequence, error.code); },
-       .disconnected = {},
-       .connected = {}});
+  Publisher publisher(session_.network(), session_.timer(), publisher_options(), noting_refusals(refused));
   ASSERT_TRUE(publisher.offer({"match/1", "dig", "{}", 1}));
   ASSERT_TRUE(publisher.offer({"match/1", "dig", std::string(Publisher::kEventBytesMax, ' '), 2}));
   ASSERT_TRUE(publisher.offer({"match/1", "dig", "{}", 3}));
@@ -203,12 +203,7 @@ TEST_F(Clients, WhatIsLargerThanAnyNodeTakesIsRefusedAndTheRestGoesOn) {
 
 TEST_F(Clients, WhatIsRefusedForGoodIsReportedAndTheRestGoesOn) {
   std::vector<std::pair<Sequence, ErrorCode>> refused;
-  Publisher publisher(
-      session_.network(), session_.timer(), publisher_options(),
-      {.accepted = {},
-       .refused = [&](Sequence sequence, const Error& error) { refused.emplace_back(sequence, error.code); },
-       .disconnected = {},
-       .connected = {}});
+  Publisher publisher(session_.network(), session_.timer(), publisher_options(), noting_refusals(refused));
   const std::string large(2'000, ' ');
   ASSERT_TRUE(publisher.offer({"match/1", "dig", "{}", 1}));
   ASSERT_TRUE(publisher.offer({"match/1", "dig", large, 2}));

@@ -2,12 +2,12 @@
 
 #include "runtime/key.h"
 #include "runtime/mailbox.h"
+#include "tests/support/store_on.h"
 
 namespace carillon::testing {
 
 using runtime::Fold;
 using runtime::Partition;
-using runtime::Store;
 
 OnePartition::OnePartition(runtime::Limits limits, std::uint32_t behaviour_version, runtime::RetentionTable given,
                            bool fold_before_commit)
@@ -19,13 +19,7 @@ OnePartition::OnePartition(runtime::Limits limits, std::uint32_t behaviour_versi
 }
 
 void OnePartition::open() {
-  runtime::StoreOptions options;
-  options.directory = "/store";
-  options.env = &env_;
-  options.partitions = 1;
-  auto store = Store::open(options);
-  CHECK(store.ok());
-  store_ = std::move(*store);
+  store_ = store_on(env_);
   reads_.emplace(*store_, [this](auto key) { return read_fails(key); });
   auto partition = Partition::open({{0}, 1, catalogue_, limits_, retention, fold_before_commit_}, *reads_);
   CHECK(partition.ok());
