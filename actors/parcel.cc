@@ -336,6 +336,7 @@ void write(lw::Parcel::Builder out, const EmissionsParcel& parcel) {
     const auto& group = parcel.emissions[g];
     groups[g].setHub(text(group.hub.text()));
     groups[g].setFirst(group.first);
+    groups[g].setAcknowledged(group.acknowledged);
     auto list = groups[g].initEmissions(count_of(group.emissions));
     for (unsigned i = 0; i < group.emissions.size(); ++i)
       write(list[i], group.emissions[i].target, group.emissions[i].event);
@@ -353,7 +354,7 @@ EmissionsParcel read(lw::Emissions::Reader in) {
   for (const auto group : in.getGroups()) {
     const auto hub = entity(group.getHub());
     const auto from = ProducerId::hub(hub);
-    runtime::HubEmissions emissions{hub, group.getFirst(), {}};
+    runtime::HubEmissions emissions{hub, group.getFirst(), {}, group.getAcknowledged()};
     if (group.getFirst() == 0 || group.getEmissions().size() == 0) garbage("no emissions");
     emissions.emissions.reserve(group.getEmissions().size());
     for (const auto emission : group.getEmissions()) {

@@ -216,6 +216,7 @@ struct Emissions {
     first @1 :UInt64;  # The sequence of the first; the others are one more each.
     emissions @2 :List(Event.Publication);
     dues @3 :List(Due);  # Of those that are reminders.
+    acknowledged @4 :UInt64;  # By the target, as far as the sender knows: those are not sent again.
   }
 }
 

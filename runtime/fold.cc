@@ -244,7 +244,7 @@ void Fold::send_what_may_go(Outcome& outcome) {
     if (sequence - acknowledged > options_.limits.emissions_unacknowledged_max) break;
     auto found = std::ranges::find(outcome.emissions, target, &std::pair<PartitionId, HubEmissions>::first);
     if (found == outcome.emissions.end()) {
-      outcome.emissions.push_back({target, {options_.hub, sequence, {}}});
+      outcome.emissions.push_back({target, {options_.hub, sequence, {}, acknowledged}});
       found = outcome.emissions.end() - 1;
     }
     found->second.emissions.push_back(std::move(emission));

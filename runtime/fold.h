@@ -37,6 +37,7 @@ struct HubEmissions {
   EntityId hub;
   Sequence first = 1;
   std::vector<Emission> emissions;  // At least one.
+  Sequence acknowledged = 0;        // By the target; it may have lost them since, with all its disks.
 
   Sequence last() const { return first + emissions.size() - 1; }
 };

@@ -274,8 +274,9 @@ void Partition::admit(ArrivedEmissions arrived) {
   WindowSlot& slot = **found;
   bool is_kept = false;
   for (auto& emission : emissions.emissions) {
-    // Dense: what skips a number follows something that was not taken, and will come again after it.
-    const bool gap = emission.event.sequence > slot.window.highest() + 1;
+    // Dense: what skips a number follows something that was not taken, and will come again after it. What this partition
+    // had acknowledged and a person has given up (`carillon cluster recover-partition`) does not.
+    const bool gap = emission.event.sequence > std::max(slot.window.highest(), emissions.acknowledged) + 1;
     if (gap && !mutated(Mutation::kAcceptGapInEmissions)) break;
     const auto to = emission.due ? Result<Mailbox*>(nullptr) : mailbox(emission.target);
     if (!to) {
@@ -464,8 +465,10 @@ Result<Extent> Partition::follow(const EntityId& entity, Follower follower) {
   if (!box) return box.error();
   const auto extent = extent_of_mailbox(*storage_, id(), entity);
   if (!extent) return extent.error();
-  (*box)->followers.push_back(follower);
-  followed_[follower.session].insert(entity);
+  auto& followers = (*box)->followers;
+  const bool is_new = followed_[follower.session].insert(entity).second;
+  // Whoever asks again, not knowing whether it was heard, is not told everything twice.
+  if (is_new || std::ranges::find(followers, follower) == followers.end()) followers.push_back(follower);
   // The disk may be ahead of `committed`, by a commit of which this partition has not heard yet; readers have seen it.
   return Extent{extent->first, std::max(extent->last, (*box)->committed)};
 }

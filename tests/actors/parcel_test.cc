@@ -64,6 +64,15 @@ TEST(Frame, P2CarriesWhenRemindersAreDue) {
   EXPECT_EQ(emissions.at(1).due, 1'700'000'000'000);
 }
 
+TEST(Frame, P5CarriesWhatATargetHadAcknowledged) {
+  const auto ada = EntityId::parse("player/ada").value(), hub = EntityId::parse("match/1").value();
+  const Event event{.type = "note", .payload = "{}", .producer = ProducerId::hub(hub), .sequence = 7};
+  const std::vector<Parcel> parcels = {{{3}, EmissionsParcel{{4}, {{hub, 7, {{ada, event, std::nullopt}}, 5}}}}};
+  const auto frame = decode_frame(encode_frame("meeting", 5, 60, parcels));
+  ASSERT_TRUE(frame.ok());
+  EXPECT_EQ(std::get<EmissionsParcel>(frame->parcels.at(0).content).emissions.at(0).acknowledged, 5u);
+}
+
 TEST(Frame, P5CarriesWhatATargetHasNotTaken) {
   const auto hub = EntityId::parse("match/1").value();
   const std::vector<Parcel> parcels = {{{3}, EmissionsAcceptedParcel{{4}, {{hub, 9, true}, {hub, 10, false}}}}};
