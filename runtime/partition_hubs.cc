@@ -84,15 +84,16 @@ void Partition::activate_waiting(std::size_t markers) {
   std::vector<EntityId> found;
   std::size_t seen = 0;
   bool at_end = true;
-  const auto scanned = storage_->scan(wait_scan_.empty() ? std::string_view(begin) : wait_scan_,
-                                      tag_end(id(), Tag::kUnfinished), [&](auto key, auto) {
-                                        if (seen++ == markers) {
-                                          wait_scan_ = std::string(key);
-                                          return at_end = false;
-                                        }
-                                        if (auto parsed = parse_entity_key(key)) found.push_back(parsed->entity);
-                                        return true;
-                                      });
+  const auto scanned = storage_->scan_past_damage(wait_scan_.empty() ? std::string_view(begin) : wait_scan_,
+                                                  tag_end(id(), Tag::kUnfinished), [&](auto key, auto) {
+                                                    if (seen++ == markers) {
+                                                      wait_scan_ = std::string(key);
+                                                      return at_end = false;
+                                                    }
+                                                    if (auto parsed = parse_entity_key(key))
+                                                      found.push_back(parsed->entity);
+                                                    return true;
+                                                  });
   if (!scanned) search_again_ = true;
   for (const auto& entity : found) {
     if (!is_installed(entity)) continue;

@@ -35,8 +35,8 @@ void Partition::remind(UnixMs now) {
     ++counters_.unreadable;
     next_due_ = std::min(next_due_, now + kUnreadableRetryMs);
   };
-  const auto scanned =
-      storage_->scan(tag_prefix(id(), Tag::kReminder), tag_end(id(), Tag::kReminder), [&](auto key, auto value) {
+  const auto scanned = storage_->scan_past_damage(
+      tag_prefix(id(), Tag::kReminder), tag_end(id(), Tag::kReminder), [&](auto key, auto value) {
         const auto due = due_of(key).value_or(0);
         // However long commits take, no more than these wait for theirs in memory.
         const bool enough = open_->reminded.size() >= kRemindersPerCommit || !has_room();

@@ -94,7 +94,7 @@ void Partition::sweep_windows(UnixMs now) {
   std::vector<std::string> old;
   std::size_t seen = 0;
   sweep_windows_at_.clear();
-  const auto scanned = storage_->scan(begin, tag_end(id(), Tag::kWindow), [&](auto key, auto value) {
+  (void)storage_->scan_past_damage(begin, tag_end(id(), Tag::kWindow), [&](auto key, auto value) {
     if (seen++ == kSweepStep) {
       sweep_windows_at_ = key;
       return false;
@@ -103,7 +103,6 @@ void Partition::sweep_windows(UnixMs now) {
     if (window && key[3] != 'h' && window->moved_at_ms + horizon.count() < now) old.emplace_back(key);
     return true;
   });
-  if (!scanned) return;
   for (const auto& key : old) {
     const auto producer = ProducerId::trusted(std::string_view(key).substr(3, key.size() - 4));
     const auto* cached = windows_.peek(producer);
@@ -120,13 +119,13 @@ void Partition::sweep_mailboxes(UnixMs now) {
   for (std::size_t step = 0; step < kSweepStep; ++step) {
     std::optional<EntityKey> found;
     bool old = false;
-    const auto scanned = storage_->scan(at, tag_end(id(), Tag::kMailbox), [&](auto key, auto value) {
+    (void)storage_->scan_past_damage(at, tag_end(id(), Tag::kMailbox), [&](auto key, auto value) {
       if (auto parsed = parse_entity_key(key)) found = std::move(*parsed);
       const auto* retention = found ? retention_of(found->entity) : nullptr;
       old = retention != nullptr && is_old(value, *retention, now);
       return false;
     });
-    if (!scanned || !found) return;
+    if (!found) return;
     const auto& entity = found->entity;
     const auto* retention = retention_of(entity);
     if (retention == nullptr) {  // On to the next kind.

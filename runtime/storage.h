@@ -26,6 +26,8 @@ class Storage {
   using Visit = std::function<bool(std::string_view key, std::string_view value)>;
   // Visits [from, until) in ascending order.
   virtual Result<void> scan(std::string_view from, std::string_view until, const Visit& visit) const = 0;
+  // The same, but goes on behind what is damaged, and returns the first damage at the end. Stops at what cannot be read just now.
+  virtual Result<void> scan_past_damage(std::string_view from, std::string_view until, const Visit& visit) const = 0;
   // Visits [from, until) in descending order.
   virtual Result<void> scan_back(std::string_view from, std::string_view until, const Visit& visit) const = 0;
 };

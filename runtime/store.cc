@@ -175,6 +175,22 @@ Result<void> Store::scan(std::string_view from, std::string_view until, const Vi
   return {};
 }
 
+Result<void> Store::scan_past_damage(std::string_view from, std::string_view until, const Visit& visit) const {
+  Result<void> result;
+  const std::unique_ptr<leveldb::Iterator> at(database_->db->NewIterator(checked_read()));
+  const auto reads = [&] { return at->status().ok() || at->status().IsCorruption(); };
+  for (at->Seek(slice(from)); reads() && at->Valid() && view(at->key()) < until; at->Next()) {
+    const auto value = value_of_record(view(at->key()), view(at->value()));
+    if (!value) {
+      if (result) result = damaged();
+    } else if (!visit(view(at->key()), *value)) {
+      return result;
+    }
+  }
+  if (!at->status().ok() && (result || !reads())) return failure("cannot read the store", at->status());
+  return result;
+}
+
 Result<void> Store::scan_back(std::string_view from, std::string_view until, const Visit& visit) const {
   const std::unique_ptr<leveldb::Iterator> at(database_->db->NewIterator(checked_read()));
   at->Seek(slice(until));
@@ -190,21 +206,6 @@ Result<void> Store::scan_back(std::string_view from, std::string_view until, con
   }
   if (!at->status().ok()) return failure("cannot read the store", at->status());
   return {};
-}
-
-Result<void> Store::scan_past_damage(std::string_view from, std::string_view until, const Visit& visit) const {
-  Result<void> result;
-  const std::unique_ptr<leveldb::Iterator> at(database_->db->NewIterator(checked_read()));
-  for (at->Seek(slice(from)); at->Valid() && view(at->key()) < until; at->Next()) {
-    const auto value = value_of_record(view(at->key()), view(at->value()));
-    if (!value) {
-      if (result) result = damaged();
-    } else if (!visit(view(at->key()), *value)) {
-      return result;
-    }
-  }
-  if (result && !at->status().ok()) return failure("cannot read the store", at->status());
-  return result;
 }
 
 std::size_t Store::uncompacted_files() const {

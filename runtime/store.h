@@ -48,10 +48,8 @@ class Store final : public Storage {
 
   Result<std::optional<std::string>> get(std::string_view key) const override;
   Result<void> scan(std::string_view from, std::string_view until, const Visit& visit) const override;
+  Result<void> scan_past_damage(std::string_view from, std::string_view until, const Visit& visit) const override;
   Result<void> scan_back(std::string_view from, std::string_view until, const Visit& visit) const override;
-
-  // As `scan`, but goes on behind what is damaged; the first damage is returned at the end.
-  Result<void> scan_past_damage(std::string_view from, std::string_view until, const Visit& visit) const;
 
   // Readable when it returns ok, and with `sync` durable, together with all that was written before. After a failure
   // every further write fails.

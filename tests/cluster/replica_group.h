@@ -22,6 +22,9 @@ class MemoryStorage final : public runtime::Storage {
  public:
   Result<std::optional<std::string>> get(std::string_view key) const override;
   Result<void> scan(std::string_view from, std::string_view until, const Visit& visit) const override;
+  Result<void> scan_past_damage(std::string_view from, std::string_view until, const Visit& visit) const override {
+    return scan(from, until, visit);
+  }
   Result<void> scan_back(std::string_view from, std::string_view until, const Visit& visit) const override;
   void write(const runtime::WriteSet& writes);
 

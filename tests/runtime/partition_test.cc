@@ -389,6 +389,24 @@ TEST(Partition, P5EmissionsOfAHubWhoseWindowCouldNotBeReadAreRepeated) {
   EXPECT_THAT(node.mailbox("player/ada"), SizeIs(1));
 }
 
+TEST(Partition, P5AHubGoesOnWhenItsTargetHasLostWhatItAcknowledged) {
+  // Given a hub that knows that three of its notifications arrived.
+  OnePartition node;
+  for (Sequence sequence = 1; sequence <= 3; ++sequence) node.add("counter/a", 5, sequence, "ada");
+  node.settle();
+  node.rest_idle_hubs();
+  node.pass_time(std::chrono::seconds(12));
+  // When what received them begins again from an older copy that has none of them.
+  const auto ada = EntityId::trusted("player/ada");
+  node.erase(entity_key({0}, Tag::kMailbox, ada, 1), entity_end({0}, Tag::kMailbox, ada));
+  for (const auto tag : {Tag::kMovedWindows, Tag::kWindow}) node.erase(tag_prefix({0}, tag), tag_end({0}, tag));
+  node.restart();
+  // Then the next ones arrive, in order.
+  for (Sequence sequence = 4; sequence <= 5; ++sequence) node.add("counter/a", 5, sequence, "ada");
+  node.settle();
+  EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":20})", R"({"sum":25})"));
+}
+
 TEST(Partition, P5AHubWhoseMailboxCannotBeReadAtTheStartIsActiveOnceItCan) {
   // Given a hub with unfinished work.
   OnePartition node;
@@ -404,6 +422,20 @@ TEST(Partition, P5AHubWhoseMailboxCannotBeReadAtTheStartIsActiveOnceItCan) {
   node.read_fails = kNoReads;
   node.pass_time(std::chrono::milliseconds(100));
   EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":5})"));
+}
+
+TEST(Partition, P5ADamagedMarkerHidesNoOtherHub) {
+  // Given two hubs with unfinished work, and the marker of the first worn out.
+  OnePartition node;
+  node.add("counter/a", 5, 1, "ada");
+  node.add("counter/b", 6, 2, "bo");
+  ASSERT_TRUE(node.work());
+  node.commit();
+  node.damage(entity_key({0}, Tag::kUnfinished, EntityId::trusted("counter/a")));
+  // When the node starts again, then the second one finishes.
+  node.power_cut();
+  node.settle();
+  EXPECT_THAT(node.payloads("player/bo"), ElementsAre(R"({"sum":6})"));
 }
 
 TEST(Partition, P5FinishesAfterACrashWhatAHubHadBegun) {
@@ -782,6 +814,19 @@ TEST(Partition, P4DeliversWhatIsCommittedToFollowers) {
   node.add("player/ada", 3, 3);
   node.settle();
   EXPECT_THAT(node.deliveries[9], SizeIs(1));
+}
+
+TEST(Partition, P4AFollowThatIsAskedForAgainIsToldOnce) {
+  OnePartition node;
+  const auto ada = EntityId::trusted("player/ada");
+  for (const std::uint32_t follow : {1u, 2u, 1u}) ASSERT_TRUE(node.partition().follow(ada, {9, follow}).ok());
+  node.add("player/ada", 1, 1);
+  node.settle();
+  EXPECT_THAT(node.deliveries[9], SizeIs(2));
+  node.partition().unfollow(ada, {9, 1});
+  node.add("player/ada", 2, 2);
+  node.settle();
+  EXPECT_THAT(node.deliveries[9], SizeIs(3));
 }
 
 TEST(Partition, P4ForgetsOneFollowOfASession) {

@@ -152,6 +152,18 @@ TEST(Reminder, OneThatCannotBeReadKeepsNoOtherBackAndIsCounted) {
   EXPECT_GE(node.partition().counters().unreadable, 1u);
 }
 
+TEST(Reminder, OneThatIsDamagedKeepsNoOtherBackAndIsCounted) {
+  // Given a reminder that is worn out on disk, and a sound one behind it.
+  OnePartition node;
+  node.damage(reminder_key({0}, node.now + 500, EntityId::trusted("counter/a"), 77));
+  node.remind("counter/a", "counter/b", node.now + 1'000, 5, 1);
+  node.settle();
+  // When both are due, then the sound one comes, and the other one is told of.
+  node.pass_time(std::chrono::milliseconds(1'200));
+  EXPECT_THAT(node.mailbox("counter/b"), SizeIs(1));
+  EXPECT_GE(node.partition().counters().unreadable, 1u);
+}
+
 TEST(Reminder, P3OneWhoseMailboxCannotBeReadIsNotOvertakenByTheNext) {
   // Given two reminders of one entity and one of another,
   OnePartition node;

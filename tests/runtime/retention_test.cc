@@ -120,6 +120,20 @@ TEST(Retention, ForgetsOldNotificationsButNotTheStreamsPlace) {
   EXPECT_EQ(extent_of(node, "player/ada").last, 6u);
 }
 
+TEST(Retention, ADamagedRecordKeepsNoOtherStreamFromBeingCut) {
+  // Given a stream that nothing comes to, behind a record that is worn out.
+  OnePartition node({}, 1, keeping("player=10000,1d"));
+  node.damage(entity_key({0}, Tag::kMailbox, EntityId::trusted("player/aaron"), 1));
+  for (Sequence s = 1; s <= 5; ++s) {
+    node.add("player/ada", s, s);
+    node.settle();
+  }
+  // When its events are old, then they go.
+  node.now += 25 * 3'600'000;
+  node.pass_time(std::chrono::seconds(3));
+  EXPECT_EQ(extent_of(node, "player/ada").first, 5u);
+}
+
 // --- Hubs.
 
 class HubRetention : public ::testing::Test {

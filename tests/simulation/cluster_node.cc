@@ -69,8 +69,9 @@ ClusterNode::ClusterNode(const ClusterWorld& cluster, Machine& machine, std::uni
       machine_(&machine),
       store_(std::move(store)),
       asleep_until_(std::make_shared<Micros>(0)),
+      disk_hangs_until_(std::make_shared<Micros>(0)),
       partitions_(cluster.world.settings.partitions),
-      disk_(Inbox::make(cluster.world, cluster.world.settings.disk_pace, asleep_until_)),
+      disk_(Inbox::make(cluster.world, cluster.world.settings.disk_pace, disk_hangs_until_)),
       disk_answers_(Inbox::make(cluster.world, cluster.world.settings.disk_pace)),
       alive_(std::make_shared<bool>(true)) {
   for (std::uint16_t p = 0; p < partitions_.size(); ++p) {
@@ -140,7 +141,12 @@ void ClusterNode::tick() {
   });
 }
 
-void ClusterNode::sleep_until(Micros time) { *asleep_until_ = std::max(*asleep_until_, time); }
+void ClusterNode::sleep_until(Micros time) {
+  *asleep_until_ = std::max(*asleep_until_, time);
+  hang_disk_until(time);
+}
+
+void ClusterNode::hang_disk_until(Micros time) { *disk_hangs_until_ = std::max(*disk_hangs_until_, time); }
 
 // --- A replica and what lies above it.
 

@@ -109,6 +109,8 @@ class ClusterNode final : public Entrance {
 
   // --- Faults and orders.
   void sleep_until(Micros time);
+  // Until then its disk answers no write, nor fails.
+  void hang_disk_until(Micros time);
   bool is_asleep() const { return *asleep_until_ > world().schedule.now(); }
   void kill_some_hub();
   void reload_some_partition();
@@ -182,7 +184,7 @@ class ClusterNode final : public Entrance {
   ClusterWorld cluster_;
   Machine* machine_;
   std::unique_ptr<runtime::Store> store_;
-  std::shared_ptr<Micros> asleep_until_;
+  std::shared_ptr<Micros> asleep_until_, disk_hangs_until_;
   std::vector<PartitionActor> partitions_;
   std::map<runtime::SessionId, std::shared_ptr<Session>> sessions_;
   std::unique_ptr<Gateway> gateway_;

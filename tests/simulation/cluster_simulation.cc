@@ -67,6 +67,9 @@ class PrimariesStorage final : public runtime::Storage {
   Result<void> scan(std::string_view from, std::string_view until, const Visit& visit) const override {
     return of(from).scan(from, until, visit);
   }
+  Result<void> scan_past_damage(std::string_view from, std::string_view until, const Visit& visit) const override {
+    return of(from).scan_past_damage(from, until, visit);
+  }
   Result<void> scan_back(std::string_view from, std::string_view until, const Visit& visit) const override {
     return of(from).scan_back(from, until, visit);
   }
@@ -410,7 +413,7 @@ class ClusterSimulation {
     auto& machine = machines_[dice.below(machines_.size())];
     auto* node = nodes_[machine.number].get();
     const auto other = (machine.number + 1 + dice.below(machines_.size() - 1)) % machines_.size();
-    switch (dice.below(22)) {
+    switch (dice.below(23)) {
       case 0:
         return machine.env->set_plan({.power_cut_after_writes = dice.below(40), .torn_writes = torn});
       case 1:
@@ -460,6 +463,11 @@ class ClusterSimulation {
         world_.count("wall clock jumps");
         machine.wall_offset += dice.between(1, 600'000);
         return;
+      case 21:
+        if (node == nullptr) return;
+        world_.count("disk hangs");
+        world_.tell("the disk of " + machine.name + " hangs");
+        return node->hang_disk_until(world_.schedule.now() + dice.between(100'000, 5'000'000));
       default:
         if (dice.chance(0.5))
           clients_[dice.below(clients_.size())]->break_connection();

@@ -25,6 +25,10 @@ class FailingReads final : public runtime::Storage {
     if (fails_(from)) return error();
     return storage_->scan(from, until, visit);
   }
+  Result<void> scan_past_damage(std::string_view from, std::string_view until, const Visit& visit) const override {
+    if (fails_(from)) return error();
+    return storage_->scan_past_damage(from, until, visit);
+  }
   Result<void> scan_back(std::string_view from, std::string_view until, const Visit& visit) const override {
     if (fails_(from)) return error();
     return storage_->scan_back(from, until, visit);

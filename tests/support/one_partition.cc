@@ -136,6 +136,22 @@ std::size_t OnePartition::aside() const {
   return static_cast<std::size_t>(std::ranges::count_if(folds_, [](const auto& fold) { return fold.second.aside; }));
 }
 
+void OnePartition::erase(std::string_view from, std::string_view until) {
+  runtime::WriteSet writes;
+  const auto scanned = store_->scan(from, until, [&](auto key, auto) {
+    writes.erase(key);
+    return true;
+  });
+  CHECK(scanned.ok());
+  CHECK(store_->write(writes).ok());
+}
+
+void OnePartition::damage(std::string_view key) {
+  runtime::WriteSet writes;
+  writes.batch().Put({key.data(), key.size()}, "worn out");
+  CHECK(store_->write(writes).ok());
+}
+
 void OnePartition::commit() {
   CHECK(wanted_.has_value());
   const auto written = store_->write(*wanted_);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/fold.h"
@@ -54,6 +55,11 @@ class OnePartition {
   // The process ends and starts again: with what the disk has.
   void restart();
   void power_cut();
+
+  // Takes what lies in [`from`, `until`) from the disk.
+  void erase(std::string_view from, std::string_view until);
+  // Leaves a record there that does not fit its checksum.
+  void damage(std::string_view key);
 
   std::vector<Event> mailbox(const std::string& entity);
   // The payloads of a mailbox, in order.
