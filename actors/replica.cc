@@ -96,6 +96,7 @@ void open(Self self) {
   if (!state.writes.empty()) return;  // They must be readable first.
   state.reopen_wanted = false;
   state.unreadable = false;
+  ++state.options->replica.life;
   auto opened = cluster::Replica::open(state.options->replica, *state.options->partition.store, instant_now());
   if (!opened) {
     complain(self, "its copy here is of no use: " + opened.error().message);

@@ -84,7 +84,7 @@ void EtcdProcess::spawn() {
   const auto client_url = "http://" + endpoint();
   const auto peer_url = "http://127.0.0.1:" + std::to_string(peer_port_);
   std::vector<std::string> words = {kProgram,
-                                    "--data-dir=" + options_.directory + "/data",
+                                    "--data-dir=" + data_directory(),
                                     "--listen-client-urls=" + client_url,
                                     "--advertise-client-urls=" + client_url,
                                     "--listen-peer-urls=" + peer_url,
@@ -155,7 +155,7 @@ void EtcdProcess::thaw() {
 void EtcdProcess::wipe() {
   kill();
   std::error_code ignored;
-  std::filesystem::remove_all(options_.directory + "/data", ignored);
+  std::filesystem::remove_all(data_directory(), ignored);
 }
 
 }  // namespace carillon::bench

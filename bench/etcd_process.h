@@ -32,6 +32,8 @@ class EtcdProcess {
   std::string endpoint() const { return options_.host + ":" + std::to_string(client_port_); }
   std::uint16_t client_port() const { return client_port_; }
   bool running() const { return process_ != 0; }
+  // To be copied, or replaced, while it does not run.
+  std::string data_directory() const { return options_.directory + "/data"; }
 
   // At first on free ports, from then on with the same data and ports; returns when it is healthy.
   Result<void> start();

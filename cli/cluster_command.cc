@@ -290,6 +290,7 @@ void add_cluster_command(CLI::App& app, Action& action) {
   run_with(drain_command, action, std::move(drain_options), &drain);
 
   add_recover_command(command, action);
+  add_raise_epochs_command(command, action);
 }
 
 }  // namespace carillon::cli

@@ -8,5 +8,7 @@ namespace carillon::cli {
 
 // Below `carillon cluster`.
 void add_recover_command(CLI::App& cluster, Action& action);
+// And `carillon cluster raise-epochs`: for an etcd that was restored, and has forgotten which epochs there were.
+void add_raise_epochs_command(CLI::App& cluster, Action& action);
 
 }  // namespace carillon::cli

@@ -192,8 +192,13 @@ void Log::begin_epoch(Epoch epoch) {
 Result<void> Log::apply(Index until) {
   if (state_.installing || until <= state_.applied) return {};
   CHECK(until <= end_);
-  std::size_t bytes = 0;
-  while (state_.applied < until && bytes < limits_.apply_bytes_max) {
+  // After a copy there may be much to apply: the journal is not given all of it at once.
+  std::size_t bytes = staged_applied_bytes_;
+  for (const auto& write : under_way_) bytes += write.applied_bytes;
+  const auto bytes_max = bytes + limits_.apply_bytes_max;
+  if (bytes >= 2 * limits_.apply_bytes_max) return {};
+  const auto bytes_before = bytes;
+  while (state_.applied < until && bytes < bytes_max) {
     const auto index = state_.applied + 1;
     const Index cached_from = end_ - cache_.size();
     auto* cached = index > cached_from ? &cache_[index - cached_from - 1] : nullptr;
@@ -211,6 +216,7 @@ Result<void> Log::apply(Index until) {
     }
     ++state_.applied;
   }
+  staged_applied_bytes_ += bytes - bytes_before;
   trim();
   stage_state();
   return {};
@@ -306,7 +312,7 @@ Result<bool> Log::wipe() {
 std::optional<Write> Log::take_write() {
   if (staged_.empty()) return std::nullopt;
   Write write{++number_, std::exchange(staged_, {}), std::exchange(staged_sync_, false)};
-  under_way_.push_back({number_, end_, state_.applied});
+  under_way_.push_back({number_, end_, state_.applied, std::exchange(staged_applied_bytes_, 0)});
   return write;
 }
 

@@ -103,6 +103,7 @@ class Log {
     std::uint64_t number = 0;
     Index end = 0;  // Of the log that stands on disk with it.
     Index applied = 0;
+    std::size_t applied_bytes = 0;  // Of the entries that it applies.
   };
 
   Log(PartitionId partition, const ReplicaLimits& limits, const runtime::Storage& storage);
@@ -130,7 +131,8 @@ class Log {
 
   runtime::WriteSet staged_;
   bool staged_sync_ = false;
-  std::string wipe_from_;  // What lies before is erased.
+  std::size_t staged_applied_bytes_ = 0;  // Of the entries that it applies.
+  std::string wipe_from_;                 // What lies before is erased.
   std::deque<UnderWay> under_way_;
   std::uint64_t number_ = 0;    // Of the last write taken.
   std::uint64_t answered_ = 0;  // Of the last one answered.

@@ -73,7 +73,7 @@ kj::Promise<Result<ClusterFormat>> Membership::agree_on_format() {
           return Result<ClusterFormat>(
               Error{ErrorCode::MALFORMED, "this node's data belongs to the cluster " + options_.cluster_id +
                                               ", but etcd holds no cluster named " + options_.cluster +
-                                              ": check --etcd and --cluster, or restore etcd from a snapshot"});
+                                              ": check --etcd and --cluster-name, or restore etcd from a snapshot"});
         auto format = options_.founding;
         format.cluster_id = random_id();
         return etcd_.create(view_.keys().format(), encode(format))
@@ -89,7 +89,7 @@ Result<void> Membership::judge(const ClusterFormat& format) const {
   if (!options_.cluster_id.empty() && options_.cluster_id != format.cluster_id)
     return Error{ErrorCode::MALFORMED, "this node's data belongs to the cluster " + options_.cluster_id +
                                            ", but the one named " + options_.cluster + " in etcd is " +
-                                           format.cluster_id + ": check --etcd and --cluster"};
+                                           format.cluster_id + ": check --etcd and --cluster-name"};
   if (options_.store_partitions && *options_.store_partitions != format.partitions)
     return Error{ErrorCode::MALFORMED, "this node's store has " + std::to_string(*options_.store_partitions) +
                                            " partitions, but the cluster has " + std::to_string(format.partitions)};
@@ -193,7 +193,7 @@ kj::Promise<SwapOutcome> Membership::swap(PartitionId partition, Revision expect
     SwapOutcome swapped{.kind = outcome.kind, .revision = outcome.revision, .error = outcome.error};
     if (outcome.done()) (void)view_.apply(EtcdEntry{key, value, outcome.revision, 0});
     if (outcome.lost() && outcome.current) {
-      (void)view_.apply(*outcome.current);
+      tell(view_.apply(*outcome.current));  // The watch brings nothing newer.
       if (const auto* known = view_.find(partition); known != nullptr) swapped.current = *known;
     }
     return swapped;

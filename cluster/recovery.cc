@@ -31,4 +31,10 @@ Result<Recovery> recovery_from(const ClusterView& view, PartitionId partition, c
   return recovery;
 }
 
+PartitionRecord raised(PartitionRecord record) {
+  constexpr Epoch kMoreThanThereWere = 1'000'000;
+  record.epoch += kMoreThanThereWere;
+  return record;
+}
+
 }  // namespace carillon::cluster

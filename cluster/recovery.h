@@ -18,4 +18,8 @@ struct Recovery {
 // member, with that disk), or when `from` is to have no copy.
 Result<Recovery> recovery_from(const ClusterView& view, PartitionId partition, const NodeName& from);
 
+// For an etcd that was restored from a snapshot: the same in an epoch beyond all that there may have been since. What a node had seen
+// since then would be of higher epochs than the record, and no epoch may have two primaries.
+PartitionRecord raised(PartitionRecord record);
+
 }  // namespace carillon::cluster

@@ -28,6 +28,7 @@ std::string_view name_of(Role role) {
 Replica::State::State(Options opened, const runtime::Storage& storage, Log opened_log, Instant at)
     : now(at), options(std::move(opened)), log(std::move(opened_log)), storage_(&storage) {
   epoch = std::max(log.end_epoch(), log.begun());
+  proposals_ = std::uint64_t{options.life} << 32;
   commit = log.applied();
   heard_ = now;
   // Before a restart it may just have given a lease.

@@ -105,6 +105,8 @@ class Replica {
     std::uint16_t min_in_sync = 1;
     ReplicaTimeouts timeouts;
     ReplicaLimits limits;
+    std::uint32_t life =
+        0;  // Higher with each that is opened in one process: answers to what an earlier one proposed are not its.
   };
 
   // Reads where the log stands. `storage` outlives the replica. UNAVAILABLE when what is stored is damaged.

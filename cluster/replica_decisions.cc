@@ -100,6 +100,7 @@ bool Replica::State::gives_itself_up() const {
 }
 
 void Replica::State::decide() {
+  look_at_disk();
   if (hand_over_ && now >= hand_over_->until) end_hand_over();
   if (!may_propose()) return;
   auto next = leading_ || must_raise_ ? next_as_primary() : next_as_backup();
@@ -115,18 +116,35 @@ void Replica::State::decide() {
 
 // --- As the primary.
 
-std::optional<PartitionRecord> Replica::State::next_as_primary() {
-  if (failed) {
-    // Whoever is in sync has all that is committed.
-    auto to = successor(true);
-    if (!to) to = successor(false);
-    if (!to) return std::nullopt;
-    auto next = without(*record, {options.self});
-    next.primary = *to;
-    return next;
+// Its disk answers nothing, as one does that hangs: no write has failed, and none is done. Not seen from a process that had no
+// time itself.
+void Replica::State::look_at_disk() {
+  const bool had_time = now - std::exchange(looked_at_, now) <= options.timeouts.suspect_after;
+  if (!leading_ || !had_time || log.durable() >= log.end() || log.durable() != durable_seen_) {
+    durable_seen_ = log.durable();
+    durable_at_ = now;
   }
+  is_stalled_ = leading_ && now - durable_at_ > options.timeouts.stalled_after;
+}
+
+// By whoever is in sync, who has all that is committed.
+std::optional<PartitionRecord> Replica::State::replaced() {
+  auto to = successor(true);
+  if (!to) to = successor(false);
+  if (!to) return std::nullopt;
+  // If the disks of the others answer as little, it is better to wait.
+  if (!failed && acknowledged_by(*to) <= log.durable()) return std::nullopt;
+  auto next = without(*record, {options.self});
+  next.primary = *to;
+  return next;
+}
+
+std::optional<PartitionRecord> Replica::State::next_as_primary() {
+  if (failed) return replaced();
   if (must_raise_) return *record;
   if (now < leads_from_) return std::nullopt;
+  if (is_stalled_)
+    if (auto next = replaced()) return next;
   if (auto next = without_silent()) return next;
   if (!ready) return std::nullopt;
   if (auto next = handed_over()) return next;

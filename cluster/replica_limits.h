@@ -8,14 +8,14 @@
 namespace carillon::cluster {
 
 struct ReplicaTimeouts {
-  std::chrono::milliseconds heartbeat{40};         // A primary says at least so often that it lives.
-  std::chrono::milliseconds read_lease{150};       // For so long a backup does not nominate itself.
-  std::chrono::milliseconds lease_margin{15};      // The primary counts so much less: clocks may differ by a tenth.
-  std::chrono::milliseconds suspect_after{500};    // Who has said nothing for so long is taken for dead.
-  std::chrono::milliseconds stalled_after{3'000};  // A backup that answers, but has got no entry to disk for so long.
-  std::chrono::milliseconds stagger{30};           // Between the nominations of members, by their place.
-  std::chrono::milliseconds repeat_after{250};     // A proposal or question without an answer is made again.
-  std::chrono::milliseconds hand_over_max{2'000};  // A hand-over that has not come about is given up.
+  std::chrono::milliseconds heartbeat{40};             // A primary says at least so often that it lives.
+  std::chrono::milliseconds read_lease{150};           // For so long a backup does not nominate itself.
+  std::chrono::milliseconds lease_margin{15};          // The primary counts so much less: clocks may differ by a tenth.
+  std::chrono::milliseconds suspect_after{500};        // Who has said nothing for so long is taken for dead.
+  std::chrono::milliseconds stalled_after{3'000};      // Who lives, but has got no entry to disk for so long.
+  std::chrono::milliseconds stagger{30};               // Between the nominations of members, by their place.
+  std::chrono::milliseconds repeat_after{250};         // A proposal or question without an answer is made again.
+  std::chrono::milliseconds hand_over_max{2'000};      // A hand-over that has not come about is given up.
   std::chrono::milliseconds copy_again_after{10'000};  // When what a copy is made of could not be read.
   std::chrono::milliseconds discard_after{5'000};  // A stranger to whom no primary speaks for so long erases its copy.
 };

@@ -108,7 +108,9 @@ class Replica::State {
   bool may_propose() const;
   bool nominates_itself() const;
   bool gives_itself_up() const;  // Perhaps already done.
-  bool awaits_successor() const { return gives_itself_up() && (hand_over_ || failed); }
+  bool awaits_successor() const { return gives_itself_up() && (hand_over_ || failed || is_stalled_); }
+  void look_at_disk();
+  std::optional<PartitionRecord> replaced();
   std::optional<PartitionRecord> next_as_primary();
   std::optional<PartitionRecord> next_as_backup();
   std::optional<PartitionRecord> without_silent();
@@ -166,6 +168,10 @@ class Replica::State {
   std::uint64_t proposals_ = 0;
   enum class Asked { kNothing, kWaiting, kUnknown, kLost } asked_ = Asked::kNothing;
   Instant asked_again_at_{};
+  Index durable_seen_ = 0;
+  Instant durable_at_{};     // When that was reached, or nothing was missing from it.
+  Instant looked_at_{};      // At the disk.
+  bool is_stalled_ = false;  // The disk, of a primary.
 };
 
 template <class Body>

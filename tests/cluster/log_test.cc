@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <deque>
+
 #include "runtime/key.h"
 #include "tests/cluster/replica_group.h"
 
@@ -142,6 +144,37 @@ TEST(Log, P7KeepsNoMoreThanItIsTo) {
   for (const auto& [key, record] : at.disk.records) stored += key[2] == 'l';
   EXPECT_EQ(stored, at.log.end() - at.log.base());
   EXPECT_TRUE(at.reopened().ok());
+}
+
+TEST(Log, P7WhatIsToBeAppliedAfterALongCopyIsNotWrittenAllAtOnce) {
+  // Given far more committed entries than one write applies.
+  ReplicaLimits limits;
+  limits.apply_bytes_max = 1'000;
+  LogOnDisk at(limits);
+  for (int i = 0; i < 1'000; ++i) append(at.log, 1, std::to_string(i));
+  at.write();
+  // When the disk answers nothing, however often it is asked for more,
+  std::deque<std::uint64_t> under_way;
+  for (int i = 0; i < 1'000; ++i) {
+    ASSERT_TRUE(at.log.apply(at.log.end()).ok());
+    if (auto write = at.log.take_write()) {
+      at.disk.write(write->writes);
+      under_way.push_back(write->number);
+    }
+  }
+  // then only so much is under way,
+  EXPECT_LT(at.log.applying(), 100u);
+  // and all is applied in the end.
+  while (!under_way.empty()) {
+    at.log.written(under_way.front());
+    under_way.pop_front();
+    ASSERT_TRUE(at.log.apply(at.log.end()).ok());
+    if (auto write = at.log.take_write()) {
+      at.disk.write(write->writes);
+      under_way.push_back(write->number);
+    }
+  }
+  EXPECT_EQ(at.log.applied(), 1'000u);
 }
 
 TEST(Log, AnEntryThatNobodyNeedsAndThatCannotBeReadStopsNothing) {

@@ -18,11 +18,15 @@ using ::testing::IsEmpty;
 
 // A node as far as etcd sees it.
 struct Node {
+  std::set<PartitionId> told;  // Of changed records.
   Membership membership;
   Controller controller;
 
   Node(EtcdClient& etcd, kj::Timer& timer, Membership::Options options, Controller::Options control)
-      : membership(etcd, timer, std::move(options), [](const ClusterChanges&) {}),
+      : membership(etcd, timer, std::move(options),
+                   [this](const ClusterChanges& changes) {
+                     told.insert(changes.partitions.begin(), changes.partitions.end());
+                   }),
         controller(membership, timer, control, [](const PlacementStep&) {}) {}
 };
 
@@ -173,6 +177,7 @@ TEST_F(MembershipTest, P8TheLoserOfASwapIsToldTheRecordThatWon) {
   EXPECT_EQ(ant->membership.view().find({0})->revision, won.revision);
   const auto lost = wait(bee->membership.swap({0}, 0, first));
   ASSERT_EQ(lost.kind, WriteOutcome::Kind::kLost);
+  EXPECT_TRUE(bee->told.contains({0})) << "the watch has nothing newer to tell of";
   ASSERT_TRUE(lost.current);
   EXPECT_EQ(lost.current->value, first);
   EXPECT_EQ(lost.current->revision, won.revision);

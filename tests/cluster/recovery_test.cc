@@ -46,6 +46,14 @@ TEST_F(RecoveryTest, P8TheNamedCopyIsPrimaryAloneInANewEpoch) {
   EXPECT_THAT(recovery->record.replicas, ElementsAre("cat", "ant", "bee"));
 }
 
+TEST_F(RecoveryTest, P8ARaisedRecordIsBeyondAllEpochsAndOtherwiseTheSame) {
+  const auto& before = view_.find(kPartition)->value;
+  auto after = raised(before);
+  EXPECT_GE(after.epoch, before.epoch + 100'000);
+  after.epoch = before.epoch;
+  EXPECT_EQ(after, before);
+}
+
 TEST_F(RecoveryTest, P1NothingIsGivenUpWhileACopyThatIsInSyncIsHere) {
   join("ant", "s1");
   const auto recovery = recovery_from(view_, kPartition, "cat");

@@ -52,6 +52,93 @@ TEST(Replica, P1CommitsOnlyWhatIsOnThePrimarysOwnDisk) {
   EXPECT_EQ(group["ant"].committed, 1u);
 }
 
+TEST(Replica, APrimaryWhoseDiskHangsIsReplacedByOneWhoseDiskDoesNot) {
+  // Given a primary whose disk answers nothing any more, without an error.
+  ReplicaGroup group(kThree);
+  group["ant"].journal_held = true;
+  group.put("ant", "x", "1");
+  // When that lasts for long, then another one leads, with what it has.
+  ASSERT_TRUE(group.until([&] { return group.primary() == "bee" || group.primary() == "cat"; }));
+  EXPECT_FALSE(group.is_in_sync("ant"));
+  EXPECT_EQ(group["ant"].lost, 1);
+  const auto successor = group.primary();
+  EXPECT_EQ(group.value(successor, "x"), "1");
+  group.put(successor, "y", "2");
+  group.pass(100ms);
+  EXPECT_EQ(group.value(successor, "y"), "2");
+  // When it goes on, it comes in sync again.
+  group["ant"].journal_held = false;
+  ASSERT_TRUE(group.until([&] { return group.is_in_sync("ant"); }));
+  group.pass(1s);
+  EXPECT_EQ(group.value("ant", "y"), "2");
+}
+
+TEST(Replica, APrimaryWhoseDiskHangsStaysWhereTheOthersHangAsWell) {
+  ReplicaGroup group(kThree);
+  for (const auto& name : kThree) group[name].journal_held = true;
+  group.put("ant", "x", "1");
+  group.pass(10s);
+  for (const auto& name : kThree) group[name].journal_held = false;
+  group.settle();
+  EXPECT_EQ(group.primary(), "ant");
+  EXPECT_EQ(group["ant"].committed, 1u);
+}
+
+TEST(Replica, APrimaryThatSleptDoesNotTakeThatForAHangingDisk) {
+  // Given a primary that is stopped with an entry on its way to disk, for a time in which nobody takes over.
+  ReplicaGroup group({"ant", "bee"});
+  group["bee"].etcd_hangs = true;
+  for (const auto& name : {"ant", "bee"}) group[name].journal_held = true;
+  group.put("ant", "x", "1");
+  group["ant"].stopped = true;
+  group["bee"].journal_held = false;
+  group.pass(10s);
+  // When it wakes, and hears first that the other has got it,
+  group["ant"].stopped = false;
+  group.settle();
+  group.pass(10ms);
+  // then it goes on.
+  group["ant"].journal_held = false;
+  group["bee"].etcd_hangs = false;
+  group.pass(100ms);
+  EXPECT_EQ(group.primary(), "ant");
+  EXPECT_EQ(group["ant"].committed, 1u);
+}
+
+// Goal: what etcd answers is of the replica that asked. Method: one that is thrown away with a proposal under way, and the next one of
+// the same disk, which has one of its own.
+TEST(Replica, P8TakesNoAnswerToWhatAnEarlierOneHadProposed) {
+  testing::MemoryStorage disk;
+  PartitionRecord record;
+  record.epoch = 1;
+  record.primary = {"ant", "s1"};
+  record.in_sync = {{"ant", "s1"}, {"bee", "s2"}};
+  record.replicas = {"ant", "bee"};
+  std::vector<std::uint64_t> proposals;
+  const auto opened = [&](std::uint32_t life) {
+    auto opening = Replica::open({.partition = {0}, .self = {"ant", "s1"}, .life = life}, disk, Instant(life * 10s));
+    auto replica = std::move(*opening);
+    replica->record_changed(record, 1, Instant(life * 10s));
+    for (auto now = Instant(life * 10s); proposals.size() < life && now < Instant((life + 1) * 10s); now += 10ms) {
+      replica->link_lost("bee", now);
+      auto outputs = replica->take();
+      for (const auto& write : outputs.writes) {
+        disk.write(write.writes);
+        replica->written(write.number, now);
+      }
+      if (outputs.proposal) proposals.push_back(outputs.proposal->number);
+    }
+    return replica;
+  };
+  opened(1);
+  const auto replica = opened(2);
+  ASSERT_EQ(proposals.size(), 2u);
+  replica->proposal_answered(proposals[0], Replica::Swap::kWon, 2, Instant(40s));
+  EXPECT_EQ(replica->record(), record);
+  replica->proposal_answered(proposals[1], Replica::Swap::kWon, 2, Instant(40s));
+  EXPECT_NE(replica->record(), record);
+}
+
 TEST(Replica, P1WaitsForWhomItIsAdding) {
   // Given a third replica that has caught up, and a swap that adds it of which no answer comes.
   ReplicaGroup group(kThree);

@@ -5,6 +5,7 @@
 #include <kj/io.h>
 #include <sys/socket.h>
 
+#include <filesystem>
 #include <future>
 #include <thread>
 
@@ -102,6 +103,42 @@ TEST_F(LostDisks, P1P8APartitionBeginsAgainFromAnOlderCopyOnlyWhenAPersonSaysSo)
   cluster.kill(primary);
   cluster.await_successor(kEntity, primary);
   EXPECT_EQ(last_offset(cluster, (primary + 1) % 3), 3u);
+}
+
+// --- An etcd that has forgotten something.
+
+TEST_F(LostDisks, P1P8AfterAnEtcdWasRestoredNoEpochComesAgain) {
+  RunningCluster cluster;
+  auto& etcd = cluster.processes().etcd();
+  // Given a snapshot of etcd,
+  publish(cluster, kAnt, 1);
+  etcd.kill();
+  const TemporaryDirectory snapshot;
+  std::filesystem::copy(etcd.data_directory(), snapshot.path(), std::filesystem::copy_options::recursive);
+  ASSERT_TRUE(etcd.start().ok());
+  // and in-sync sets and primaries that have changed since, with events in the epochs that came of that.
+  for (const auto node : {kCat, kAnt}) {
+    cluster.kill(node);
+    cluster.await_left_out(node);
+    publish(cluster, kBee, node == kCat ? 2 : 3);
+    cluster.start(node);
+    cluster.await_in_sync();
+  }
+  // When all nodes stop, etcd is restored, and told so,
+  for (const auto node : {kAnt, kBee, kCat}) cluster.kill(node);
+  etcd.kill();
+  std::filesystem::remove_all(etcd.data_directory());
+  std::filesystem::copy(snapshot.path(), etcd.data_directory(), std::filesystem::copy_options::recursive);
+  ASSERT_TRUE(etcd.start().ok());
+  const auto raised = run_carillon({"cluster", "raise-epochs", "--etcd", "http://" + etcd.endpoint()});
+  EXPECT_EQ(raised.exit_code, 0) << raised.output;
+  EXPECT_THAT(raised.output, HasSubstr("4 partitions begin a new epoch"));
+  // then all go on with what they had.
+  for (const auto node : {kAnt, kBee, kCat}) cluster.start(node);
+  cluster.await_in_sync();
+  for (const auto node : {kAnt, kBee, kCat}) EXPECT_EQ(last_offset(cluster, node), 3u);
+  publish(cluster, kBee, 4);
+  for (const auto node : {kAnt, kBee, kCat}) EXPECT_EQ(last_offset(cluster, node), 4u);
 }
 
 // --- An etcd that comes up late, as after a power cut of all machines.
