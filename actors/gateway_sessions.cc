@@ -17,11 +17,15 @@ void GatewaySessions::following(runtime::SessionId session, Following answer) {
 
 // One session a step: ten thousand of them may follow what one commit brings.
 void GatewaySessions::committed(std::vector<News> news, Clock::time_point at) {
-  inbox_->push_steps([&edge = edge_, news = std::move(news), at, next = std::size_t{0}]() mutable {
-    auto& [session, deliveries] = news[next];
-    if (auto* const found = edge.session(session)) found->committed(std::move(deliveries), at);
-    return ++next < news.size();
-  });
+  if (*news_waiting_ >= kNewsWaitingMax) return late_->add(news);
+  *news_waiting_ += news.size();
+  inbox_->push_steps(
+      [&edge = edge_, waiting = news_waiting_, news = std::move(news), at, next = std::size_t{0}]() mutable {
+        auto& [session, deliveries] = news[next];
+        if (auto* const found = edge.session(session)) found->committed(std::move(deliveries), at);
+        --*waiting;
+        return ++next < news.size();
+      });
 }
 
 void GatewaySessions::reloaded(runtime::SessionId session, PartitionId partition) {

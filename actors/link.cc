@@ -73,6 +73,7 @@ void lose(Self self, const char* why, std::chrono::milliseconds unheard = {}) {
   state.remote = nullptr;
   state.queue.clear();
   state.queue_bytes = 0;
+  state.news.clear();
   for (const auto& [node, relay] : std::exchange(state.relays, {})) self->send(relay, Dismiss{});
   state.options->changed(false);
   tell_everybody(self, LinkLost{state.options->peer, Clock::now() - unheard});
@@ -267,6 +268,16 @@ void send_frame(Self self, std::vector<Parcel> parcels) {
   self->send(caf::actor_cast<caf::actor>(state.remote), frame_atom::value, std::move(frame));
 }
 
+using NewsKey = LinkState::NewsKey;
+
+// A parcel that leaves the queue: from now on there is other news of its follow.
+void forget_news(LinkState& state, const Parcel& parcel) {
+  const auto* following = std::get_if<FollowingParcel>(&parcel.content);
+  if (following == nullptr) return;
+  const auto found = state.news.find({parcel.partition.value, following->session, following->answer.follow});
+  if (found != state.news.end() && found->second == following) state.news.erase(found);
+}
+
 void flush(Self self) {
   auto& state = self->state;
   const auto& settings = state.options->settings;
@@ -276,6 +287,7 @@ void flush(Self self) {
       const auto size = bytes_of(state.queue.front());
       bytes += size;
       state.queue_bytes -= size;
+      forget_news(state, state.queue.front());
       parcels.push_back(std::move(state.queue.front()));
       state.queue.pop_front();
     }
@@ -307,10 +319,17 @@ void send_parcel(Self self, SendParcel& message) {
   if (deliveries == nullptr || state.queue_bytes < state.options->settings.deliveries_bytes_max)
     return enqueue(self, std::move(message.parcel));
   // No room: the session reads from disk what it hears of.
-  for (const auto& delivery : deliveries->deliveries)
-    enqueue(self,
-            {message.parcel.partition,
-             FollowingParcel{deliveries->session, {delivery.follow, runtime::Extent{1, delivery.events.last()}}}});
+  for (const auto& delivery : deliveries->deliveries) {
+    const runtime::Extent reaches{1, delivery.events.last()};
+    const NewsKey key{message.parcel.partition.value, deliveries->session, delivery.follow};
+    if (const auto waiting = state.news.find(key); waiting != state.news.end()) {
+      waiting->second->answer.extent = reaches;
+      continue;
+    }
+    enqueue(self, {message.parcel.partition, FollowingParcel{deliveries->session, {delivery.follow, reaches}}});
+    if (!state.remote) return;  // That was too much.
+    state.news.emplace(key, &std::get<FollowingParcel>(state.queue.back().content));
+  }
 }
 
 // --- Receiving.
@@ -325,7 +344,7 @@ class ToPrimary {
     auto& way = self_->state.ways[partition_.value];
     way.seen = std::max(way.seen, parcel.way);
     if (parcel.way <= way.refused) return;  // The peer has been told.
-    if (!standing().may_publish.load(std::memory_order_relaxed)) {
+    if (!standing().may_publish.load(std::memory_order_relaxed) || way.is_told) {
       way.refused = parcel.way;
       return reply(PublishRefusedParcel{parcel.way});
     }
@@ -360,14 +379,15 @@ class ToPrimary {
 
   template <class T>
   std::function<void(Result<T>)> answer(std::uint64_t number) {
-    return [me = address(self_), partition = partition_, number](Result<T> outcome) {
+    // Who asked numbers questions anew in another life.
+    return [me = address(self_), partition = partition_, number, meeting = self_->state.number](Result<T> outcome) {
       AnswerParcel parcel{number, {}};
       if (outcome)
         parcel.what = std::move(*outcome);
       else
         parcel.what = outcome.error();
       limit(parcel);
-      caf::anon_send(me, SendParcel{{partition, std::move(parcel)}});
+      caf::anon_send(me, SendParcel{{partition, std::move(parcel)}, meeting});
     };
   }
   void ask(std::uint64_t number, const QuestionParcel::ReadPage& what) {
@@ -488,10 +508,31 @@ void serving_changed(Self self, const Serving& news) {
   if (begins) enqueue(self, {news.partition, PrimaryHereParcel{news.epoch}});
 }
 
+// Whoever uses a primary here that has lost touch with the others would wait for it, and hear nothing: as this node's own route
+// gives it up, theirs is to.
+void look_at_standings(Self self, Clock::time_point now) {
+  auto& state = self->state;
+  for (std::size_t p = 0; p < state.serving.size(); ++p) {
+    auto& way = state.ways[p];
+    if (!state.serving[p].actor || (*state.options->standings)[p]->may_read()) {
+      way.unsure_since.reset();
+      way.is_told = false;
+      continue;
+    }
+    if (!way.unsure_since) way.unsure_since = now;
+    if (way.is_told || now - *way.unsure_since < state.options->settings.unsure_max) continue;
+    way.is_told = true;
+    way.refused = way.seen;
+    enqueue(self, {state.serving[p].partition, ReloadedParcel{}});
+    if (!state.remote) return;
+  }
+}
+
 void tick(Self self) {
   auto& state = self->state;
   const auto& settings = state.options->settings;
   const auto now = Clock::now();
+  if (state.remote) look_at_standings(self, now);
   if (state.remote) {
     if (now - state.last_received > settings.silence_max) {
       lose_silent(self, "it is silent");

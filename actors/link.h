@@ -18,6 +18,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -34,6 +35,8 @@ struct LinkSettings {
   std::chrono::milliseconds life_sign_every{50};
   std::chrono::milliseconds redial_every{200};
   std::chrono::milliseconds try_directly_every{1'000};  // While a third node relays.
+  // For so long a primary here may not know whether it still is, before whoever uses it from there is told.
+  std::chrono::milliseconds unsure_max{1'000};
   std::size_t credit_bytes = 16u << 20;
   std::size_t frame_bytes = 1u << 20;  // About; a frame ends with the first parcel beyond it.
   std::size_t deliveries_bytes_max = 4u << 20;
@@ -133,6 +136,9 @@ struct LinkState {
   std::deque<Parcel> queue;
   std::size_t queue_bytes = 0;
   bool flush_due = false;
+  // News of follows that waits there in place of deliveries: what comes for the same follow is added to it.
+  using NewsKey = std::tuple<std::uint16_t, runtime::SessionId, std::uint32_t>;  // Partition, session, follow.
+  std::map<NewsKey, FollowingParcel*> news;
 
   // The peer's sessions, as a partition that this node serves knows them.
   struct PeerSessions {
@@ -142,8 +148,10 @@ struct LinkState {
   std::vector<Serving> serving;             // By partition number.
   std::vector<PeerSessions> peer_sessions;  // By partition number.
   struct Way {
-    std::uint64_t seen = 0;     // The highest that the peer's publish calls came on.
-    std::uint64_t refused = 0;  // Nothing is taken of ways up to here.
+    std::uint64_t seen = 0;                         // The highest that the peer's publish calls came on.
+    std::uint64_t refused = 0;                      // Nothing is taken of ways up to here.
+    std::optional<Clock::time_point> unsure_since;  // The primary here may not answer.
+    bool is_told = false;                           // For so long that the peer was told.
   };
   std::vector<Way> ways;  // By partition number; of this meeting.
 

@@ -31,7 +31,8 @@ kj::Promise<void> NodePublisher::work(Lane& lane) {
     lane.busy = false;
     return kj::READY_NOW;
   }
-  const auto count = static_cast<std::uint32_t>(std::min<std::size_t>(lane.waiting.size(), kEventsInCall));
+  const auto most = std::min<std::size_t>(kEventsInCall, edge_.limits.batch_events_max);
+  const auto count = static_cast<std::uint32_t>(std::min(lane.waiting.size(), most));
   return path_
       .publish(access::Rights::everything(), lane.producer, count,
                [&lane](std::uint32_t i) {

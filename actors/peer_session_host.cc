@@ -36,6 +36,6 @@ void PeerSessionHost::committed(std::vector<News> news, Clock::time_point) {
   for (auto& [session, deliveries] : news) send(DeliveriesParcel{session_there(session), std::move(deliveries)});
 }
 
-void PeerSessionHost::reloaded(runtime::SessionId, PartitionId) { send(ReloadedParcel{}); }
+void PeerSessionHost::reloaded(runtime::SessionId, PartitionId) {}
 
 }  // namespace carillon::actors

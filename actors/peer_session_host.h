@@ -19,6 +19,7 @@ class PeerSessionHost final : public SessionHost {
   void published(runtime::Published answer) override;
   void following(runtime::SessionId session, Following answer) override;
   void committed(std::vector<News> news, Clock::time_point at) override;
+  // Its node is told by the link, once for all sessions.
   void reloaded(runtime::SessionId session, PartitionId partition) override;
 
  private:

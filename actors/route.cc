@@ -294,6 +294,8 @@ void way_is_lost(Self self) {
   state.sends.clear();
   state.emission_bytes = 0;
   state.follows_asked.clear();
+  // Their sessions ask for them again.
+  std::erase_if(state.asks, [](const auto& waiting) { return std::holds_alternative<FollowEntity>(waiting.request); });
   for (auto& [number, question] : std::exchange(state.questions_asked, {})) {
     AnswerParcel lost{number, way_lost()};
     if (is_read(question.request) && question.ways_lost < kWaysLostMax)

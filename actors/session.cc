@@ -1,6 +1,8 @@
 #include "actors/session.h"
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <utility>
 
 namespace carillon::actors {
@@ -17,6 +19,23 @@ constexpr runtime::PageLimits kPage{256, 128 * 1024};
 
 // What the partition had no room to read, or has not got yet, is asked for again.
 constexpr auto kReadAgainAfter = 50 * kj::MILLISECONDS;
+
+// The answer to a page that was asked for. It comes once, also when whoever was to give it ends before that.
+class PageAnswer {
+ public:
+  explicit PageAnswer(std::function<void(Result<EventRun>)> answer) : answer_(std::move(answer)) {}
+  ~PageAnswer() { give(Error{ErrorCode::OVERLOADED, "nobody has answered; ask again"}); }
+  PageAnswer(const PageAnswer&) = delete;
+  PageAnswer& operator=(const PageAnswer&) = delete;
+
+  void give(Result<EventRun> page) {
+    if (!given_.exchange(true)) answer_(std::move(page));
+  }
+
+ private:
+  const std::function<void(Result<EventRun>)> answer_;
+  std::atomic<bool> given_ = false;
+};
 
 std::size_t bytes_of(const Event& event) {
   return kEventBytes + event.payload.size() + event.type.size() + event.producer.stored().size();
@@ -156,6 +175,16 @@ void Session::committed(std::vector<runtime::Delivery> deliveries, Clock::time_p
   read_some();
 }
 
+bool Session::reaches(std::uint32_t number, Offset last) {
+  auto* const follow = find(number);
+  if (follow == nullptr) return true;
+  if (!follow->subscription) return false;
+  follow->subscription->reaches(last);
+  queue_if_lagging(number, *follow);
+  read_some();
+  return true;
+}
+
 void Session::taken(std::size_t bytes) {
   bytes_under_way_ -= bytes;
   if (shared_) shared_->give_back(bytes);
@@ -217,11 +246,11 @@ void Session::read_page(std::uint32_t number, const ReadingTurn& turn) {
     end_read();
     return read_some();
   }
+  auto answer = std::make_shared<PageAnswer>(here(
+      [number, turn](Session& session, Result<EventRun> page) { session.page_read(number, std::move(page), turn); }));
   caf::anon_send(edge_.partition_of(follow->entity),
                  ReadPage{follow->entity, follow->subscription->next(), kPage,
-                          here([number, turn](Session& session, Result<EventRun> page) {
-                            session.page_read(number, std::move(page), turn);
-                          })});
+                          [answer = std::move(answer)](Result<EventRun> page) { answer->give(std::move(page)); }});
 }
 
 void Session::page_read(std::uint32_t number, Result<EventRun> page, ReadingTurn turn) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <caf/io/all.hpp>
 
+#include <algorithm>
 #include <map>
 
 #include "actors/system_config.h"
@@ -243,6 +244,120 @@ TEST_F(LinkTest, P7DeliveriesForWhichThereIsNoRoomAreReplacedByTheNewsThatThereI
   EXPECT_EQ(news->answer.follow, 4u);
   ASSERT_TRUE(news->answer.extent.ok());
   EXPECT_EQ(news->answer.extent->last, kLast);
+}
+
+TEST_F(LinkTest, P7NewsThatWaitsIsOneForEachFollowHoweverMuchIsCommitted) {
+  PlayedPeer ant(system_);
+  link_to_ant(small());
+  ASSERT_TRUE(ant.meet(link_));
+  const auto commit = [&](runtime::SessionId session, Offset offset) {
+    Event event{"note", "{}", ProducerId::client("p").value(), 1, 0, 0};
+    caf::anon_send(link_, SendParcel{{{1}, DeliveriesParcel{session, {{4, runtime::slice_of({offset, {event}})}}}}});
+  };
+  const auto hears = [&](runtime::SessionId session, Offset last) {
+    return std::ranges::any_of(ant.parcels, [&](const Parcel& parcel) {
+      const auto* news = std::get_if<FollowingParcel>(&parcel.content);
+      return news != nullptr && news->session == session && news->answer.extent.ok() &&
+             news->answer.extent->last == last;
+    });
+  };
+  for (int rounds = 1; rounds <= 2; ++rounds) {
+    // Given that the room for deliveries is taken,
+    for (int i = 0; i < 150; ++i) replicate(kKiB);
+    ASSERT_TRUE(eventually(5s, [&] { return stats().queued_bytes > small().deliveries_bytes_max; }));
+    const auto before = stats().queued_bytes;
+    // when much is committed that two sessions follow,
+    for (Offset offset = 1; offset <= 5'000; ++offset)
+      for (const runtime::SessionId session : {3, 5}) commit(session, rounds * 10'000 + offset);
+    // then it costs hardly anything,
+    EXPECT_LT(stats().queued_bytes, before + kKiB);
+    // and both hear of the last of it.
+    EXPECT_TRUE(eventually(5s, [&] {
+      ant.say(link_, {}, true);
+      ant.listen(10ms);
+      return hears(3, rounds * 10'000 + 5'000) && hears(5, rounds * 10'000 + 5'000);
+    }));
+    ASSERT_TRUE(eventually(5s, [&] {
+      ant.say(link_, {}, true);
+      ant.listen(10ms);
+      return stats().queued_bytes == 0;
+    }));
+  }
+  EXPECT_EQ(told_->lost, 0);
+}
+
+TEST_F(LinkTest, P4WhoUsesAPrimaryThatIsNotSureForLongIsTold) {
+  // Given a partition that is served here, and a peer that publishes to it.
+  caf::scoped_actor partition(system_);
+  PlayedPeer ant(system_);
+  auto settings = small();
+  settings.unsure_max = 50ms;
+  link_to_ant(settings);
+  (*standings_)[1]->may_publish = true;
+  serves(partition);
+  ASSERT_TRUE(ant.meet(link_));
+  const auto publish = [&](std::uint64_t way) {
+    const Event event{"note", "{}", ProducerId::client("p").value(), 1, 0, 0};
+    ant.say(link_, {{{1}, PublishParcel{{5, way, {{0, EntityId::trusted("player/ada"), event}}}, way}}}, true);
+  };
+  const auto heard = [&](auto is_it) {
+    return eventually(5s, [&] {
+      ant.listen(10ms);
+      return std::ranges::any_of(ant.parcels, is_it);
+    });
+  };
+  publish(1);
+  ASSERT_TRUE(next<SessionOpened>(partition));
+  ASSERT_TRUE(next<Publish>(partition));
+  // When it has lost touch with the others of its in-sync set for a while, then the peer hears that nothing will come of it,
+  (*standings_)[1]->read_lease_until = 0;
+  EXPECT_TRUE(heard([](const Parcel& parcel) { return std::holds_alternative<ReloadedParcel>(parcel.content); }));
+  // nor of what it sends now,
+  publish(2);
+  EXPECT_TRUE(heard([](const Parcel& parcel) {
+    const auto* refused = std::get_if<PublishRefusedParcel>(&parcel.content);
+    return refused != nullptr && refused->way == 2;
+  }));
+  // until that is over.
+  (*standings_)[1]->read_lease_until = (Clock::now() + 60s).time_since_epoch().count();
+  std::uint64_t way = 2;
+  bool taken = false;
+  EXPECT_TRUE(eventually(5s, [&] {
+    publish(++way);
+    partition->receive([&](const Publish& message) { taken = message.request.call == way; }, caf::after(20ms) >> [] {});
+    return taken;
+  }));
+}
+
+TEST_F(LinkTest, P9AnAnswerIsOfTheMeetingInWhichItWasAskedFor) {
+  // Given a question that takes its time,
+  caf::scoped_actor partition(system_);
+  PlayedPeer ant(system_);
+  link_to_ant(small());
+  serves(partition);
+  ASSERT_TRUE(ant.meet(link_));
+  const auto ask = [&](std::uint64_t number) {
+    ant.say(link_, {{{1}, QuestionParcel{number, QuestionParcel::Inspect{EntityId::trusted("player/ada")}}}}, true);
+    return next<InspectEntity>(partition);
+  };
+  const auto early = ask(1);
+  ASSERT_TRUE(early);
+  // and a peer that has restarted, and asks others.
+  ASSERT_TRUE(ant.meet(link_));
+  const auto late = ask(2);
+  ASSERT_TRUE(late);
+  // When both are answered, then the peer gets the answer to its own.
+  early->answer(runtime::Partition::Inspection{{1, 111}, 0, 0});
+  late->answer(runtime::Partition::Inspection{{1, 222}, 0, 0});
+  std::vector<std::uint64_t> answered;
+  EXPECT_TRUE(eventually(5s, [&] {
+    ant.listen(10ms);
+    answered.clear();
+    for (const auto& parcel : ant.parcels)
+      if (const auto* answer = std::get_if<AnswerParcel>(&parcel.content)) answered.push_back(answer->number);
+    return !answered.empty();
+  }));
+  EXPECT_EQ(answered, std::vector<std::uint64_t>{2});
 }
 
 TEST_F(LinkTest, APeerThatIsSilentOrDoesNotHearIsGivenUp) {

@@ -583,6 +583,18 @@ TEST_F(RouteTest, P4WhenTheWayIsLostSessionsFollowAgainAndHubsRepeatTheirEmissio
   EXPECT_THAT(neighbour(), IsEmpty());
 }
 
+TEST_F(RouteTest, P4AFollowThatWaitsWhenTheWayIsLostIsAskedForAgainByItsSessionOnly) {
+  given_a_remote_primary();
+  follow(1);
+  says("bee", NotSureParcel{FollowParcel{{kSession, 1}, ada()}});
+  says("bee", ReloadedParcel{});
+  EXPECT_THAT(session(), ElementsAre("follow again"));
+  link("bee");
+  follow(1);
+  pass(50ms);
+  EXPECT_THAT(link("bee"), ElementsAre("follow 1 in meeting 1"));
+}
+
 TEST_F(RouteTest, P2EmissionsThatWaitAreVoidWithThoseBeforeThemForTheHubRepeatsAll) {
   given_a_remote_primary();
   emit();

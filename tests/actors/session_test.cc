@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "actors/feed.h"
+#include "actors/gateway_sessions.h"
 #include "tests/support/stepped_actors.h"
 
 namespace carillon::actors {
@@ -115,6 +116,13 @@ class SessionTest : public ::testing::Test {
     reads_.erase(reads_.begin());
     asked.answer(std::move(page));
     settle();
+  }
+  // It ends with what it was asked for in its mailbox.
+  void partition_ends() { reads_.clear(); }
+  // What the gateway's thread does not come to yet.
+  void say_following(std::uint32_t number, runtime::Extent extent) { host_->following(id_, {number, extent}); }
+  void say_committed(std::uint32_t number, const runtime::EventSlice& events) {
+    host_->committed({{id_, {{number, events}}}}, Clock::now());
   }
   // For what takes its time.
   bool eventually(const std::function<bool()>& happened) {
@@ -236,6 +244,36 @@ TEST_F(SessionTest, P7APageThatThePartitionHasNoRoomToReadIsAskedForAgain) {
   EXPECT_TRUE(eventually([&] { return partition() == Log{"0: reads from 1"}; }));
   answer_page(run_of(1, 1));
   EXPECT_THAT(client(), ElementsAre("1 begins at 1", "1 has 1 to 1"));
+}
+
+TEST_F(SessionTest, P4APageThatNobodyAnswersAnyMoreIsAskedForAgain) {
+  follow(1, 0);
+  following(1, runtime::Extent{1, 1});
+  EXPECT_THAT(partition(), ElementsAre("0: opens", "0: follows 1", "0: reads from 1"));
+  partition_ends();
+  EXPECT_TRUE(eventually([&] { return partition() == Log{"0: reads from 1"}; }));
+  answer_page(run_of(1, 1));
+  EXPECT_THAT(client(), ElementsAre("1 begins at 1", "1 has 1 to 1"));
+}
+
+TEST_F(SessionTest, P7NewsBeyondWhatMayWaitIsNotKeptAndIsRead) {
+  follow(1, 0);
+  follow(2, 0);
+  following(1, runtime::Extent{1, 0});
+  // Given as much news as may wait for the thread,
+  const auto first = runtime::slice_of(run_of(1, 1));
+  for (std::size_t i = 0; i < GatewaySessions::kNewsWaitingMax; ++i) say_committed(1, first);
+  // when there is more, also for a follow whose beginning waits as well,
+  say_following(2, {1, 0});
+  for (Offset offset = 2; offset <= 3; ++offset) {
+    say_committed(1, runtime::slice_of(run_of(offset, 1)));
+    say_committed(2, runtime::slice_of(run_of(offset - 1, 1)));
+  }
+  // then it is read once the thread gets there.
+  settle();
+  EXPECT_THAT(client(), ElementsAre("1 begins at 1", "1 has 1 to 1", "2 begins at 1"));
+  EXPECT_THAT(partition(),
+              ElementsAre("0: opens", "0: follows 1", "0: follows 2", "0: reads from 2", "0: reads from 1"));
 }
 
 TEST_F(SessionTest, P7APageThatIsNotThereYetIsAskedForAgainAfterAPause) {
