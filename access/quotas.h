@@ -34,6 +34,7 @@ class Quotas {
     bool in_use() const { return connections > 0; }
 
     std::uint64_t connections = 0;
+    std::uint64_t bytes_kept = 0;  // Of messages that are begun and not complete.
     Allowance events, bytes;
   };
 

@@ -35,16 +35,18 @@ struct EdgeLimits {
   std::size_t connection_bytes_max = 8u << 20;
   std::size_t node_events_max = 65'536;  // On all connections together.
   std::size_t node_bytes_max = 64u << 20;
-  std::size_t node_receiving_bytes_max = 64u << 20;  // Of messages of WebSockets that are begun and not complete.
-  std::size_t message_bytes_max = 16u << 20;         // One RPC message.
-  std::size_t follows_max = 100'000;                 // In all subscriptions of one native connection.
-  std::size_t session_credit_bytes = 1u << 20;       // Sent to a subscriber and not yet taken in.
-  std::size_t connection_credit_bytes = 8u << 20;    // The same of all subscriptions of one native connection.
+  // Of messages of WebSockets and bodies of HTTP requests that are begun and not complete; of one address or subject an eighth.
+  std::size_t node_receiving_bytes_max = 64u << 20;
+  std::size_t message_bytes_max = 16u << 20;       // One RPC message.
+  std::size_t follows_max = 100'000;               // In all subscriptions of one native connection.
+  std::size_t session_credit_bytes = 1u << 20;     // Sent to a subscriber and not yet taken in.
+  std::size_t connection_credit_bytes = 8u << 20;  // The same of all subscriptions of one native connection.
   std::chrono::milliseconds first_call_within{
       10'000};  // A native connection that asks for nothing, or shows no token, is closed.
   std::chrono::milliseconds request_within{10'000};    // The header of an HTTP request, and its body.
   std::chrono::milliseconds handshake_within{10'000};  // Of TLS.
   std::chrono::milliseconds presence_grace{10'000};    // Before somebody whose connection is lost is told to have left.
+  std::chrono::milliseconds presence_sign_every{120'000};  // That those who are here still are.
   std::chrono::milliseconds overloaded_retry{20};
   std::chrono::milliseconds unavailable_retry{500};
   std::chrono::milliseconds answer_within{10'000};  // Questions to actors.
@@ -109,6 +111,7 @@ class Edge {
   const std::shared_ptr<Inbox> inbox;
   kj::Timer& timer;
   EdgeCounters counters;
+  bool leaving = false;                             // It will stop: who has the choice should go elsewhere.
   bool stopping = false;                            // Nothing new is accepted.
   std::vector<std::uint64_t> lives;                 // Of the partitions.
   std::shared_ptr<const ClusterQuestions> cluster;  // Null on a node that is alone, or has not joined yet.

@@ -19,6 +19,7 @@ FrameGuard::Verdict FrameGuard::take(std::string_view bytes) {
       const auto taken = std::min<std::uint64_t>(payload_left_, bytes.size());
       bytes.remove_prefix(static_cast<std::size_t>(taken));
       payload_left_ -= taken;
+      if (!is_control_) bytes_kept_ += taken;
       if (payload_left_ == 0) frame_complete();
       continue;
     }
@@ -48,12 +49,12 @@ FrameGuard::Verdict FrameGuard::judge() {
   for (std::size_t i = 0; i < more; ++i) length = length << 8 | header_[2 + i];
 
   if ((header_[0] & kReserved) != 0 || (header_[1] & kMasked) == 0) return Verdict::kNoFrames;
-  const bool is_control = opcode >= kClose;
-  if (opcode > kPong || (opcode > kBinary && !is_control)) return Verdict::kNoFrames;
+  is_control_ = opcode >= kClose;
+  if (opcode > kPong || (opcode > kBinary && !is_control_)) return Verdict::kNoFrames;
   ends_message_ = false;
   is_ping_ = opcode == kPing;
   payload_left_ = length;
-  if (is_control) return fin && more == 0 ? Verdict::kGood : Verdict::kNoFrames;
+  if (is_control_) return fin && more == 0 ? Verdict::kGood : Verdict::kNoFrames;
   if (in_message_ != (opcode == kContinuation)) return Verdict::kNoFrames;
   if (length > message_bytes_max_ - message_bytes_ || ++fragments_ > kFragmentsMax) return Verdict::kTooBig;
   message_bytes_ += length;
@@ -66,7 +67,7 @@ void FrameGuard::frame_complete() {
   ++frames_;
   if (is_ping_) ++pings_;
   if (!std::exchange(ends_message_, false)) return;
-  message_bytes_ = 0;
+  message_bytes_ = bytes_kept_ = 0;
   fragments_ = 0;
 }
 

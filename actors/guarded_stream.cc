@@ -16,8 +16,6 @@ constexpr kj::byte kPongBegins = 0x8a;
 
 }  // namespace
 
-GuardedStream::~GuardedStream() noexcept(false) { room_.bytes -= accounted_; }
-
 bool GuardedStream::guard(std::uint64_t message_bytes_max) {
   if (requests_.headers() != requests_begun_ || !requests_.ends_with_header()) return false;
   guard_.emplace(message_bytes_max);
@@ -33,11 +31,23 @@ kj::Promise<std::size_t> GuardedStream::read(void* buffer, std::size_t bytes_min
 }
 
 kj::Promise<std::size_t> GuardedStream::tryRead(void* buffer, std::size_t bytes_min, std::size_t bytes_max) {
-  if (guard_) bytes_max = std::max(bytes_min, std::min(bytes_max, kReadAtOnceMax));
-  return inner_->tryRead(buffer, bytes_min, bytes_max).then([this, buffer](std::size_t bytes) {
-    came({static_cast<const char*>(buffer), bytes});
-    return bytes;
-  });
+  if (!guard_)
+    return inner_->tryRead(buffer, bytes_min, bytes_max).then([this, buffer](std::size_t bytes) {
+      came({static_cast<const char*>(buffer), bytes});
+      return bytes;
+    });
+  return read_on(static_cast<char*>(buffer), bytes_min, std::max(bytes_min, std::min(bytes_max, kReadAtOnceMax)), 0);
+}
+
+// KJ waits for all of a message, which is looked at as it comes: `had` of it has.
+kj::Promise<std::size_t> GuardedStream::read_on(char* buffer, std::size_t bytes_min, std::size_t bytes_max,
+                                                std::size_t had) {
+  return inner_->tryRead(buffer + had, 1, bytes_max - had)
+      .then([this, buffer, bytes_min, bytes_max, had](std::size_t bytes) -> kj::Promise<std::size_t> {
+        came({buffer + had, bytes});
+        if (bytes == 0 || had + bytes >= bytes_min) return had + bytes;
+        return read_on(buffer, bytes_min, bytes_max, had + bytes);
+      });
 }
 
 void GuardedStream::came(std::string_view bytes) {
@@ -54,13 +64,12 @@ void GuardedStream::frames_came(std::string_view bytes) {
   const auto verdict = guard_->take(bytes);
   if (guard_->frames() > frames) frame_at_ = Clock::now();
   pongs_owed_ += guard_->pings() - pings;
-  room_.bytes += guard_->message_bytes() - accounted_;
-  accounted_ = guard_->message_bytes();
+  const bool has_room = visit_.keep(guard_->bytes_kept());
   if (verdict == FrameGuard::Verdict::kNoFrames)
     trouble_ = Trouble::kNoFrames;
   else if (verdict == FrameGuard::Verdict::kTooBig)
     trouble_ = Trouble::kTooBig;
-  else if ((accounted_ > 0 && room_.bytes > room_.bytes_max) || pongs_owed_ > kPongsOwedMax)
+  else if (!has_room || pongs_owed_ > kPongsOwedMax)
     trouble_ = Trouble::kNoRoom;
   if (trouble_ != Trouble::kNone) kj::throwFatalException(KJ_EXCEPTION(FAILED, "a WebSocket's client broke the rules"));
 }

@@ -2,7 +2,7 @@
 // Belongs to its gateway thread.
 #pragma once
 
-#include <atomic>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -10,21 +10,16 @@
 #include "actors/latency.h"
 #include "actors/passing_stream.h"
 #include "actors/request_guard.h"
+#include "actors/visit.h"
 
 namespace carillon::actors {
 
 class GuardedStream final : public PassingStream {
  public:
-  // What all connections of the node receive together: messages that are begun and not complete.
-  struct Room {
-    std::atomic<std::uint64_t>& bytes;
-    std::uint64_t bytes_max;
-  };
   enum class Trouble { kNone, kNoFrames, kTooBig, kNoRoom };
 
-  // What `room` refers to outlives the stream.
-  GuardedStream(kj::Own<kj::AsyncIoStream> inner, Room room) : PassingStream(kj::mv(inner)), room_(room) {}
-  ~GuardedStream() noexcept(false);
+  // `visit` outlives the stream.
+  GuardedStream(kj::Own<kj::AsyncIoStream> inner, Visit& visit) : PassingStream(kj::mv(inner)), visit_(visit) {}
 
   // The next request has been read, and is being answered.
   void request_begun() { ++requests_begun_; }
@@ -43,14 +38,14 @@ class GuardedStream final : public PassingStream {
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
 
  private:
+  kj::Promise<std::size_t> read_on(char* buffer, std::size_t bytes_min, std::size_t bytes_max, std::size_t had);
   void came(std::string_view bytes);
   void frames_came(std::string_view bytes);
 
-  Room room_;
+  Visit& visit_;
   RequestGuard requests_;
   std::uint64_t requests_begun_ = 0;
   std::optional<FrameGuard> guard_;
-  std::uint64_t accounted_ = 0;
   std::uint64_t pongs_owed_ = 0;  // KJ keeps each of them until the one before it is written.
   Trouble trouble_ = Trouble::kNone;
   Clock::time_point frame_at_;

@@ -156,8 +156,7 @@ class Service final : public kj::HttpService {
 
   // The requests of one connection, until it ends.
   kj::Promise<void> serve(kj::Own<kj::AsyncIoStream> stream) {
-    auto guarded = kj::heap<GuardedStream>(
-        kj::mv(stream), GuardedStream::Room{edge_.node.receiving_bytes, edge_.edge_limits.node_receiving_bytes_max});
+    auto guarded = kj::heap<GuardedStream>(kj::mv(stream), visit_);
     stream_ = guarded.get();
     return server_.listenHttp(kj::mv(guarded));
   }

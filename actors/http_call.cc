@@ -10,6 +10,11 @@ namespace carillon::actors {
 namespace {
 
 constexpr const char* kProblem = "application/problem+json";
+constexpr std::size_t kBodyReadAtFirst = 4'096;
+
+Error too_large(std::size_t bytes_max) {
+  return {ErrorCode::PAYLOAD_TOO_LARGE, "the body may have at most " + std::to_string(bytes_max) + " bytes", 0};
+}
 
 std::string problem_details(HttpStatus status, const EdgeLimits& limits, const Error& error) {
   JsonWriter json;
@@ -129,19 +134,43 @@ kj::Promise<void> HttpCall::refuse_method(const std::string& allowed) {
 
 kj::Promise<Result<std::string>> HttpCall::read_body(std::size_t bytes_max) {
   using Body = Result<std::string>;
+  const auto length = body.tryGetLength().orDefault(0);
+  if (length > bytes_max) return Body(too_large(bytes_max));
   const auto within = edge.edge_limits.request_within;
-  return edge.timer.timeoutAfter(within.count() * kj::MILLISECONDS, body.readAllText(bytes_max + 1))
-      .then([](kj::String text) -> kj::Promise<Body> { return Body(std::string(text.cStr(), text.size())); },
-            [bytes_max, within](kj::Exception&& failed) -> kj::Promise<Body> {
-              if (failed.getType() == kj::Exception::Type::DISCONNECTED) return kj::mv(failed);
-              if (failed.getType() == kj::Exception::Type::OVERLOADED)
-                return Body(Error{ErrorCode::UNAVAILABLE,
-                                  "the body did not come within " + std::to_string(within.count()) + " ms", 0});
-              if (is_about_http(failed))
-                return Body(Error{ErrorCode::MALFORMED, "where the body ends cannot be understood", 0});
-              return Body(Error{ErrorCode::PAYLOAD_TOO_LARGE,
-                                "the body may have at most " + std::to_string(bytes_max) + " bytes", 0});
-            });
+  return edge.timer.timeoutAfter(within.count() * kj::MILLISECONDS, read_body_on(bytes_max))
+      .catch_([this, within](kj::Exception&& failed) -> kj::Promise<Body> {
+        const bool is_late = failed.getType() == kj::Exception::Type::OVERLOADED;
+        const auto owed = std::chrono::ceil<std::chrono::milliseconds>(visit.received(0));
+        if (is_late && owed.count() > 0)  // It was we who held it back.
+          return Body(Error{.code = ErrorCode::OVERLOADED,
+                            .message = "more is being sent than may be in a second, on this connection and others",
+                            .retry_after = owed});
+        if (is_late)
+          return Body(Error{ErrorCode::UNAVAILABLE,
+                            "the body did not come within " + std::to_string(within.count()) + " ms", 0});
+        if (is_about_http(failed))
+          return Body(Error{ErrorCode::MALFORMED, "where the body ends cannot be understood", 0});
+        return kj::mv(failed);
+      })
+      .attach(kj::defer([this] { (void)visit.keep(0); }));
+}
+
+kj::Promise<Result<std::string>> HttpCall::read_body_on(std::size_t bytes_max) {
+  using Body = Result<std::string>;
+  const auto had = body_read.size();
+  if (had > bytes_max) return Body(too_large(bytes_max));
+  if (!visit.keep(had))
+    return Body(Error{.code = ErrorCode::OVERLOADED,
+                      .message = "too much is being sent at once, on this connection and others",
+                      .retry_after = edge.edge_limits.overloaded_retry});
+  const auto room = std::min(std::max(had, kBodyReadAtFirst), bytes_max + 1 - had);
+  body_read.resize(had + room);
+  return body.tryRead(body_read.data() + had, 1, room)
+      .then([this, bytes_max, had](std::size_t came) -> kj::Promise<Body> {
+        body_read.resize(had + came);
+        if (came == 0) return Body(std::move(body_read));
+        return read_body_on(bytes_max);
+      });
 }
 
 }  // namespace carillon::actors

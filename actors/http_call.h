@@ -48,6 +48,7 @@ struct HttpCall {
   Visit& visit;                // As well.
   std::string page = {};       // The origin of the page that sent it, if it is to be named in the answer.
   access::Rights rights = {};  // Of whoever asks: nothing without a good token, where one is needed.
+  std::string body_read = {};  // As far as it has come.
 
   // What follows `Bearer` in the field Authorization; empty when there is nothing of the kind.
   std::string_view bearer_token() const;
@@ -64,8 +65,11 @@ struct HttpCall {
   // The path has other methods, `allowed`: a list for the field of that name (RFC 9110, section 15.5.6).
   kj::Promise<void> refuse_method(const std::string& allowed);
 
-  // The whole body: MALFORMED when it does not come in time, PAYLOAD_TOO_LARGE when it has more than `bytes_max`.
+  // The whole body. UNAVAILABLE when it does not come in time, OVERLOADED when too many are being received, PAYLOAD_TOO_LARGE when
+  // it has more than `bytes_max`. Once.
   kj::Promise<Result<std::string>> read_body(std::size_t bytes_max);
+
+  kj::Promise<Result<std::string>> read_body_on(std::size_t bytes_max);
 };
 
 }  // namespace carillon::actors

@@ -1,11 +1,13 @@
 #include "actors/visit.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace carillon::actors {
 namespace {
 
 constexpr std::chrono::milliseconds kConnectAgainAfter{1'000};
+constexpr std::uint64_t kSharesOfRoom = 8;
 
 }  // namespace
 
@@ -37,7 +39,16 @@ bool Visit::counts_bytes() const {
          (!edge_.gatekeeper.open() && edge_.edge_limits.per_subject.bytes_per_second > 0);
 }
 
+// What it keeps goes with it.
 Result<void> Visit::enter(const access::Rights& rights) {
+  const auto kept = kept_;
+  (void)keep(0);
+  auto entered = become(rights);
+  (void)keep(kept);
+  return entered;
+}
+
+Result<void> Visit::become(const access::Rights& rights) {
   unlimited_ = rights.unlimited();
   if (unlimited_ || rights.subject().empty() || !edge_.node.subjects.limits().any()) {
     subject_.reset();
@@ -78,6 +89,20 @@ std::optional<Error> Visit::request() {
   auto refusal = refusal_of(1);
   if (!refusal) published(1);
   return refusal;
+}
+
+bool Visit::keep(std::uint64_t bytes) {
+  if (bytes == kept_) return true;
+  const auto more = bytes - std::exchange(kept_, bytes);  // Modulo 2^64, as counters wrap.
+  const auto room = edge_.edge_limits.node_receiving_bytes_max;
+  bool fits = (edge_.node.receiving_bytes += more) <= room;
+  for_each([&](access::Quotas::Usage& usage, EdgeCounters::Limited& limited) {
+    usage.bytes_kept += more;
+    const bool is_too_much = usage.bytes_kept > room / kSharesOfRoom;
+    if (is_too_much && bytes > 0) ++limited.requests;
+    fits = fits && !is_too_much;
+  });
+  return fits || bytes == 0;
 }
 
 Clock::duration Visit::received(std::size_t bytes) {

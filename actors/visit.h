@@ -19,7 +19,10 @@ namespace carillon::actors {
 class Visit {
  public:
   explicit Visit(Edge& edge) : edge_(edge) { ++edge_.counters.connections; }
-  ~Visit() { --edge_.counters.connections; }
+  ~Visit() {
+    (void)keep(0);
+    --edge_.counters.connections;
+  }
   Visit(const Visit&) = delete;
   Visit& operator=(const Visit&) = delete;
 
@@ -37,6 +40,9 @@ class Visit {
   void published(std::uint32_t events);
   // The same for a request that is something else; what is not refused is counted.
   std::optional<Error> request();
+  // Of a message that is not complete yet so many bytes have come. False when that is more than there is room for: on the node,
+  // or of what one address or subject may take of it.
+  [[nodiscard]] bool keep(std::uint64_t bytes);
   // Bytes came. How long nothing more is to be read.
   Clock::duration received(std::size_t bytes);
 
@@ -45,7 +51,10 @@ class Visit {
   template <class Use>
   void for_each(Use&& use);
 
+  Result<void> become(const access::Rights& rights);
+
   Edge& edge_;
+  std::uint64_t kept_ = 0;
   std::optional<access::Quotas::Place> address_, subject_;
   std::string subject_name_;  // Whose place it is.
   bool unlimited_ = false;    // As its token says.

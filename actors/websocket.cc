@@ -145,7 +145,8 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
         break;
       case GuardedStream::Trouble::kNoRoom:
         close_with(CloseCode::kLimitExceeded,
-                   {ErrorCode::LIMIT_EXCEEDED, "the node is receiving too much; connect again in a moment", 0});
+                   {ErrorCode::LIMIT_EXCEEDED,
+                    "too much is being sent at once, on this connection and others; connect again in a moment", 0});
         break;
       case GuardedStream::Trouble::kNoFrames:
       case GuardedStream::Trouble::kNone:

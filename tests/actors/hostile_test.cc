@@ -395,6 +395,12 @@ TEST_F(Hostile, P7OneByteASecond) {
   }
 }
 
+TEST_F(Hostile, P7ABodyThatDoesNotComeInTimeIsToldSo) {
+  RawSocket slow(node.http());
+  ASSERT_TRUE(slow.send("POST /events/player/a?type=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"));
+  EXPECT_THAT(slow.receive_until("did not come"), ::testing::HasSubstr(" 503 "));
+}
+
 void open_and_abandon(RunningNode& node, const std::vector<client::Address>& ports, std::size_t count) {
   const auto before = node.anonymous_bytes();
   {

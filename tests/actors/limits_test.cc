@@ -205,6 +205,62 @@ TEST_F(AddressLimits, P7WhoSendsTooManyBytesIsReadFromSlowly) {
   node.stop();
 }
 
+// A message over a WebSocket that is begun, and of which so much has come.
+WebSocket begun(const client::Address& address, std::size_t came, const char* from = nullptr) {
+  WebSocket socket(address, "", 0, from);
+  EXPECT_TRUE(socket.opened());
+  (void)socket.hear("welcome");
+  EXPECT_TRUE(socket.send(frame_of(std::string(came, ' '), {.said_length = 1'000'000})));
+  return socket;
+}
+
+TEST_F(AddressLimits, P7WhatIsOnlyAnnouncedTakesNoRoom) {
+  auto node = with({});
+  // Given more announced messages than the node has room for, of which nothing came.
+  std::vector<WebSocket> announced;
+  while (announced.size() < 80) announced.push_back(begun(node.http(), 0));
+  // Then there is room for others of the same address.
+  auto socket = begun(node.http(), 999'999);
+  ASSERT_TRUE(socket.send(" "));
+  EXPECT_EQ(socket.hear_close(), 4400) << "blanks are no message, but they came";
+  node.stop();
+}
+
+TEST_F(AddressLimits, P7OneAddressTakesNoMoreThanItsShareOfTheRoomForMessages) {
+  auto node = with({});
+  // Given as much as one address may have begun.
+  std::vector<WebSocket> begun_here;
+  while (begun_here.size() < 8) begun_here.push_back(begun(node.http(), 999'999));
+  // When it begins more, by whichever way, then that is refused,
+  auto more = begun(node.http(), 999'999);
+  EXPECT_EQ(more.hear_close(), 4429);
+  RawSocket body(node.http());
+  ASSERT_TRUE(body.send("POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" +
+                        std::string(400'000, ' ')));
+  EXPECT_THAT(body.receive_until("overloaded"), AllOf(HasSubstr(" 429 "), HasSubstr("Retry-After")));
+  // and others are not concerned.
+  auto other = begun(node.http(), 999'999, kElsewhere);
+  ASSERT_TRUE(other.send(" "));
+  EXPECT_EQ(other.hear_close(), 4400);
+  // When its connections are gone, it has its share again.
+  begun_here.clear();
+  EXPECT_TRUE(eventually(5s, [&] {
+    auto again = begun(node.http(), 999'999);
+    return again.send(" ") && again.hear_close() == 4400;
+  }));
+  node.stop();
+}
+
+TEST_F(AddressLimits, P7AnUploadThatWeHoldBackIsToldToComeLater) {
+  auto node = with({"--address-bytes-per-second", "10000", "--request-within", "1000"});
+  // 40,000 are saved up; this takes six seconds more.
+  RawSocket body(node.http());
+  ASSERT_TRUE(body.send("POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100001\r\n\r\n" +
+                        std::string(100'000, ' ')));
+  EXPECT_THAT(body.receive_until("overloaded"), AllOf(HasSubstr(" 429 "), HasSubstr("Retry-After")));
+  node.stop();
+}
+
 // Goal: nobody on this machine is limited unless that is asked for. Method: more than the defaults allow others.
 TEST_F(AddressLimits, LoopbackHasNoneByDefault) {
   RunningNode node;

@@ -38,8 +38,9 @@ std::string frame_of(std::string_view payload, const FrameShape& shape) {
   return frame;
 }
 
-WebSocket::WebSocket(const client::Address& address, std::string_view more_header, int receive_buffer_bytes)
-    : socket_(address, receive_buffer_bytes) {
+WebSocket::WebSocket(const client::Address& address, std::string_view more_header, int receive_buffer_bytes,
+                     const char* from)
+    : socket_(address, receive_buffer_bytes, from) {
   (void)socket_.send("GET /ws HTTP/1.1\r\nHost: " + address.text() +
                      "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: carillon.v1\r\n" +

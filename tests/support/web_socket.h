@@ -28,7 +28,8 @@ class WebSocket {
   static constexpr std::chrono::milliseconds kPatience{10'000};
 
   // Opens one with the subprotocol carillon.v1; `more_header` are lines of their own.
-  explicit WebSocket(const client::Address& address, std::string_view more_header = {}, int receive_buffer_bytes = 0);
+  explicit WebSocket(const client::Address& address, std::string_view more_header = {}, int receive_buffer_bytes = 0,
+                     const char* from = nullptr);
 
   bool opened() const { return opened_; }
   // False when the node has closed.
