@@ -17,6 +17,7 @@ namespace {
 constexpr auto kLookEvery = 2 * kj::SECONDS;
 constexpr auto kOwn = NodePublisher::For::kNode;
 constexpr auto kTellAgainAfter = 100 * kj::MILLISECONDS;
+constexpr int kSignsMissedMax = 3;
 constexpr std::chrono::minutes kForgottenAfter{10};  // By then a controller has told of a node that has vanished.
 
 kj::Duration kj_duration(std::chrono::milliseconds duration) { return duration.count() * kj::MILLISECONDS; }
@@ -37,7 +38,9 @@ PresenceReporter::PresenceReporter(Edge& edge, std::string store_id)
                      has_past_[shard] = true;
                      begin(shard);
                    }));
+  alive_at_.fill(Clock::now());
   tasks_.add(watch_cluster());
+  tasks_.add(say_that_we_are_alive());
 }
 
 bool PresenceReporter::begin(std::size_t shard) {
@@ -46,9 +49,10 @@ bool PresenceReporter::begin(std::size_t shard) {
 }
 
 void PresenceReporter::begin_anew() {
-  spdlog::info("this node was not registered for a while: who is connected here is told anew");
+  spdlog::info("this node may have been taken for gone: who is connected here is told anew");
   boot_ = random_name();
   begun_ = {};
+  alive_at_.fill(Clock::now());
   has_past_.fill(true);
   std::erase_if(players_, [](const auto& player) { return player.second.is_gone; });
   for (auto& [connection, player] : players_) player.is_told = false;
@@ -112,6 +116,28 @@ bool PresenceReporter::tell(const std::string& store_id, std::size_t shard, cons
                    if (!stored) spdlog::error("who is here is not told: {}", stored.error().message);
                  }));
   return true;
+}
+
+// Hubs that hear nothing for kGatewaySilentMs take everybody for gone: long before, it is told anew.
+kj::Promise<void> PresenceReporter::say_that_we_are_alive() {
+  const auto every = edge_.edge_limits.presence_sign_every;
+  return edge_.timer.afterDelay(kj_duration(every)).then([this, every] {
+    std::array<bool, kShards> has_players{};
+    for (const auto& [connection, player] : players_) has_players[connection % kShards] = true;
+    for (std::size_t shard = 0; shard < kShards; ++shard) {
+      if (!has_players[shard]) alive_at_[shard] = Clock::now();  // There is nobody to be taken for gone.
+      if (!has_players[shard] || !edge_.own_events->has_room(kOwn)) continue;
+      tasks_.add(edge_.own_events
+                     ->publish(kOwn, hub_of(store_id_, shard), std::string(GatewayAlive::kType),
+                               to_json(GatewayAlive{.boot = boot_}))
+                     .then([this, shard, every](const Result<void>& stored) {
+                       if (!stored) return;
+                       const auto before = std::exchange(alive_at_[shard], Clock::now());
+                       if (alive_at_[shard] - before > kSignsMissedMax * every) begin_anew();
+                     }));
+    }
+    return say_that_we_are_alive();
+  });
 }
 
 kj::Promise<void> PresenceReporter::watch_cluster() {

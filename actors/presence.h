@@ -4,7 +4,7 @@
 // A player is here while somebody holds a Stay of his, and for the grace time after the last one is gone. What cannot be told
 // because too much waits to be stored is told later, unless it is over by then. In a cluster one node, that
 // which controls placement, also tells for nodes that have vanished; and a node that was taken for vanished tells everything
-// again when it is back.
+// again when it is back. So does one that could not say for long that it is alive.
 #pragma once
 
 #include <array>
@@ -56,6 +56,7 @@ class PresenceReporter final : private kj::TaskSet::ErrorHandler {
   void tell_again_later();
   void tell_what_is_untold();
   kj::Promise<void> watch_cluster();
+  kj::Promise<void> say_that_we_are_alive();
   void seen(const ClusterReport& report);
   void taskFailed(kj::Exception&& failed) override;
 
@@ -67,8 +68,9 @@ class PresenceReporter final : private kj::TaskSet::ErrorHandler {
     bool is_gone = false;  // His grace time is over.
   };
 
-  std::array<bool, kShards> has_past_{};  // Which hubs may know of an earlier life,
-  std::array<bool, kShards> begun_{};     // and which have been told of this one.
+  std::array<bool, kShards> has_past_{};               // Which hubs may know of an earlier life,
+  std::array<bool, kShards> begun_{};                  // and which have been told of this one.
+  std::array<Clock::time_point, kShards> alive_at_{};  // When they last heard that it is alive, if there was a need.
   std::atomic<std::uint64_t> last_connection_ = 0;
   std::map<std::uint64_t, Player> players_;           // By connection, until it is told that they are gone.
   bool telling_again_ = false;                        // Soon.

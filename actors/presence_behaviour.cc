@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace carillon::actors {
 namespace {
@@ -29,22 +30,33 @@ std::string place_of(const EntityId& gateway, const std::string& connection) {
   return gateway.text() + " " + connection;
 }
 
+void all_depart(GatewayState& state, Effects& effects) {
+  for (const auto& [connection, player] : state.players)
+    effects.emit(presence_of(player), Departed{.connection = connection});
+  state.players.clear();
+}
+
+void watch(GatewayState& state, const Context& context, Effects& effects) {
+  if (std::exchange(state.is_watched, true)) return;
+  effects.remind(context.self(), state.heard_at + kGatewaySilentMs, LookForGateway{});
+}
+
 }  // namespace
 
 Result<Effects> on(GatewayState& state, const GatewayStarted& started, const Context&) {
   Effects effects;
   if (started.boot == state.boot) return effects;
   state.boot = started.boot;
-  for (const auto& [connection, player] : state.players)
-    effects.emit(presence_of(player), Departed{.connection = connection});
-  state.players.clear();
+  all_depart(state, effects);
   return effects;
 }
 
-Result<Effects> on(GatewayState& state, const ConnectionOpened& opened, const Context&) {
+Result<Effects> on(GatewayState& state, const ConnectionOpened& opened, const Context& context) {
   Effects effects;
   // What an earlier process said too late; or one more than is counted.
   if (opened.boot != state.boot || state.players.size() == kGatewayConnectionsMax) return effects;
+  state.heard_at = context.now();
+  watch(state, context, effects);
   if (state.players.emplace(opened.connection, opened.player).second)
     effects.emit(presence_of(opened.player), Arrived{.connection = opened.connection});
   return effects;
@@ -56,6 +68,27 @@ Result<Effects> on(GatewayState& state, const ConnectionClosed& closed, const Co
   if (closed.boot != state.boot || found == state.players.end()) return effects;
   effects.emit(presence_of(found->second), Departed{.connection = closed.connection});
   state.players.erase(found);
+  return effects;
+}
+
+Result<Effects> on(GatewayState& state, const GatewayAlive& alive, const Context& context) {
+  Effects effects;
+  if (alive.boot != state.boot || state.players.empty()) return effects;
+  state.heard_at = context.now();
+  watch(state, context, effects);
+  return effects;
+}
+
+Result<Effects> on(GatewayState& state, const LookForGateway&, const Context& context) {
+  Effects effects;
+  state.is_watched = false;
+  if (state.players.empty()) return effects;
+  if (context.now() < state.heard_at + kGatewaySilentMs) {
+    watch(state, context, effects);
+    return effects;
+  }
+  state.boot.clear();  // Should it be there after all, it begins anew.
+  all_depart(state, effects);
   return effects;
 }
 
@@ -102,10 +135,13 @@ Result<Effects> on(PresenceState& state, const Unwatch&, const Context& context)
 }
 
 Behaviour gateway_behaviour() {
-  return Behaviour::of<GatewayState>(kGatewayKind, /*version=*/1)
+  return Behaviour::of<GatewayState>(kGatewayKind, /*version=*/2)
+      .reads_snapshots_since(1)
       .on<GatewayStarted>()
       .on<ConnectionOpened>()
-      .on<ConnectionClosed>();
+      .on<ConnectionClosed>()
+      .on<GatewayAlive>()
+      .on<LookForGateway>();
 }
 
 Behaviour presence_behaviour() {

@@ -4,7 +4,8 @@
 //   gateway ─ opened, closed, started ─▶ gateway/NODE/SHARD ─ arrived, departed ─▶ presence/PLAYER ─ joined, left ─▶ watchers
 //
 // A `gateway` hub knows the present connections of one node. When the node's process has died, its next one says `started`, or
-// somebody who has seen the node vanish from the cluster does it in its stead: whoever was connected before departs. A
+// somebody who has seen the node vanish from the cluster does it in its stead: whoever was connected before departs. Where nobody
+// has seen it, since all nodes stopped and this one did not come back, the hub notices itself that it hears no more of it. A
 // `presence` hub counts a player's connections on all nodes: the first one that comes is `joined`, the last one that goes
 // is `left`. Grace is the gateway's: it says `closed` only when a player has stayed away for a while, so somebody who changes
 // from one node to another has arrived there before departing here.
@@ -27,17 +28,22 @@ inline constexpr std::string_view kPresenceKind = "presence";
 inline constexpr std::size_t kWatchersMax = 64;               // Of one player; a further one fails (P6).
 inline constexpr std::size_t kPresentConnectionsMax = 64;     // Of one player; further ones are not counted.
 inline constexpr std::size_t kGatewayConnectionsMax = 8'192;  // Of one gateway hub; further ones are not counted.
+inline constexpr UnixMs kGatewaySilentMs = 600'000;  // Who is not heard of for so long is gone, with all players.
 
 // --- A node's gateway, or one shard of it. ---------------------------------------------------------------------------
 
 struct GatewayState {
   std::string boot;                            // Of the process that is connected now; another one has another.
   std::map<std::string, std::string> players;  // By connection.
+  UnixMs heard_at = 0;                         // The last time that the process said something.
+  bool is_watched = false;                     // A reminder to look whether it still does is on its way.
 };
 template <class Fields>
 void inspect(Fields& fields, GatewayState& state) {
   fields("boot", state.boot);
   fields("players", state.players);
+  fields("heard_at", state.heard_at);
+  fields("is_watched", state.is_watched);
 }
 
 struct GatewayStarted {  // Whoever was connected to an earlier process is so no more.
@@ -73,9 +79,26 @@ void inspect(Fields& fields, ConnectionClosed& closed) {
   fields("connection", closed.connection);
 }
 
+struct GatewayAlive {
+  static constexpr std::string_view kType = "alive";
+  std::string boot;
+};
+template <class Fields>
+void inspect(Fields& fields, GatewayAlive& alive) {
+  fields("boot", alive.boot);
+}
+
+struct LookForGateway {  // A reminder of the hub to itself.
+  static constexpr std::string_view kType = "look";
+};
+template <class Fields>
+void inspect(Fields&, LookForGateway&) {}
+
 Result<Effects> on(GatewayState& state, const GatewayStarted& started, const Context& context);
 Result<Effects> on(GatewayState& state, const ConnectionOpened& opened, const Context& context);
 Result<Effects> on(GatewayState& state, const ConnectionClosed& closed, const Context& context);
+Result<Effects> on(GatewayState& state, const GatewayAlive& alive, const Context& context);
+Result<Effects> on(GatewayState& state, const LookForGateway& look, const Context& context);
 
 // --- A player's presence. --------------------------------------------------------------------------------------------
 

@@ -25,23 +25,34 @@ using For = NodePublisher::For;
 
 class NodePublisherTest : public ::testing::Test {
  protected:
-  NodePublisherTest() {
+  explicit NodePublisherTest(std::chrono::milliseconds sign_every = EdgeLimits().presence_sign_every) {
     partition_ = actors_.listener<SessionOpened, SessionClosed, Publish, InspectEntity>(
         [this](const auto& message) { heard(message); });
     EdgeLimits limits;
     limits.presence_grace = std::chrono::milliseconds(0);
+    limits.presence_sign_every = sign_every;
     edge_.emplace(actors_.system(), std::make_shared<std::vector<caf::actor>>(1, partition_),
-                  with_built_in_behaviours(Catalogue()).value(), runtime::Limits(), limits, node_, inbox_,
+                  with_built_in_behaviours(Catalogue()).value(), few_in_a_call(), limits, node_, inbox_,
                   io_.provider->getTimer());
     publisher_.emplace(*edge_, "this node");
     edge_->own_events = &*publisher_;
   }
   ~NodePublisherTest() noexcept override { actors_.end(partition_); }
 
+  static constexpr std::size_t kBatchEventsMax = 100;
+  static runtime::Limits few_in_a_call() {
+    runtime::Limits limits;
+    limits.batch_events_max = kBatchEventsMax;
+    return limits;
+  }
+
   // --- What the partition hears.
   void heard(const SessionOpened& opened) { host_ = opened.host; }
   void heard(const SessionClosed&) {}
-  void heard(const Publish& publish) { calls_.push_back(publish.request); }
+  void heard(const Publish& publish) {
+    calls_.push_back(publish.request);
+    largest_call_ = std::max(largest_call_, publish.request.items.size());
+  }
   void heard(const InspectEntity& asked) { asked.answer(runtime::Partition::Inspection{{1, 0}, 0, 0}); }
 
   // As much for `whom` as may wait.
@@ -91,6 +102,7 @@ class NodePublisherTest : public ::testing::Test {
   NodeEdge node_{{}, {}, nullptr};
   std::optional<Edge> edge_;
   std::optional<NodePublisher> publisher_;
+  std::size_t largest_call_ = 0;
 
  private:
   caf::actor partition_;
@@ -104,6 +116,15 @@ TEST_F(NodePublisherTest, P7WhatClientsAskForLeavesRoomForTheNode) {
   EXPECT_TRUE(has_room(For::kNode));
   store_all();
   EXPECT_TRUE(has_room(For::kClients));
+}
+
+TEST_F(NodePublisherTest, P7NoCallHasMoreEventsThanMayBeInOne) {
+  // Given a node whose calls have few events, and many that wait for a partition.
+  fill(For::kNode);
+  // Then all are stored, and it goes on.
+  store_all();
+  EXPECT_TRUE(has_room(For::kNode));
+  EXPECT_LE(largest_call_, kBatchEventsMax);
 }
 
 TEST_F(NodePublisherTest, P7WhoIsHereIsToldWhenThereIsRoomAgain) {
@@ -131,6 +152,32 @@ TEST_F(NodePublisherTest, P7WhoIsHereIsToldWhenThereIsRoomAgain) {
   EXPECT_THAT(told, ::testing::Not(::testing::Contains(HasSubstr("\"cy\""))));
   pass(200 * kj::MILLISECONDS);
   EXPECT_THAT(store_all(), IsEmpty()) << "once";
+}
+
+class SignOfLife : public NodePublisherTest {
+ protected:
+  SignOfLife() : NodePublisherTest(std::chrono::milliseconds(100)) {}
+};
+
+TEST_F(SignOfLife, P7WhoIsHereIsToldAnewAfterALongTimeInWhichNothingCouldBeTold) {
+  // Given a player who is known to be here, and a node that says from time to time that it is alive.
+  PresenceReporter reporter(*edge_, "store");
+  const auto ada = reporter.arrived("ada");
+  std::vector<std::string> told;
+  for (int rounds = 0;
+       rounds < 1'000 && !std::ranges::any_of(told, [](const auto& one) { return one.starts_with("alive"); });
+       ++rounds) {
+    pass(10 * kj::MILLISECONDS);
+    std::ranges::move(store_all(), std::back_inserter(told));
+  }
+  EXPECT_THAT(told, ::testing::Contains(HasSubstr("alive")));
+  // When nothing is stored for several times as long, and then all is,
+  pass(600 * kj::MILLISECONDS);
+  told = store_all();
+  std::ranges::move(store_all(), std::back_inserter(told));
+  // then everybody is told of anew: they may have been taken for gone.
+  EXPECT_THAT(told, ::testing::Contains(HasSubstr("started")));
+  EXPECT_THAT(told, ::testing::Contains(HasSubstr("\"ada\"")).Times(1));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 namespace carillon::actors {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
@@ -35,7 +36,7 @@ class Gateway : public ::testing::Test {
 
 TEST_F(Gateway, TellsOfConnectionsThatOpenAndClose) {
   EXPECT_THAT(targets(on(state, ConnectionOpened{"seven", "1", "ada"}, any_context())),
-              ElementsAre("presence/ada arrived"));
+              Contains("presence/ada arrived"));
   EXPECT_THAT(targets(on(state, ConnectionClosed{"seven", "1"}, any_context())), ElementsAre("presence/ada departed"));
   EXPECT_THAT(targets(on(state, ConnectionClosed{"seven", "1"}, any_context())), IsEmpty());
 }
@@ -52,6 +53,58 @@ TEST_F(Gateway, WhatAnEarlierProcessSaidTooLateIsOfNoEffect) {
   ASSERT_TRUE(on(state, GatewayStarted{.boot = "eight"}, any_context()).ok());
   EXPECT_THAT(targets(on(state, ConnectionOpened{"seven", "9", "ada"}, any_context())), IsEmpty());
   EXPECT_THAT(state.players, IsEmpty());
+}
+
+// At that time of the hub's own clock.
+Context at(UnixMs now) { return any_context(now); }
+
+TEST_F(Gateway, WhoIsNotHeardOfAnyMoreIsGoneWithAllPlayers) {
+  // Given a connection, and a process that lives for some minutes more.
+  const auto opened = on(state, ConnectionOpened{"seven", "1", "ada"}, at(1'000));
+  ASSERT_TRUE(opened.ok());
+  EXPECT_EQ(opened->reminders_for<LookForGateway>("test/1").at(0).first, 1'000 + kGatewaySilentMs);
+  ASSERT_TRUE(on(state, GatewayAlive{"seven"}, at(400'000)).ok());
+  // When the hub looks, then it looks again when the process has been silent for long enough,
+  const auto looked = on(state, LookForGateway{}, at(1'000 + kGatewaySilentMs));
+  ASSERT_TRUE(looked.ok());
+  EXPECT_EQ(looked->reminders_for<LookForGateway>("test/1").at(0).first, 400'000 + kGatewaySilentMs);
+  EXPECT_EQ(looked->size(), 1u);
+  // and when it still is by then, its players have left.
+  EXPECT_THAT(targets(on(state, LookForGateway{}, at(400'000 + kGatewaySilentMs))),
+              ElementsAre("presence/ada departed"));
+  EXPECT_THAT(state.players, IsEmpty());
+  // Should it be there after all, it has to begin anew.
+  EXPECT_THAT(targets(on(state, ConnectionOpened{"seven", "2", "bo"}, at(2'000'000))), IsEmpty());
+}
+
+TEST_F(Gateway, NobodyLooksForOneWithoutPlayers) {
+  EXPECT_THAT(targets(on(state, GatewayAlive{"seven"}, at(1'000))), IsEmpty());
+  ASSERT_TRUE(on(state, ConnectionOpened{"seven", "1", "ada"}, at(1'000)).ok());
+  ASSERT_TRUE(on(state, ConnectionClosed{"seven", "1"}, at(2'000)).ok());
+  EXPECT_THAT(targets(on(state, LookForGateway{}, at(1'000 + kGatewaySilentMs))), IsEmpty());
+  EXPECT_FALSE(state.is_watched);
+}
+
+TEST_F(Gateway, ItIsLookedForByOneReminderAtATime) {
+  EXPECT_THAT(targets(on(state, ConnectionOpened{"seven", "1", "ada"}, at(1'000))),
+              ElementsAre("test/1 look", "presence/ada arrived"));
+  EXPECT_THAT(targets(on(state, ConnectionOpened{"seven", "2", "bo"}, at(1'000))), ElementsAre("presence/bo arrived"));
+}
+
+TEST_F(Gateway, ASnapshotFromBeforeItWasWatchedIsWatchedFromTheNextSignOn) {
+  // Given the state of a version that did not watch.
+  auto hub = gateway_behaviour().initial_state();
+  ASSERT_TRUE(hub->decode(R"({"boot":"seven","players":{"1":"ada"}})").ok());
+  // When its process is heard of, then somebody looks for it from then on.
+  const auto self = EntityId::parse("gateway/ant").value();
+  const Event alive{.type = "alive",
+                    .payload = R"({"boot":"seven"})",
+                    .producer = ProducerId::node("ant").value(),
+                    .sequence = 1,
+                    .accepted_at_ms = 5'000};
+  const auto effects = hub->apply(alive, Context(self, 9, alive));
+  ASSERT_TRUE(effects.ok());
+  EXPECT_EQ(effects->reminders_for<LookForGateway>("gateway/ant").size(), 1u);
 }
 
 TEST_F(Gateway, P7CountsNoMoreThanItsLimit) {
