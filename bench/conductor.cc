@@ -285,6 +285,10 @@ Result<Outcome> conduct(const Run& run) {
   if (stage->refused > 0)
     return Error{ErrorCode::MALFORMED, std::to_string(stage->refused) + " events were refused for good"};
 
+  if (stage->ledger.is_full())
+    return Error{ErrorCode::MALFORMED, "a producer has sent the " + std::to_string(Ledger::kSequencesMax) +
+                                           " events that are counted before the time was over; take more producers"};
+
   Received all;
   for (const Received& some : received) {
     all.silences.insert(all.silences.end(), some.silences.begin(), some.silences.end());

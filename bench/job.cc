@@ -35,6 +35,10 @@ void Ledger::confirmed(std::uint32_t producer, std::uint64_t sequence, bool meas
   if (measured) add(counters_[producer].confirmed_measured);
 }
 
+bool Ledger::is_full() const {
+  return std::ranges::any_of(counters_, [](const Counters& of) { return of.sent.load() >= kSequencesMax; });
+}
+
 std::uint64_t Ledger::in_flight(std::uint32_t producer) const {
   const Counters& counters = counters_[producer];
   const std::uint64_t sent = counters.sent.load(std::memory_order_relaxed);

@@ -79,6 +79,8 @@ class Ledger {
   // Called by the producer's thread.
   void sent(std::uint32_t producer) { add(counters_[producer].sent); }
   void confirmed(std::uint32_t producer, std::uint64_t sequence, bool measured);
+  // Whether a producer has sent all that are counted, and therefore sends no more.
+  bool is_full() const;
   // Events sent and not fully delivered.
   std::uint64_t in_flight(std::uint32_t producer) const;
 

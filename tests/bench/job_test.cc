@@ -123,6 +123,15 @@ TEST(Feed, InMaxModeSoManyEventsAreUnderWayUntilAllTheirNotificationsArrived) {
   EXPECT_TRUE(feed.over(kStart + 3 * kSecond));
 }
 
+TEST(Ledger, IsFullWhenAProducerHasSentAllThatAreCounted) {
+  const JobConfig job{.producers = 2};
+  Ledger ledger(job);
+  for (std::uint64_t i = 1; i < Ledger::kSequencesMax; ++i) ledger.sent(1);
+  EXPECT_FALSE(ledger.is_full());
+  ledger.sent(1);
+  EXPECT_TRUE(ledger.is_full());
+}
+
 TEST(Ledger, CountsWhatIsLostAndWhatIsDoubled) {
   const JobConfig job{.notifications_per_event = 2};
   Ledger ledger(job);

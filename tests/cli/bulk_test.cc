@@ -60,5 +60,24 @@ TEST(Bulk, GivesUpWhenTheNodeHasTakenNothingForTooLongAndSaysWhy) {
   EXPECT_THAT(said, ::testing::HasSubstr("has taken nothing for 1 s (unavailable: refused)"));
 }
 
+// Repeated without it, under another name by chance, everything would be published twice.
+TEST(Bulk, P2TheAdviceToRepeatNamesAProducerThatNobodyWouldFindAgain) {
+  NodeThatTakesNothing node;
+  for (const auto& [producer, is_named] : {std::pair("", true), std::pair("own", false)}) {
+    Bulk bulk({.node = {.address = node.address()},
+               .producer = producer,
+               .producer_by_default = "cli-4711",
+               .default_is_for_once = true,
+               .patience = 1s});
+    ASSERT_EQ(bulk.connect(), kOk);
+    ASSERT_TRUE(bulk.offer({"player/ada", "note", "{}", 1}));
+    ::testing::internal::CaptureStderr();
+    EXPECT_FALSE(bulk.finish());
+    const auto said = ::testing::internal::GetCapturedStderr();
+    EXPECT_EQ(said.find("--producer cli-4711") != said.npos, is_named) << said;
+    EXPECT_EQ(said.find("the same command") != said.npos, !is_named) << said;
+  }
+}
+
 }  // namespace
 }  // namespace carillon::cli

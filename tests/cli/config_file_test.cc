@@ -97,12 +97,24 @@ TEST_F(ConfigFile, RefusesWhatIsNoSettingAndSaysWhich) {
       {"retries = 7\ndata = \"d\"\nretries = 8\n", "'retries' stands there twice"},
       {"data = \"d\"\nretries = \"many\"\n", "--retries"},
       {"data = \"d\"\npartitions = 5000\n", "--partitions"},
+      {"data = \"d\"\nfirst-call-within = 0\n", "--first-call-within"},
+      {"data = \"d\"\nconnections-max = 0\n", "--connections-max"},
       {"data = \"d\"\nretain = \"player=5 gild=5\"\n", "no kind is called 'gild'"},
       {"data = \"d\"\nretain = \"player=many\"\n", "KIND=EVENTS"},
       {"data = \"d\"\netcd = \"http://10.0.0.1:2379\"\n", "--cluster"},
       {"retries = 7\n", "--data"},
   };
   for (const auto& [content, said] : kCases) EXPECT_THAT(Serve().parse({"--config", write(content)}), HasSubstr(said));
+}
+
+TEST_F(ConfigFile, P7WhoOnlyListensIsNotCutOffBeforeItIsAsked) {
+  Serve serve;
+  ASSERT_EQ(
+      serve.parse({"--config", write("data = \"d\"\nwebsocket-ping-every = 9000\nwebsocket-idle-timeout = 9000\n")}),
+      "");
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(serve.action(), 2);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("must be longer than --websocket-ping-every"));
 }
 
 // The settings in a file: those that count, and those that are commented out (`#name = value`).
