@@ -112,9 +112,14 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::start(NodeOptions node_options
 
 Result<void> ClusterNode::join(const std::string& rpc, const std::string& http) {
   const auto& format = store_->format();
+  // What listens everywhere is reached where other nodes reach this one.
+  const auto reached = [this](const std::string& listening) {
+    if (!is_wildcard(listening)) return listening;
+    return peer_address_.substr(0, peer_address_.rfind(':')) + listening.substr(listening.rfind(':'));
+  };
   auto joined = Coordinator::join({.etcd = options_.etcd,
                                    .cluster = options_.cluster,
-                                   .self = {options_.node, format.store_id, peer_address_, rpc, http},
+                                   .self = {options_.node, format.store_id, peer_address_, reached(rpc), reached(http)},
                                    .cluster_id = cluster_id_,
                                    .founding = {.cluster_id = {},
                                                 .partitions = format.partitions,

@@ -113,6 +113,7 @@ std::vector<Figure> ClusterReport::figures() const {
   for (const auto& replica : replicas) {
     ++roles[replica.role];
     for (const auto& backup : replica.backups) {
+      if (!backup.linked || backup.copying) continue;  // What is away, or begins, does not lag.
       auto& lag = lags[backup.id.node];
       lag = std::max(lag, backup.lag_entries);
     }

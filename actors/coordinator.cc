@@ -183,8 +183,9 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
 
   void set_draining(const NodeName& node, std::optional<cluster::Drain> drain,
                     std::function<void(Result<void>)> answer) {
-    // A mark would wait for a node that was never meant.
-    if (drain && membership.view().find_member(node) == nullptr)
+    // A mark would wait for a node that was never meant; and who undoes one for such a node means another.
+    const bool is_marked = membership.view().draining().contains(node);
+    if (membership.view().find_member(node) == nullptr && (drain || !is_marked))
       return answer(Error{ErrorCode::NOT_FOUND, "no member of the cluster is called '" + node + "'"});
     tasks.add(membership.set_draining(node, drain).then([answer = std::move(answer)](const Result<void>& done) {
       answer(done);

@@ -151,6 +151,10 @@ void Gateway::stop_accepting() {
   for (const auto& thread : threads_) thread->loop->post([](GatewayLoop& loop) { loop.wind_down(); });
 }
 
+void Gateway::announce_stop() {
+  for (const auto& thread : threads_) thread->loop->post([](GatewayLoop& loop) { loop.edge().leaving = true; });
+}
+
 std::function<void(PartitionId partition, std::uint64_t life)> Gateway::reload_notice() const {
   std::vector<std::function<void(PartitionId, std::uint64_t)>> notices;
   for (const auto& thread : threads_)

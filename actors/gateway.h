@@ -44,6 +44,8 @@ class Gateway {
 
   // Nothing new is accepted from here on; what is under way is answered. Any thread.
   void stop_accepting();
+  // From here on it is not ready, and serves as before.
+  void announce_stop();
   // To be called when a partition was loaded anew. Any thread; after the gateway's end it does nothing, for actors outlive
   // the gateway.
   std::function<void(PartitionId partition, std::uint64_t life)> reload_notice() const;

@@ -15,7 +15,7 @@ namespace {
 
 kj::Promise<void> send_problems(HttpCall& call, const NodeStats& stats, bool fail_when_blocked) {
   auto problems = stats.problems();
-  if (call.edge.stopping) problems.push_back({"the node is stopping"});
+  if (call.edge.leaving || call.edge.stopping) problems.push_back({"the node is stopping"});
   JsonWriter json;
   json.begin_object().field("status", problems.empty() ? "ok" : "degraded").key("problems").begin_array();
   // Beyond loopback strangers may know how a node fares, as balancers must, but not why.

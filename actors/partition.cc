@@ -166,6 +166,7 @@ void guarded(Self self, Steps&& steps) {
   } catch (const std::exception& broken) {
     spdlog::critical("partition {} met a bug and is loaded anew from disk: {}", state.options->partition.id.value,
                      broken.what());
+    ++state.bugs;
     state.reload_wanted = true;
     load(self);
   }
@@ -303,7 +304,7 @@ PartitionStats stats(Self self) {
   const auto& state = self->state;
   PartitionStats stats;
   stats.partition = state.options->partition.id;
-  stats.reloads = state.reloads;
+  stats.reloads = state.bugs;
   stats.commit = state.commit_latency;
   stats.fold = state.fold_latency;
   if (state.partition) {

@@ -53,6 +53,7 @@ struct PartitionActorState {
   bool reload_wanted = false;
   Clock::time_point commit_sent;
   std::uint64_t reloads = 0;
+  std::uint64_t bugs = 0;  // That it was loaded anew for.
   LatencyHistogram commit_latency, fold_latency;
   LogPause dead_letters_named;  // In the log.
 

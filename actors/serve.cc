@@ -169,6 +169,7 @@ int serve_in_cluster(const ServeOptions& options, NodeOptions node_options, Edge
   int signal = 0;
   sigwait(&signals, &signal);
   spdlog::info("stopping: what this node is the primary of is handed over");
+  (*gateway)->announce_stop();
   const bool drained = (*node)->drain(kDrainPatience);
   if (!drained) spdlog::warn("some partitions have nobody who could follow; they wait for this node");
   (*gateway)->stop_accepting();

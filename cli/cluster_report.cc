@@ -50,9 +50,21 @@ std::string state_of(const ClusterViews& views, wire::ClusterNode::Reader node) 
   return state.empty() ? "ok" : state;
 }
 
+// Where the copies end that were heard of: what is looked at when there is nobody to say how far they are behind.
+std::string log_ends_of(const ClusterViews& views, wire::ClusterPartition::Reader partition) {
+  std::string text;
+  auto nodes = names(partition.getReplicas());
+  for (auto& node : without(names(partition.getInSync()), nodes)) nodes.push_back(std::move(node));
+  for (const auto& node : nodes)
+    if (const auto copy = replica_of(views, node, partition.getNumber()))
+      text += (text.empty() ? "" : ", ") + node + "'s log ends at " + grouped(copy->getLogEnd());
+  return text.empty() ? "?" : text;
+}
+
 // How far the backups are behind, as the primary says.
-std::string lag_of(const std::optional<wire::ReplicaState::Reader>& primary) {
-  if (!primary || primary->getRole() != wire::Role::PRIMARY) return "?";
+std::string lag_of(const ClusterViews& views, wire::ClusterPartition::Reader partition,
+                   const std::optional<wire::ReplicaState::Reader>& primary) {
+  if (!primary || primary->getRole() != wire::Role::PRIMARY) return log_ends_of(views, partition);
   std::string text;
   for (const auto backup : primary->getBackups()) {
     if (backup.getInSync() && backup.getLagEntries() == 0) continue;
@@ -76,7 +88,7 @@ Row row_of(const ClusterViews& views, wire::ClusterPartition::Reader partition) 
           std::to_string(partition.getEpoch()),
           string(partition.getPrimary()),
           joined(without(names(partition.getInSync()), {string(partition.getPrimary())})),
-          lag_of(primary),
+          lag_of(views, partition, primary),
           {}};
   const auto of_wanted = std::to_string(partition.getInSync().size()) + " of " + std::to_string(cluster.getReplicas());
   if (accepts_nothing(cluster, partition)) {

@@ -15,6 +15,9 @@ ExitCode connect(client::Session& session, const NodeOptions& node) {
   if (connected.error().code != ErrorCode::UNAVAILABLE) return complain_of_refusal(connected.error());
   complain(connected.error().message);
   say("Start a node with `carillon serve --data DIR`, or name others with --connect or CARILLON_CONNECT.");
+  say(node.credentials.tls ? "If it runs: is that its port for RPC, does --tls-ca name its authority, and its "
+                             "certificate this host (--tls-name)?"
+                           : "If it runs with TLS: --tls, and --tls-ca FILE where its authority is your own.");
   return kCannotConnect;
 }
 

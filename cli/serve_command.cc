@@ -192,6 +192,10 @@ int run(const ServeCommand& command) {
   }
   if (!command.secret_file.empty()) {
     std::ifstream file(command.secret_file);
+    if (!file) {
+      complain("--secret-file: cannot read " + command.secret_file + ": is it there, and may this user read it?");
+      return kUsage;
+    }
     std::getline(file, cluster.secret);
     constexpr std::size_t kSecretBytesMin = 16;
     if (cluster.secret.size() < kSecretBytesMin) {

@@ -144,6 +144,14 @@ TEST_F(ClusterReport, AStatusMarksWhatIsUnderReplicatedAndWhoseCopyIsBehind) {
                           HasSubstr("  cat     did not answer: nobody there\n")));
 }
 
+TEST_F(ClusterReport, AStatusShowsWhereLogsEndWhenThePrimaryIsNotHeardOf) {
+  // Given the two nodes that are left when a primary is gone.
+  const Error gone{ErrorCode::UNAVAILABLE, "nobody there"};
+  const ClusterViews views{told({.node = "bee"}), {{"ant", gone}, {"cat", told({.node = "cat"})}}};
+  // Then it is seen whose copy goes furthest.
+  EXPECT_THAT(cluster_text(views, false, {}), HasSubstr("bee's log ends at 100, cat's log ends at 100\n"));
+}
+
 TEST_F(ClusterReport, OfManyPartitionsOnlyThoseWithARemarkAreListedUnlessAllAreWanted) {
   // Given a hundred partitions, one of them under-replicated.
   Told many;
