@@ -36,9 +36,17 @@ void all_depart(GatewayState& state, Effects& effects) {
   state.players.clear();
 }
 
-void watch(GatewayState& state, const Context& context, Effects& effects) {
-  if (std::exchange(state.is_watched, true)) return;
-  effects.remind(context.self(), state.heard_at + kGatewaySilentMs, LookForGateway{});
+void look_later(GatewayState& state, UnixMs due, const Context& context, Effects& effects) {
+  state.looks_at = due;
+  effects.remind(context.self(), due, LookForGateway{});
+}
+
+// The time by which a look should have come, rather than whether one is on its way: a version that did not look may have left
+// none behind.
+void heard_of(GatewayState& state, const Context& context, Effects& effects) {
+  state.heard_at = context.now();
+  state.is_suspected = false;
+  if (context.now() >= state.looks_at) look_later(state, context.now() + kGatewaySilentMs, context, effects);
 }
 
 }  // namespace
@@ -55,8 +63,7 @@ Result<Effects> on(GatewayState& state, const ConnectionOpened& opened, const Co
   Effects effects;
   // What an earlier process said too late; or one more than is counted.
   if (opened.boot != state.boot || state.players.size() == kGatewayConnectionsMax) return effects;
-  state.heard_at = context.now();
-  watch(state, context, effects);
+  heard_of(state, context, effects);
   if (state.players.emplace(opened.connection, opened.player).second)
     effects.emit(presence_of(opened.player), Arrived{.connection = opened.connection});
   return effects;
@@ -74,21 +81,22 @@ Result<Effects> on(GatewayState& state, const ConnectionClosed& closed, const Co
 Result<Effects> on(GatewayState& state, const GatewayAlive& alive, const Context& context) {
   Effects effects;
   if (alive.boot != state.boot || state.players.empty()) return effects;
-  state.heard_at = context.now();
-  watch(state, context, effects);
+  heard_of(state, context, effects);
   return effects;
 }
 
 Result<Effects> on(GatewayState& state, const LookForGateway&, const Context& context) {
   Effects effects;
-  state.is_watched = false;
-  if (state.players.empty()) return effects;
-  if (context.now() < state.heard_at + kGatewaySilentMs) {
-    watch(state, context, effects);
-    return effects;
+  const auto now = context.now();
+  if (now < state.looks_at || state.players.empty()) return effects;
+  if (now < state.heard_at + kGatewaySilentMs) {
+    look_later(state, state.heard_at + kGatewaySilentMs, context, effects);
+  } else if (!std::exchange(state.is_suspected, true)) {  // Perhaps it is only the clock that was set.
+    look_later(state, now + kGatewaySuspectedMs, context, effects);
+  } else {
+    state.boot.clear();  // Should it be there after all, it begins anew.
+    all_depart(state, effects);
   }
-  state.boot.clear();  // Should it be there after all, it begins anew.
-  all_depart(state, effects);
   return effects;
 }
 

@@ -28,7 +28,9 @@ inline constexpr std::string_view kPresenceKind = "presence";
 inline constexpr std::size_t kWatchersMax = 64;               // Of one player; a further one fails (P6).
 inline constexpr std::size_t kPresentConnectionsMax = 64;     // Of one player; further ones are not counted.
 inline constexpr std::size_t kGatewayConnectionsMax = 8'192;  // Of one gateway hub; further ones are not counted.
-inline constexpr UnixMs kGatewaySilentMs = 600'000;  // Who is not heard of for so long is gone, with all players.
+inline constexpr UnixMs kGatewaySilentMs = 600'000;  // Who is not heard of for so long is suspected to be gone,
+inline constexpr UnixMs kGatewaySuspectedMs =
+    300'000;  // and is, with all players, when nothing comes for so long more.
 
 // --- A node's gateway, or one shard of it. ---------------------------------------------------------------------------
 
@@ -36,14 +38,16 @@ struct GatewayState {
   std::string boot;                            // Of the process that is connected now; another one has another.
   std::map<std::string, std::string> players;  // By connection.
   UnixMs heard_at = 0;                         // The last time that the process said something.
-  bool is_watched = false;                     // A reminder to look whether it still does is on its way.
+  UnixMs looks_at = 0;                         // Until then a reminder comes to look whether it still does.
+  bool is_suspected = false;                   // It did not.
 };
 template <class Fields>
 void inspect(Fields& fields, GatewayState& state) {
   fields("boot", state.boot);
   fields("players", state.players);
   fields("heard_at", state.heard_at);
-  fields("is_watched", state.is_watched);
+  fields("looks_at", state.looks_at);
+  fields("is_suspected", state.is_suspected);
 }
 
 struct GatewayStarted {  // Whoever was connected to an earlier process is so no more.

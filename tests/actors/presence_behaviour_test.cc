@@ -58,6 +58,13 @@ TEST_F(Gateway, WhatAnEarlierProcessSaidTooLateIsOfNoEffect) {
 // At that time of the hub's own clock.
 Context at(UnixMs now) { return any_context(now); }
 
+// When the hub will look next, if these are all effects.
+UnixMs next_look(const Result<Effects>& effects) {
+  EXPECT_TRUE(effects.ok());
+  EXPECT_EQ(effects->size(), 1u);
+  return effects->reminders_for<LookForGateway>("test/1").at(0).first;
+}
+
 TEST_F(Gateway, WhoIsNotHeardOfAnyMoreIsGoneWithAllPlayers) {
   // Given a connection, and a process that lives for some minutes more.
   const auto opened = on(state, ConnectionOpened{"seven", "1", "ada"}, at(1'000));
@@ -65,16 +72,27 @@ TEST_F(Gateway, WhoIsNotHeardOfAnyMoreIsGoneWithAllPlayers) {
   EXPECT_EQ(opened->reminders_for<LookForGateway>("test/1").at(0).first, 1'000 + kGatewaySilentMs);
   ASSERT_TRUE(on(state, GatewayAlive{"seven"}, at(400'000)).ok());
   // When the hub looks, then it looks again when the process has been silent for long enough,
-  const auto looked = on(state, LookForGateway{}, at(1'000 + kGatewaySilentMs));
-  ASSERT_TRUE(looked.ok());
-  EXPECT_EQ(looked->reminders_for<LookForGateway>("test/1").at(0).first, 400'000 + kGatewaySilentMs);
-  EXPECT_EQ(looked->size(), 1u);
-  // and when it still is by then, its players have left.
-  EXPECT_THAT(targets(on(state, LookForGateway{}, at(400'000 + kGatewaySilentMs))),
-              ElementsAre("presence/ada departed"));
+  EXPECT_EQ(next_look(on(state, LookForGateway{}, at(1'000 + kGatewaySilentMs))), 400'000 + kGatewaySilentMs);
+  // gives it some time more then,
+  const auto last = 400'000 + kGatewaySilentMs + kGatewaySuspectedMs;
+  EXPECT_EQ(next_look(on(state, LookForGateway{}, at(400'000 + kGatewaySilentMs))), last);
+  // and when it still is silent, its players have left.
+  EXPECT_THAT(targets(on(state, LookForGateway{}, at(last))), ElementsAre("presence/ada departed"));
   EXPECT_THAT(state.players, IsEmpty());
   // Should it be there after all, it has to begin anew.
   EXPECT_THAT(targets(on(state, ConnectionOpened{"seven", "2", "bo"}, at(2'000'000))), IsEmpty());
+}
+
+TEST_F(Gateway, AClockThatIsSetForwardMakesNobodyLeave) {
+  ASSERT_TRUE(on(state, ConnectionOpened{"seven", "1", "ada"}, at(1'000)).ok());
+  // Given a clock that jumps by an hour, which makes the process seem silent,
+  constexpr UnixMs kJumped = 3'600'000;
+  const auto again = next_look(on(state, LookForGateway{}, at(kJumped)));
+  // when it says that it lives, as it does every two minutes,
+  EXPECT_THAT(targets(on(state, GatewayAlive{"seven"}, at(kJumped + 120'000))), IsEmpty());
+  // then it is looked for as before.
+  EXPECT_EQ(next_look(on(state, LookForGateway{}, at(again))), kJumped + 120'000 + kGatewaySilentMs);
+  EXPECT_EQ(state.players.size(), 1u);
 }
 
 TEST_F(Gateway, NobodyLooksForOneWithoutPlayers) {
@@ -82,7 +100,9 @@ TEST_F(Gateway, NobodyLooksForOneWithoutPlayers) {
   ASSERT_TRUE(on(state, ConnectionOpened{"seven", "1", "ada"}, at(1'000)).ok());
   ASSERT_TRUE(on(state, ConnectionClosed{"seven", "1"}, at(2'000)).ok());
   EXPECT_THAT(targets(on(state, LookForGateway{}, at(1'000 + kGatewaySilentMs))), IsEmpty());
-  EXPECT_FALSE(state.is_watched);
+  // The next one that comes is looked for again.
+  EXPECT_THAT(targets(on(state, ConnectionOpened{"seven", "2", "bo"}, at(2'000 + kGatewaySilentMs))),
+              Contains("test/1 look"));
 }
 
 TEST_F(Gateway, ItIsLookedForByOneReminderAtATime) {
@@ -91,11 +111,16 @@ TEST_F(Gateway, ItIsLookedForByOneReminderAtATime) {
   EXPECT_THAT(targets(on(state, ConnectionOpened{"seven", "2", "bo"}, at(1'000))), ElementsAre("presence/bo arrived"));
 }
 
-TEST_F(Gateway, ASnapshotFromBeforeItWasWatchedIsWatchedFromTheNextSignOn) {
-  // Given the state of a version that did not watch.
+// A hub that another version has folded is folded anew, and what it sends meanwhile is known to have been sent.
+TEST_F(Gateway, OneOfAVersionThatDidNotLookIsLookedForFromTheNextSignOn) {
+  ASSERT_TRUE(on(state, ConnectionOpened{"seven", "1", "ada"}, at(1'000)).ok());
+  const auto alive = on(state, GatewayAlive{"seven"}, at(1'000 + 30 * kGatewaySilentMs));
+  EXPECT_EQ(next_look(alive), 1'000 + 31 * kGatewaySilentMs);
+}
+
+TEST_F(Gateway, ASnapshotOfAVersionThatDidNotLookIsReadAndLookedForFromTheNextSignOn) {
   auto hub = gateway_behaviour().initial_state();
   ASSERT_TRUE(hub->decode(R"({"boot":"seven","players":{"1":"ada"}})").ok());
-  // When its process is heard of, then somebody looks for it from then on.
   const auto self = EntityId::parse("gateway/ant").value();
   const Event alive{.type = "alive",
                     .payload = R"({"boot":"seven"})",
