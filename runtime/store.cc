@@ -179,8 +179,14 @@ Result<void> Store::scan_past_damage(std::string_view from, std::string_view unt
   Result<void> result;
   const std::unique_ptr<leveldb::Iterator> at(database_->db->NewIterator(checked_read()));
   const auto reads = [&] { return at->status().ok() || at->status().IsCorruption(); };
+  std::string newest;
   for (at->Seek(slice(from)); reads() && at->Valid() && view(at->key()) < until; at->Next()) {
-    const auto value = value_of_record(view(at->key()), view(at->value()));
+    // Behind a block that was passed over there are records that something in it has erased or replaced.
+    const bool may_be_old = !at->status().ok();
+    const auto status = may_be_old ? database_->db->Get(checked_read(), at->key(), &newest) : leveldb::Status();
+    if (status.IsNotFound() || status.IsCorruption()) continue;
+    if (!status.ok()) return failure("cannot read the store", status);
+    const auto value = value_of_record(view(at->key()), may_be_old ? std::string_view(newest) : view(at->value()));
     if (!value) {
       if (result) result = damaged();
     } else if (!visit(view(at->key()), *value)) {

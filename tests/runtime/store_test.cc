@@ -280,6 +280,37 @@ TEST_F(StoreWithADamagedTable, NeverServesWhatACompactionMadeOfIt) {
   expect_nothing_wrong_is_served();
 }
 
+// Goal: what stood there before does not come back when what replaced it cannot be read (P2).
+TEST_F(StoreOnFaultyDisk, AScanPastDamageShowsNothingThatIsOld) {
+  // Given a table of values, and a later one of others in their place, of which a block is damaged.
+  constexpr int kValues = 40;
+  const std::string before(5'000, 'o'), now(5'000, 'n');
+  write_buffer_bytes = 1 << 20;  // All in one log, of which the next opening makes one table.
+  for (const auto& value : {before, now}) {
+    ASSERT_TRUE(open().ok());
+    for (int i = 0; i < kValues; ++i) ASSERT_TRUE(put("key " + std::to_string(100 + i), value).ok());
+  }
+  ASSERT_TRUE(open().ok());
+  close();
+  std::vector<std::string> tables;
+  for (const auto& file : env.files())
+    if (file.ends_with(".ldb")) tables.push_back(file);
+  ASSERT_EQ(tables.size(), 2u);
+  std::uint64_t bytes = 0;
+  ASSERT_TRUE(env.GetFileSize(tables.back(), &bytes).ok());
+  ASSERT_TRUE(env.corrupt(tables.back(), bytes / 2).has_value());
+  ASSERT_TRUE(open().ok());
+  // When they are scanned, then all that is shown is of the later ones, and that there is damage is said.
+  int shown = 0;
+  const auto scanned = store->scan_past_damage("key 000", "key 999", [&](auto key, auto value) {
+    EXPECT_EQ(value, now) << key;
+    return ++shown < 2 * kValues;
+  });
+  EXPECT_FALSE(scanned.ok());
+  EXPECT_GT(shown, kValues / 2);
+  EXPECT_LT(shown, kValues);
+}
+
 // --- On a directory of this machine.
 
 StoreOptions in_directory(const std::filesystem::path& directory) {
