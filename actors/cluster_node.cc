@@ -142,6 +142,7 @@ Result<void> ClusterNode::join(const std::string& rpc, const std::string& http) 
     cluster_id_ = cluster_format.cluster_id;
   }
   auto replicas = std::make_shared<std::vector<caf::actor>>();
+  const auto emission_bytes = std::make_shared<runtime::EmissionBytes>(0);
   for (std::uint16_t p = 0; p < format.partitions; ++p) {
     cluster::Replica::Options replica_options{
         {p}, {options_.node, format.store_id}, cluster_format.min_in_sync, options_.timeouts, options_.replica_limits};
@@ -150,6 +151,7 @@ Result<void> ClusterNode::join(const std::string& rpc, const std::string& http) 
         store_,
         journal_,
         {}};
+    partition_options.emission_bytes = emission_bytes;
     replicas->push_back(system_->spawn(replica, ReplicaOptions{std::move(replica_options), std::move(partition_options),
                                                                journal_, standings_, coordinator_->proposing()}));
   }

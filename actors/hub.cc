@@ -14,6 +14,7 @@ namespace {
 using Self = caf::stateful_actor<HubActorState>*;
 
 constexpr std::chrono::seconds kSaysWhyFor{2};
+constexpr std::chrono::milliseconds kCrowdedPause{20};
 
 // Whoever asks in the next moments is told why.
 void give_up(Self self, const Error& error) {
@@ -66,6 +67,9 @@ void work(Self self) {
   } else if (more && !state.continuing) {
     state.continuing = true;
     self->send(self, ContinueDue{});
+  } else if (step->crowded && !state.continuing) {
+    state.continuing = true;
+    self->delayed_send(self, kCrowdedPause, ContinueDue{});
   } else if (state.rest_soon) {
     rest_if_idle(self);
   }

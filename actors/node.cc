@@ -21,6 +21,7 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
   node->journal_ = node->system_->spawn<caf::detached>(actors::journal, node->store_, options.journal);
 
   const auto partitions = node->store_->format().partitions;
+  const auto emission_bytes = std::make_shared<runtime::EmissionBytes>(0);
   auto actors = std::make_shared<std::vector<caf::actor>>();
   for (std::uint16_t p = 0; p < partitions; ++p) {
     PartitionOptions partition_options{
@@ -28,6 +29,7 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
         node->store_,
         node->journal_,
         [reloaded = node->reloaded_](PartitionId id, std::uint64_t life) { (*reloaded)(id, life); }};
+    partition_options.emission_bytes = emission_bytes;
     actors->push_back(node->system_->spawn(partition, std::move(partition_options)));
   }
   node->partitions_ = actors;

@@ -50,7 +50,7 @@ void dismiss(Self self, const EntityId& entity) {
 void activate(Self self, const runtime::Outputs::Activation& activation) {
   auto& state = self->state;
   const auto& options = state.options->partition;
-  HubOptions hub_options{{activation.hub, options.partitions, options.limits},
+  HubOptions hub_options{{activation.hub, options.partitions, options.limits, state.options->emission_bytes},
                          *options.catalogue.find(activation.hub.kind()),
                          activation.incarnation,
                          activation.aside};

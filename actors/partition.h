@@ -25,6 +25,7 @@ struct PartitionOptions {
   std::function<void(PartitionId, std::uint64_t life)> reloaded;
   // Called, from this actor, when it cannot be loaded: somebody else may have what can. None on a node that is alone.
   std::function<void(const Error&)> unreadable = {};
+  std::shared_ptr<runtime::EmissionBytes> emission_bytes = nullptr;  // Of all hubs of the node.
 };
 
 struct LoadAgainDue {};  // What could not be read may have been the disk's bad moment.

@@ -41,6 +41,8 @@ void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& 
       ->capture_default_str()
       ->group("Limits");
   add("--active-hubs-max", limits.active_hubs_max, "hubs in memory per partition; more wait on disk");
+  add("--emission-bytes-max", limits.emission_bytes_max,
+      "what hubs of the node have computed and others have not stored yet; beyond it hubs wait");
   add("--mailboxes-cached", limits.mailboxes_cached, "mailboxes remembered per partition");
   add("--windows-cached", limits.windows_cached, "producer windows remembered per partition");
   add("--connections-max", edge.connections_max,
@@ -194,7 +196,7 @@ int run(const ServeCommand& command) {
     std::ifstream file(command.secret_file);
     if (!file) {
       complain("--secret-file: cannot read " + command.secret_file + ": is it there, and may this user read it?");
-      return kUsage;
+      return kFailed;
     }
     std::getline(file, cluster.secret);
     constexpr std::size_t kSecretBytesMin = 16;

@@ -34,6 +34,16 @@ Context any_context(UnixMs now, Offset offset) {
   return Context(kSelf, offset, kProducer, offset, now);
 }
 
+// What the event makes impossible each time, and is therefore not tried again.
+namespace {
+struct NoSuchPlayer : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
+struct TooManyEffects : std::length_error {
+  using std::length_error::length_error;
+};
+}  // namespace
+
 std::vector<std::string> Effects::notified() const {
   std::vector<std::string> players;
   for (const Effect& effect : list_)
@@ -44,13 +54,13 @@ std::vector<std::string> Effects::notified() const {
 void Effects::add(EntityId target, std::string_view type, std::string payload, std::optional<UnixMs> due) {
   payload_bytes_ += payload.size();
   if (list_.size() == kEffectsMax || payload_bytes_ > kPayloadBytesMax)
-    throw std::length_error("one event has at most 65536 effects, of 16 MiB together");
+    throw TooManyEffects("one event has at most 65536 effects, of 16 MiB together");
   list_.push_back({std::move(target), std::string(type), std::move(payload), due});
 }
 
 EntityId Effects::player_of(std::string_view key) {
   auto player = EntityId::of(kPlayerKind, key);
-  if (!player) throw std::invalid_argument("no player has this name: " + player.error().message);
+  if (!player) throw NoSuchPlayer("no player has this name: " + player.error().message);
   return std::move(*player);
 }
 
@@ -103,6 +113,10 @@ namespace detail {
 Error failure_of_handler() {
   try {
     throw;
+  } catch (const NoSuchPlayer& thrown) {
+    return {ErrorCode::MALFORMED, std::string("the handler failed: ") + thrown.what()};
+  } catch (const TooManyEffects& thrown) {
+    return {ErrorCode::MALFORMED, std::string("the handler failed: ") + thrown.what()};
   } catch (const std::exception& thrown) {
     return {ErrorCode::UNAVAILABLE, std::string("the handler failed: ") + thrown.what()};
   } catch (...) {

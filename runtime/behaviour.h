@@ -96,7 +96,8 @@ class Effects {
   static constexpr std::size_t kPayloadBytesMax = 16 * 1024 * 1024;  // Of all effects of one event together.
 
   // Puts `notification` into the stream of `player`. Throws std::invalid_argument when `player` is not 1 to 256 bytes
-  // of UTF-8 without control characters, std::length_error beyond the limits above: left uncaught, a failed handler.
+  // of UTF-8 without control characters, std::length_error beyond the limits above: left uncaught, a failed handler, which is not
+  // tried again.
   template <class T>
   void notify(std::string_view player, const T& notification);
   // The same for each of `players`, a range of names: written down once, however many they are. Throws as notify() does.

@@ -13,7 +13,8 @@ Fold::Fold(Options options, const Behaviour& behaviour, const Storage& storage)
       storage_(&storage),
       producer_(ProducerId::hub(options_.hub)),
       state_(behaviour_.initial_state()),
-      targets_(options_.partitions) {}
+      targets_(options_.partitions),
+      held_(options_.held_by_all) {}
 
 Result<Fold> Fold::open(Options options, const Behaviour& behaviour, const Storage& storage) {
   Fold fold(std::move(options), behaviour, storage);
@@ -44,8 +45,8 @@ Result<void> Fold::load() {
     if (!offset) return offset.error();
     known_acknowledged_ = std::max(known_acknowledged_, *offset);
   }
-  return storage_->scan(entity_key(home(), Tag::kDeadLetter, hub), entity_end(home(), Tag::kDeadLetter, hub),
-                        [&](auto key, auto) {
+  return storage_->scan(entity_key(home(), Tag::kDeadLetter, hub, folded_ + 1),
+                        entity_end(home(), Tag::kDeadLetter, hub), [&](auto key, auto) {
                           if (const auto parsed = parse_entity_key(key)) dead_.insert(parsed->offset);
                           return true;
                         });
@@ -97,6 +98,8 @@ void Fold::hand(EventSlice events) {
 void Fold::acknowledged(PartitionId target, Sequence upto) {
   auto& counter = targets_.at(target.value);
   counter.acknowledged = std::max(counter.acknowledged, std::min(upto, counter.numbered));
+  for (; counter.bytes.size() > counter.numbered - counter.acknowledged; counter.bytes.pop_front())
+    held_.add(-static_cast<std::ptrdiff_t>(counter.bytes.front()));
   settle();
 }
 
@@ -167,12 +170,12 @@ Result<Fold::Outcome> Fold::step(std::size_t events_max) {
   Outcome outcome;
   send_what_may_go(outcome);
   std::size_t done = 0;
-  while (done < events_max && outbox_.empty()) {
+  while (done < events_max && outbox_.empty() && !is_crowded()) {
     const auto some = refill();
     if (!some) return some.error();
     if (!*some) break;
     std::size_t taken = 0;
-    for (; taken < page_.events.size() && done < events_max && outbox_.empty(); ++taken, ++done) {
+    for (; taken < page_.events.size() && done < events_max && outbox_.empty() && !is_crowded(); ++taken, ++done) {
       outcome.failure = fold_one(*page_.events[taken], folded_ + 1);
       if (outcome.failure) return outcome;
       send_what_may_go(outcome);
@@ -189,7 +192,9 @@ Result<Fold::Outcome> Fold::step(std::size_t events_max) {
     outcome.snapshot = std::move(pending_snapshot_);
     pending_snapshot_.reset();
   }
-  outcome.more = outbox_.empty() && (!page_.events.empty() || !handed_.empty() || folded_ < on_disk_);
+  const bool has_work = outbox_.empty() && (!page_.events.empty() || !handed_.empty() || folded_ < on_disk_);
+  outcome.crowded = has_work && is_crowded();
+  outcome.more = has_work && !outcome.crowded;
   return outcome;
 }
 
@@ -215,6 +220,9 @@ void Fold::number(Effects effects, const Event& cause, Offset offset) {
       counter.acknowledged = sequence;
       continue;
     }
+    constexpr std::size_t kBesideText = 192;
+    counter.bytes.push_back(kBesideText + effect.target.text().size() + effect.type.size() + effect.payload.size());
+    held_.add(static_cast<std::ptrdiff_t>(counter.bytes.back()));
     outbox_.push_back({std::move(effect.target),
                        {.type = std::move(effect.type),
                         .payload = std::move(effect.payload),

@@ -8,6 +8,8 @@
 // says which emissions are durable. A step that fails ends this fold: its owner opens another one, from disk.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -42,12 +44,16 @@ struct HubEmissions {
   Sequence last() const { return first + emissions.size() - 1; }
 };
 
+// Bytes of emissions that folds hold, of all folds that share it. Any thread.
+using EmissionBytes = std::atomic<std::size_t>;
+
 class Fold {
  public:
   struct Options {
     EntityId hub;
     std::uint16_t partitions = 1;
     Limits limits;
+    std::shared_ptr<EmissionBytes> held_by_all = nullptr;  // Nothing: without a limit.
   };
 
   // Reads snapshot, cursor and dead letters; the events themselves are read later, by steps. UNAVAILABLE when they cannot be read,
@@ -73,7 +79,8 @@ class Fold {
     std::vector<std::pair<PartitionId, HubEmissions>> emissions;  // To be sent now.
     std::optional<Snapshot> snapshot;                             // To be written when convenient.
     std::optional<Failure> failure;                               // This fold is at its end.
-    bool more = false;                                            // Another step has work to do now.
+    bool more = false;                                            // Another step has work to do now,
+    bool crowded = false;                                         // or later, when there is room for what it emits.
   };
   // Folds at most `events_max` events. UNAVAILABLE when the mailbox cannot be read.
   Result<Outcome> step(std::size_t events_max);
@@ -97,6 +104,27 @@ class Fold {
   struct Target {
     Sequence numbered = 0;
     Sequence acknowledged = 0;
+    std::deque<std::size_t> bytes{};  // Of those that are not acknowledged.
+  };
+  // What this fold holds of what all do.
+  class Held {
+   public:
+    explicit Held(std::shared_ptr<EmissionBytes> by_all) : by_all_(std::move(by_all)) {}
+    Held(Held&& other) noexcept : by_all_(std::move(other.by_all_)), bytes_(std::exchange(other.bytes_, 0)) {}
+    Held& operator=(Held&&) = delete;
+    ~Held() { add(-bytes_); }
+    void add(std::ptrdiff_t bytes) {
+      bytes_ += bytes;
+      if (by_all_) *by_all_ += static_cast<std::size_t>(bytes);  // Modulo 2^64, as counters wrap.
+    }
+    bool is_too_much(std::size_t bytes_max) const {
+      const auto all = by_all_ ? by_all_->load(std::memory_order_relaxed) : 0;
+      return all >= (bytes_ > 0 ? bytes_max : 2 * bytes_max);
+    }
+
+   private:
+    std::shared_ptr<EmissionBytes> by_all_;
+    std::ptrdiff_t bytes_ = 0;
   };
   struct Unsettled {  // Emissions of an event to one target, not all acknowledged.
     Offset offset;
@@ -112,6 +140,7 @@ class Fold {
   void number(Effects effects, const Event& cause, Offset offset);
   void send_what_may_go(Outcome& outcome);
   void settle();
+  bool is_crowded() const { return held_.is_too_much(options_.limits.emission_bytes_max); }
   Snapshot snapshot_now() const;
   PartitionId home() const { return options_.hub.partition_of(options_.partitions); }
 
@@ -124,6 +153,7 @@ class Fold {
   Offset folded_ = 0;
   std::set<Offset> dead_;        // Skipped.
   std::vector<Target> targets_;  // By partition.
+  Held held_;
 
   Offset known_acknowledged_ = 0;  // From the stored cursor: emissions up to here are not sent again.
   // Up to here a rebuild for a new behaviour version keeps the stored counters, and saves nothing.

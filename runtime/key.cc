@@ -46,6 +46,10 @@ Key window_key(PartitionId partition, const ProducerId& producer) {
   return tag_prefix(partition, Tag::kWindow).add(producer.stored()).add_byte('\0');
 }
 
+Key reminders_from(PartitionId partition, UnixMs due) {
+  return tag_prefix(partition, Tag::kReminder).add_big_endian(static_cast<std::uint64_t>(due));
+}
+
 Key reminder_key(PartitionId partition, UnixMs due, const EntityId& hub, Sequence sequence) {
   return tag_prefix(partition, Tag::kReminder)
       .add_big_endian(static_cast<std::uint64_t>(due))

@@ -63,6 +63,7 @@ Key entity_key(PartitionId partition, Tag tag, const EntityId& entity, Offset of
 Key entity_end(PartitionId partition, Tag tag, const EntityId& entity);
 Key window_key(PartitionId partition, const ProducerId& producer);
 Key reminder_key(PartitionId partition, UnixMs due, const EntityId& hub, Sequence sequence);  // `due` is not negative.
+Key reminders_from(PartitionId partition, UnixMs due);  // Where those begin that are due then or later. Likewise.
 Key batch_key(PartitionId partition, Tag tag, std::uint64_t batch);
 Key store_key(std::string_view name);
 

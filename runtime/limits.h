@@ -27,6 +27,10 @@ struct Limits {
   std::uint64_t events_aside = 4'096;                // With so many on disk before it, a hub works aside (Partition).
   std::size_t emissions_unacknowledged_max = 1'024;  // To one partition; the receiver's window spans as many.
 
+  // What all hubs of a node have computed that is not known to be stored where it goes. Beyond it only those go on that hold none of
+  // it, and beyond twice as much nobody does.
+  std::size_t emission_bytes_max = 128u << 20;
+
   // A failing event is tried again, then it goes to the dead letters (P6).
   std::uint32_t retries = 3;
   std::chrono::milliseconds retry_pause{200};

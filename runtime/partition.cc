@@ -311,6 +311,8 @@ void Partition::seal() {
   in_flight_ = std::move(open_);
   open_ = std::make_shared<Batch>();
   Batch& batch = *in_flight_;
+  open_->cuts_max = std::max(kCutsPerBatch, 2 * batch.touched.size());
+  open_->cut_bytes_max = std::max(kCutBytesPerBatch, 2 * batch.staged_bytes);
 
   WriteSet writes = std::move(batch.writes);
   batch.appended.reserve(batch.touched.size());
@@ -405,7 +407,14 @@ void Partition::committed(UnixMs now) {
     std::ranges::move(acks, std::back_inserter(out));
   }
   for (auto& redriven : batch->redriven) outputs_.redriven.push_back(std::move(redriven));
-  for (const auto& settled : batch->settling) settling_.erase(settled);
+  for (const auto& [entity, offset] : batch->settling) {
+    settling_.erase({entity, offset});
+    // One before the first event that is kept is of no use any more: no replay comes by it, and no cut.
+    const auto* box = mailboxes_.peek(entity);
+    const auto first =
+        box != nullptr && box->first > 0 ? Result<Offset>(box->first) : first_of_mailbox(*storage_, id(), entity);
+    if (first && offset < *first) open_->writes.erase(entity_key(id(), Tag::kDeadLetter, entity, offset));
+  }
   for (const auto& key : batch->reminded) reminded_.erase(key);
   if (!mutated(Mutation::kForgetReminder)) next_due_ = std::min(next_due_, batch->first_due);
   remind(now);
@@ -448,6 +457,7 @@ void Partition::finish() {
 Outputs Partition::take() {
   if ((finishing_ && !open_->writes.empty()) || !rests_.empty()) open_->worth_a_commit = true;
   seal();
+  if (!waiting_.empty()) remind(now_);  // Or what waits would fill every commit before a reminder finds room.
   admit_waiting();
   take_rests();
   return std::exchange(outputs_, {});
@@ -500,14 +510,19 @@ Result<Partition::Inspection> Partition::inspect(const EntityId& entity) {
   const auto extent = extent_of_mailbox(*storage_, id(), entity);
   if (!extent) return extent.error();
   inspection.extent = *extent;
-  inspection.cursor = (*box)->hub.cursor;
-  const auto letters = storage_->scan(entity_key(id(), Tag::kDeadLetter, entity),
-                                      entity_end(id(), Tag::kDeadLetter, entity), [&](auto, auto value) {
-                                        const auto letter = decode_dead_letter(value);
-                                        inspection.dead_letters += letter.ok() && !letter->settled;
-                                        return true;
-                                      });
-  if (!letters) return letters.error();
+  auto& hub = (*box)->hub;
+  inspection.cursor = hub.cursor;
+  if (!hub.dead_letters) {
+    auto counted = count_dead_letters(entity);
+    if (!counted) return counted.error();
+    inspection.dead_letters = *counted;
+    // While one is on its way to the disk, what stands there holds for a moment only.
+    const auto settling = settling_.lower_bound({entity, 0});
+    const bool moves = hub.waits || (settling != settling_.end() && settling->first == entity);
+    if (!moves) hub.dead_letters = *counted;
+    return inspection;
+  }
+  inspection.dead_letters = *hub.dead_letters;
   return inspection;
 }
 

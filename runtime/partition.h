@@ -271,6 +271,7 @@ class Partition {
     bool waits = false;                // For a retry, or for the commit of a dead letter.
     bool repeats = false;              // This fold is to be started anew, for what some target has not taken.
     UnixMs repeated_after = 0;         // The last time.
+    std::optional<std::uint64_t> dead_letters{};  // Open ones, once they were counted.
     Offset cursor_when_repeated = 0;
   };
 
@@ -307,7 +308,7 @@ class Partition {
   // What is collected for one commit, and what is to be said once it is durable. Events stay where they arrived;
   // slices point into them and share the batch.
   struct Batch {
-    bool is_cut_enough() const { return cut >= kCutsPerBatch || cut_bytes >= kCutBytesPerBatch; }
+    bool is_cut_enough() const { return cut >= cuts_max || cut_bytes >= cut_bytes_max; }
 
     std::deque<std::vector<PublishItem>> publishes;
     std::deque<HubEmissions> emissions;
@@ -333,6 +334,8 @@ class Partition {
     std::vector<std::pair<EntityId, Offset>> snapshots;  // That it writes, of kinds with retention.
     std::size_t cut = 0;                                 // Mailbox records that retention erases, and their bytes.
     std::size_t cut_bytes = 0;
+    std::size_t cuts_max = kCutsPerBatch;  // More when more comes in.
+    std::size_t cut_bytes_max = kCutBytesPerBatch;
     std::vector<EntityId> resume;  // Hubs that wait for this commit.
     bool worth_a_commit = false;   // Something in it cannot wait for a later one.
   };
@@ -408,6 +411,8 @@ class Partition {
   void trim(Mailbox& mailbox, UnixMs now);
   Result<void> keep_dead_letters(const Mailbox& mailbox, Offset until);
   Result<Event> event_of_dead_letter(const EntityId& entity, Offset offset) const;
+  Result<std::uint64_t> count_dead_letters(const EntityId& entity) const;
+  void settle_dead_letter(const EntityId& entity, Offset offset, DeadLetter letter);
   void sweep(UnixMs now);
   void sweep_windows(UnixMs now);
   void sweep_mailboxes(UnixMs now);
@@ -434,7 +439,8 @@ class Partition {
   UnixMs now_ = 0;                                                      // As last heard.
   std::uint64_t batch_number_ = 0;                  // Of the last batch that was sealed; contiguous on disk.
   std::set<std::pair<EntityId, Offset>> settling_;  // Dead letters that are being redriven or discarded.
-  UnixMs next_due_ = 0;                             // No reminder on disk is due before.
+  UnixMs next_due_ = 0;                             // No reminder on disk is due before,
+  UnixMs passed_over_ = 0;                          // but for those that could not be read: none of them before this.
   std::set<std::string, std::less<>> reminded_;     // Reminders that have come due and are not gone from the disk yet.
 
   // Of what met a read error. Nobody is waited for for ever: the older one is let go with time.

@@ -13,6 +13,7 @@ void Partition::to_dead_letters(Mailbox& mailbox, const Fold::Failure& failure) 
   open_->worth_a_commit = true;
   outputs_.dead_lettered.push_back({mailbox.id, failure.offset, mailbox.hub.failures, failure.traceparent});
   mailbox.hub.failures = 0;
+  mailbox.hub.dead_letters.reset();
   ++counters_.dead_letters;
   if (mutated(Mutation::kDeadLetterNotAwaited)) return feed(mailbox);
   // What follows it may be folded only when the decision to skip it is durable (P5).
@@ -49,6 +50,18 @@ Result<std::vector<DeadLetterEntry>> Partition::dead_letters(const std::optional
   return entries;
 }
 
+Result<std::uint64_t> Partition::count_dead_letters(const EntityId& entity) const {
+  std::uint64_t open = 0;
+  const auto scanned = storage_->scan(entity_key(id(), Tag::kDeadLetter, entity),
+                                      entity_end(id(), Tag::kDeadLetter, entity), [&](auto, auto value) {
+                                        const auto letter = decode_dead_letter(value);
+                                        open += letter.ok() && !letter->settled;
+                                        return true;
+                                      });
+  if (!scanned) return scanned.error();
+  return open;
+}
+
 // In the mailbox, or in the letter once the mailbox is cut behind it: looked for in this order, for that may become durable meanwhile.
 Result<Event> Partition::event_of_dead_letter(const EntityId& entity, Offset offset) const {
   auto run = read_mailbox(*storage_, id(), entity, offset, {1, 1});
@@ -82,29 +95,30 @@ void Partition::redrive(const EntityId& entity, Offset offset, std::uint64_t cal
   event.accepted_at_ms = now;
   event.redrive_of = offset;
   const auto new_offset = stage(**box, event);
-  letter->settled = true;
-  letter->event.reset();
-  open_->writes.put(entity_key(id(), Tag::kDeadLetter, entity, offset), encode(*letter));
-  open_->settling.emplace_back(entity, offset);
+  settle_dead_letter(entity, offset, std::move(*letter));
   if (!mutated(Mutation::kRedriveTwice)) settling_.emplace(entity, offset);
   open_->redriven.push_back({call, new_offset});
+}
+
+void Partition::settle_dead_letter(const EntityId& entity, Offset offset, DeadLetter letter) {
+  if (auto* box = mailboxes_.find(entity)) box->hub.dead_letters.reset();
+  open_->settling.emplace_back(entity, offset);
+  letter.settled = true;
+  letter.event.reset();
+  open_->writes.put(entity_key(id(), Tag::kDeadLetter, entity, offset), encode(letter));
 }
 
 void Partition::discard(const EntityId& entity, Offset offset, std::uint64_t call) {
   const auto answer = [&](const Error& error) { outputs_.redriven.push_back({call, error}); };
   if (failed_) return answer(*failed_);
-  const Key key = entity_key(id(), Tag::kDeadLetter, entity, offset);
-  const auto stored = storage_->get(key);
+  const auto stored = storage_->get(entity_key(id(), Tag::kDeadLetter, entity, offset));
   if (!stored) return answer(stored.error());
   auto letter = *stored ? decode_dead_letter(**stored) : Result<DeadLetter>(DeadLetter{{}, 0, true});
   if (!letter) return answer(letter.error());
   if (letter->settled || settling_.contains({entity, offset}))
     return answer({ErrorCode::NOT_FOUND, "no dead letter stands there; it may have been redriven or discarded"});
-  letter->settled = true;
-  letter->event.reset();
-  open_->writes.put(key, encode(*letter));
+  settle_dead_letter(entity, offset, std::move(*letter));
   open_->worth_a_commit = true;
-  open_->settling.emplace_back(entity, offset);
   settling_.emplace(entity, offset);
   open_->redriven.push_back({call, Offset{0}});
 }
@@ -117,7 +131,7 @@ Result<void> Partition::keep_dead_letters(const Mailbox& mailbox, Offset until) 
   std::vector<std::string> settled;
   Result<void> done;
   const auto letter_key = [&](Offset offset) { return entity_key(id(), Tag::kDeadLetter, mailbox.id, offset); };
-  auto scanned = storage_->scan(letter_key(0), letter_key(until), [&](auto key, auto value) {
+  auto scanned = storage_->scan(letter_key(mailbox.first), letter_key(until), [&](auto key, auto value) {
     const auto parsed = parse_entity_key(key);
     auto letter = decode_dead_letter(value);
     if (!parsed || !letter) {
@@ -127,7 +141,7 @@ Result<void> Partition::keep_dead_letters(const Mailbox& mailbox, Offset until) 
     if (settling_.contains({mailbox.id, parsed->offset})) return true;  // The next cut finds it settled.
     if (letter->settled)
       settled.emplace_back(key);
-    else if (!letter->event && parsed->offset >= mailbox.first)  // Others got theirs by a cut that is under way.
+    else if (!letter->event)
       open.emplace_back(parsed->offset, std::move(*letter));
     return true;
   });

@@ -29,27 +29,33 @@ void Partition::keep(const Emission& reminder) {
 // Once, without a window: the event and the end of its reminder are one commit.
 void Partition::remind(UnixMs now) {
   if (now < next_due_ || failed_) return;
-  next_due_ = kNever;
+  // Not over all that has come already: LevelDB walks over what was erased until it compacts.
+  const auto from = std::min(std::exchange(next_due_, kNever), std::exchange(passed_over_, kNever));
   std::set<EntityId> passed_over;  // What comes after such a reminder, to the same entity, waits for it.
-  const auto unreadable = [&] {    // `carillon verify` names what is damaged.
-    ++counters_.unreadable;
+  const auto pass_over = [&](UnixMs due) {
+    passed_over_ = std::min(passed_over_, due);
     next_due_ = std::min(next_due_, now + kUnreadableRetryMs);
   };
-  const auto scanned = storage_->scan_past_damage(
-      tag_prefix(id(), Tag::kReminder), tag_end(id(), Tag::kReminder), [&](auto key, auto value) {
+  const auto unreadable = [&](UnixMs due) {  // `carillon verify` names what is damaged.
+    ++counters_.unreadable;
+    pass_over(due);
+  };
+  const auto scanned =
+      storage_->scan_past_damage(reminders_from(id(), from), tag_end(id(), Tag::kReminder), [&](auto key, auto value) {
         const auto due = due_of(key).value_or(0);
         // However long commits take, no more than these wait for theirs in memory.
         const bool enough = open_->reminded.size() >= kRemindersPerCommit || !has_room();
         if ((due > now && !mutated(Mutation::kRemindEarly)) || enough) {
           next_due_ = std::min(next_due_, std::max(due, now));
+          passed_over_ = std::min(passed_over_, due);
           return false;
         }
         if (reminded_.contains(key)) return true;
         auto reminder = decode_reminder(value);
-        if (reminder && passed_over.contains(reminder->entity)) return true;
+        if (reminder && passed_over.contains(reminder->entity)) return pass_over(due), true;
         const auto to = reminder ? mailbox(reminder->entity) : Result<Mailbox*>(reminder.error());
         if (!to) {
-          unreadable();
+          unreadable(due);
           if (reminder) passed_over.insert(reminder->entity);
           return true;
         }
@@ -62,7 +68,7 @@ void Partition::remind(UnixMs now) {
         ++counters_.reminders;
         return true;
       });
-  if (!scanned) unreadable();
+  if (!scanned) unreadable(0);
 }
 
 }  // namespace carillon::runtime

@@ -48,6 +48,7 @@ Offset Partition::recovered_without(Mailbox& mailbox) {
 // Drops the records of which retention keeps nothing and recovery needs nothing, a bounded number in one batch. What cannot be read
 // is not trimmed; readers will say so.
 void Partition::trim(Mailbox& mailbox, UnixMs now) {
+  if (open_->is_cut_enough()) return;  // The sweep comes by again.
   const auto& retention = *mailbox.retention;
   // A record may go when the next one begins at or before these. The newest stays, so that the mailbox keeps its place.
   const auto too_many = surplus(mailbox);

@@ -25,6 +25,8 @@ Error impossible(std::string reason) { return {ErrorCode::MALFORMED, std::move(r
 }  // namespace
 
 Result<Effects> on(Match& match, const MatchBegan& began, const Context&) {
+  if (began.map.size() > kMapBytesMax)
+    return impossible("a map's name has at most " + std::to_string(kMapBytesMax) + " bytes");
   if (!match.over) match.map = began.map;
   return Effects();
 }

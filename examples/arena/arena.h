@@ -23,6 +23,7 @@ using ClientNumber = std::uint32_t;
 inline constexpr ClientNumber kClientsMax = 64;  // Numbers of players are below this.
 inline constexpr ClientNumber kWorld = 1022;     // Kills by falling, lava and the like.
 inline constexpr std::size_t kNamesMax = 128;    // In one match; each is told of all at its end.
+inline constexpr std::size_t kMapBytesMax = 256;
 
 // --- State. ----------------------------------------------------------------------------------------------------------
 

@@ -106,6 +106,13 @@ TEST(Arena, P6AnImpossibleNumberOrNameIsAFailure) {
   EXPECT_EQ(to_json(match), to_json(Match{}));
 }
 
+TEST(Arena, P7AMapsNameThatEveryNameWouldBeToldIsShort) {
+  Match match;
+  EXPECT_TRUE(on(match, MatchBegan{.map = std::string(kMapBytesMax, 'm')}, any_context()).ok());
+  EXPECT_EQ(on(match, MatchBegan{.map = std::string(kMapBytesMax + 1, 'm')}, any_context()).error().code,
+            ErrorCode::MALFORMED);
+}
+
 TEST(Arena, P7AMatchHasALimitedNumberOfNamesAndEndsForAllOfThem) {
   // Given a match with as many names as it may have, each as long as it may be.
   Match match;

@@ -162,6 +162,14 @@ TEST(Behaviour, P6WhateverAHandlerThrowsOrReturnsBecomesAReason) {
   EXPECT_FALSE(apply(*state, event("knock", "{}")).ok());  // The name is empty by default.
 }
 
+TEST(Behaviour, P6ANameThatNoPlayerCanHaveIsNotTriedAgain) {
+  const auto state = door::behaviour().initial_state();
+  const auto effects = apply(*state, event("knock", R"({"player":")" + std::string(257, 'a') + R"("})"));
+  ASSERT_FALSE(effects.ok());
+  EXPECT_EQ(effects.error().code, ErrorCode::MALFORMED);
+  EXPECT_THAT(effects.error().message, HasSubstr("no player has this name"));
+}
+
 TEST(Behaviour, P7TooManyEffectsAreAFailure) {
   const auto state = door::behaviour().initial_state();
   EXPECT_THAT(apply(*state, event("shout", R"({"what":2})")).error().message, HasSubstr("65536"));

@@ -424,6 +424,43 @@ TEST(Partition, P5AHubWhoseMailboxCannotBeReadAtTheStartIsActiveOnceItCan) {
   EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":5})"));
 }
 
+TEST(Fold, P7WaitsWhileWhatHubsHaveComputedIsNotStoredYet) {
+  // Given a hub with two events, each with a notification, and a node on which hubs hold too much already.
+  OnePartition node;
+  for (Sequence sequence = 1; sequence <= 2; ++sequence) node.add("counter/a", 5, sequence, "ada");
+  node.work();
+  node.commit();
+  Limits limits;
+  limits.emission_bytes_max = 1'000;
+  const auto held = std::make_shared<EmissionBytes>(2'000);
+  {
+    auto fold =
+        Fold::open({EntityId::trusted("counter/a"), 1, limits, held}, testing::counter_behaviour(1), node.store());
+    ASSERT_TRUE(fold.ok());
+    fold->catch_up(2);
+    // Then it folds nothing,
+    const auto crowded = fold->step(10);
+    ASSERT_TRUE(crowded.ok());
+    EXPECT_TRUE(crowded->crowded);
+    EXPECT_FALSE(crowded->more);
+    EXPECT_EQ(fold->folded(), 0u);
+    // who holds nothing himself goes on before that is gone,
+    *held = 1'500;
+    const auto first = fold->step(10);
+    ASSERT_TRUE(first.ok());
+    EXPECT_EQ(fold->folded(), 1u);
+    EXPECT_TRUE(first->crowded);
+    EXPECT_GT(*held, 1'500u);
+    // and what is stored is not held any more.
+    fold->acknowledged({0}, 1);
+    EXPECT_EQ(*held, 1'500u);
+    ASSERT_TRUE(fold->step(10).ok());
+    EXPECT_EQ(fold->folded(), 2u);
+    EXPECT_GT(*held, 1'500u);
+  }
+  EXPECT_EQ(*held, 1'500u) << "nor by one that is gone";
+}
+
 TEST(Partition, P5ADamagedMarkerHidesNoOtherHub) {
   // Given two hubs with unfinished work, and the marker of the first worn out.
   OnePartition node;
@@ -623,6 +660,29 @@ TEST(Partition, P6ADeadLetterAndItsRedriveKeepTheirTrace) {
   node.partition().redrive(EntityId::trusted("counter/a"), 1, 1, node.now);
   node.settle();
   EXPECT_EQ(node.mailbox("counter/a").at(1).traceparent, kTrace);
+}
+
+TEST(Partition, P6OpenDeadLettersAreCountedWhateverBecomesOfThem) {
+  OnePartition node;
+  const auto hub = EntityId::trusted("counter/a");
+  const auto counted = [&] { return node.partition().inspect(hub).value().dead_letters; };
+  EXPECT_EQ(counted(), 0u);
+  for (Sequence sequence = 1; sequence <= 3; ++sequence) node.publish("counter/a", "fail", "{}", sequence);
+  node.pass_time(std::chrono::seconds(5));
+  EXPECT_EQ(counted(), 3u);
+  // One of them is discarded, and asked for before and after that is durable.
+  node.partition().discard(hub, 1, 1);
+  ASSERT_TRUE(node.work());
+  EXPECT_EQ(counted(), 3u);
+  node.commit();
+  node.settle();
+  EXPECT_EQ(counted(), 2u);
+  // One is redriven, and fails again.
+  node.partition().redrive(hub, 2, 2, node.now);
+  node.settle();
+  EXPECT_EQ(counted(), 1u);
+  node.pass_time(std::chrono::seconds(2));
+  EXPECT_EQ(counted(), 2u);
 }
 
 TEST(Partition, P6DiscardedLettersAreSkippedByEveryReplay) {

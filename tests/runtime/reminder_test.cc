@@ -152,6 +152,25 @@ TEST(Reminder, OneThatCannotBeReadKeepsNoOtherBackAndIsCounted) {
   EXPECT_GE(node.partition().counters().unreadable, 1u);
 }
 
+TEST(Reminder, P7TheyComeAlsoWhileMoreIsPublishedThanCommitsTakeIn) {
+  // Given commits that one event fills, many of which wait, and a reminder.
+  Limits limits;
+  limits.commit_bytes_max = 1;
+  OnePartition node(limits);
+  node.remind("counter/a", "counter/b", node.now + 500, 5, 1);
+  node.settle();
+  node.now += 1'000;
+  for (Sequence sequence = 1; sequence <= 50; ++sequence) node.publish("player/ada", "note", "{}", sequence);
+  // When it is due, then it comes before all of that is stored.
+  for (int commits = 0; commits < 20 && node.mailbox("counter/b").empty(); ++commits) {
+    node.partition().tick(node.now += 100);
+    ASSERT_TRUE(node.work());
+    node.commit();
+  }
+  EXPECT_THAT(node.mailbox("counter/b"), SizeIs(1));
+  EXPECT_LT(node.mailbox("player/ada").size(), 50u);
+}
+
 TEST(Reminder, OneThatIsDamagedKeepsNoOtherBackAndIsCounted) {
   // Given a reminder that is worn out on disk, and a sound one behind it.
   OnePartition node;
