@@ -140,7 +140,7 @@ kj::Promise<Result<std::string>> HttpCall::read_body(std::size_t bytes_max) {
   return edge.timer.timeoutAfter(within.count() * kj::MILLISECONDS, read_body_on(bytes_max))
       .catch_([this, within](kj::Exception&& failed) -> kj::Promise<Body> {
         const bool is_late = failed.getType() == kj::Exception::Type::OVERLOADED;
-        const auto owed = std::chrono::ceil<std::chrono::milliseconds>(visit.received(0));
+        const auto owed = std::chrono::ceil<std::chrono::milliseconds>(visit.owed());
         if (is_late && owed.count() > 0)  // It was we who held it back.
           return Body(Error{.code = ErrorCode::OVERLOADED,
                             .message = "more is being sent than may be in a second, on this connection and others",

@@ -1,7 +1,7 @@
 // What a gateway thread comes to too late: in place of events, how far the mailboxes of its follows reach, which then read from disk.
 // So what waits is bounded by what is followed, however much is committed (P7).
 //
-// Held by shared pointers, since the inbox refers to it.
+// Held by shared pointers, since the inbox refers to it. The lock is held while news is noted or taken, never while anybody is told.
 #pragma once
 
 #include <map>
@@ -27,15 +27,16 @@ class LateNews : public std::enable_shared_from_this<LateNews> {
 
  private:
   using Follows = std::map<std::uint32_t, Offset>;  // By number: up to where they reach.
+  using Sessions = std::unordered_map<runtime::SessionId, Follows>;
 
   void note(runtime::SessionId session, std::uint32_t follow, Offset last);
-  void tell_soon();
-  bool tell_one();
+  Sessions take();
+  void tell(runtime::SessionId session, const Follows& follows);
 
   Edge& edge_;
   const std::shared_ptr<Inbox> inbox_;
-  std::mutex mutex_;                                          // Of what follows.
-  std::unordered_map<runtime::SessionId, Follows> sessions_;  // Not empty: they are being told, or will be.
+  std::mutex mutex_;
+  Sessions sessions_;  // Guarded. Not empty: a job that takes them waits in the inbox.
 };
 
 }  // namespace carillon::actors

@@ -105,6 +105,14 @@ bool Visit::keep(std::uint64_t bytes) {
   return fits || bytes == 0;
 }
 
+Clock::duration Visit::owed() {
+  Clock::duration longest{0};
+  for_each([&](access::Quotas::Usage& usage, EdgeCounters::Limited&) {
+    longest = std::max(longest, usage.bytes.owed(Clock::now()));
+  });
+  return longest;
+}
+
 Clock::duration Visit::received(std::size_t bytes) {
   Clock::duration longest{0};
   const auto now = Clock::now();

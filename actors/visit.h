@@ -45,6 +45,8 @@ class Visit {
   [[nodiscard]] bool keep(std::uint64_t bytes);
   // Bytes came. How long nothing more is to be read.
   Clock::duration received(std::size_t bytes);
+  // The same when none came.
+  Clock::duration owed();
 
  private:
   // Of address and subject, as far as they are limited.

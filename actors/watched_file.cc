@@ -12,7 +12,12 @@ WatchedFile::Mark WatchedFile::mark_now() const {
   if (stat(path_.c_str(), &status) != 0) return {};
   constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
   const auto nanoseconds = [](const timespec& time) { return time.tv_sec * kNanosecondsPerSecond + time.tv_nsec; };
-  return {nanoseconds(status.st_mtim), nanoseconds(status.st_ctim), static_cast<std::int64_t>(status.st_ino),
+  return {nanoseconds(status.st_mtim),
+          nanoseconds(status.st_ctim),
+          status.st_mode,
+          status.st_uid,
+          status.st_gid,
+          static_cast<std::int64_t>(status.st_ino),
           status.st_size};
 }
 

@@ -27,7 +27,8 @@ class WatchedFile {
  private:
   struct Mark {
     std::int64_t modified_ns = -1;  // All -1: it was not there, or not to be read.
-    std::int64_t changed_ns = -1;   // Also its owner and mode.
+    std::int64_t changed_ns = -1;   // Also its owner and mode, if the file system's clock is fine enough.
+    std::int64_t mode = -1, owner = -1, group = -1;
     std::int64_t inode = -1;
     std::int64_t bytes = -1;
     bool operator==(const Mark&) const = default;

@@ -79,8 +79,6 @@ class Ledger {
   // Called by the producer's thread.
   void sent(std::uint32_t producer) { add(counters_[producer].sent); }
   void confirmed(std::uint32_t producer, std::uint64_t sequence, bool measured);
-  // Whether a producer has sent all that are counted, and therefore sends no more.
-  bool is_full() const;
   // Events sent and not fully delivered.
   std::uint64_t in_flight(std::uint32_t producer) const;
 
@@ -93,6 +91,8 @@ class Ledger {
     bool operator==(const Totals&) const = default;
   };
   Totals totals() const;
+  // Whether a producer has sent all that are counted, and therefore sends no more.
+  bool is_full() const;
   // Notifications of confirmed events that never arrived.
   std::uint64_t missing() const;
 
