@@ -15,7 +15,7 @@ struct Following {
   Result<runtime::Extent> extent;
 };
 
-// Any thread; nothing blocks for longer than a moment. What one actor says is heard in that order. A session that is gone is no error.
+// Any thread; nothing blocks. What one actor says is heard in that order. A session that is gone is no error.
 class SessionHost {
  public:
   // What was committed just now of that which a session follows.

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "actors/feed.h"
 #include "actors/gateway_sessions.h"
 #include "tests/support/stepped_actors.h"
@@ -117,6 +119,8 @@ class SessionTest : public ::testing::Test {
     asked.answer(std::move(page));
     settle();
   }
+  std::size_t pages_asked() const { return reads_.size(); }
+  Offset next_asked() const { return reads_.front().from; }
   // It ends with what it was asked for in its mailbox.
   void partition_ends() { reads_.clear(); }
   // What the gateway's thread does not come to yet.
@@ -274,6 +278,34 @@ TEST_F(SessionTest, P7NewsBeyondWhatMayWaitIsNotKeptAndIsRead) {
   EXPECT_THAT(client(), ElementsAre("1 begins at 1", "1 has 1 to 1", "2 begins at 1"));
   EXPECT_THAT(partition(),
               ElementsAre("0: opens", "0: follows 1", "0: follows 2", "0: reads from 2", "0: reads from 1"));
+}
+
+TEST_F(SessionTest, P4OfLateNewsFromManyThreadsNoneIsForgotten) {
+  constexpr std::uint32_t kFollows = 4;
+  constexpr Offset kLast = 200;
+  for (std::uint32_t number = 1; number <= kFollows; ++number) {
+    follow(number, 0);
+    following(number, runtime::Extent{1, 0});
+  }
+  // Given as much news as may wait, when several threads have more,
+  const auto nothing_new = runtime::slice_of(run_of(1, 1));
+  for (std::size_t i = 0; i < GatewaySessions::kNewsWaitingMax; ++i) say_committed(kFollows + 1, nothing_new);
+  {
+    std::vector<std::jthread> threads;
+    for (std::uint32_t number = 1; number <= kFollows; ++number)
+      threads.emplace_back([&, number] {
+        for (Offset offset = 1; offset <= kLast; ++offset) say_committed(number, runtime::slice_of(run_of(offset, 1)));
+      });
+  }
+  settle();
+  // then all of it is read, to the last.
+  std::size_t pages = 0;
+  for (; pages_asked() > 0 && pages < 2 * kFollows * kLast; ++pages) {
+    answer_page(run_of(next_asked(), 1));
+    session_->taken(std::exchange(bytes_, 0));
+    settle();
+  }
+  EXPECT_EQ(pages, kFollows * kLast);
 }
 
 TEST_F(SessionTest, P7APageThatIsNotThereYetIsAskedForAgainAfterAPause) {
