@@ -4,6 +4,7 @@
 
 #include "cli/exit_code.h"
 #include "cli/terminal.h"
+#include "cluster/copy_verdict.h"
 #include "runtime/json.h"
 #include "runtime/verify.h"
 
@@ -21,6 +22,8 @@ bool print_json(const runtime::Verification& verification) {
   for (const auto& [what, count] : verification.counts) json.field(what, count);
   json.key("broken").begin_array();
   for (const std::string& sentence : verification.broken) json.value(sentence);
+  json.end_array().key("incomplete").begin_array();
+  for (const auto& partition : verification.incomplete) json.value(partition.value);
   json.end_array().end_object();
   return print_line(json.text());
 }
@@ -31,6 +34,11 @@ bool print_text(const runtime::Verification& verification) {
   for (const auto& [what, count] : verification.counts) text += grouped(count) + " " + what + "\n";
   for (const std::string& sentence : verification.broken)
     text.append(colours.red).append("broken").append(colours.reset).append(": ").append(sentence).append("\n");
+  for (const auto& partition : verification.incomplete)
+    text.append(colours.yellow).append("incomplete").append(colours.reset) +=
+        ": of partition " + std::to_string(partition.value) +
+        " there is no complete copy here, and what there is is of no use by itself; other nodes of the cluster have "
+        "one\n";
   if (verification.broken.empty())
     text.append(colours.green).append("Everything that was read is sound.").append(colours.reset).append("\n");
   else
@@ -39,7 +47,7 @@ bool print_text(const runtime::Verification& verification) {
 }
 
 int run(const Options& options) {
-  const auto verification = runtime::verify(options.data);
+  const auto verification = runtime::verify(options.data, &cluster::judge_copy);
   if (!verification) {
     complain(to_string(verification.error()));
     return kFailed;

@@ -16,12 +16,13 @@ namespace {
 
 class Verifier {
  public:
-  explicit Verifier(const Store& store) : store_(store) {}
+  Verifier(const Store& store, const JudgeCopy& judge) : store_(store), judge_(judge) {}
 
   void check(PartitionId partition) {
     partition_ = partition;
     extents_.clear();
     cut_.clear();
+    if (!check_copy()) return;
     check_mailboxes();
     check_progress();
     check_windows();
@@ -66,6 +67,7 @@ class Verifier {
          {"partitions", "mailboxes", "events", "windows", "snapshots", "dead letters", "reminders", "unfinished hubs"})
       verification.counts.emplace_back(what, counts_[what]);
     verification.broken = std::move(broken_);
+    verification.incomplete = std::move(incomplete_);
     return verification;
   }
   void counted(const char* what) { ++counts_[what]; }
@@ -105,6 +107,14 @@ class Verifier {
         check(parsed->entity, parsed->offset, value);
       return true;
     });
+  }
+
+  // False when there is nothing to be checked.
+  bool check_copy() {
+    const auto copy = judge_ ? judge_(partition_, store_) : CopyVerdict();
+    if (!copy.broken.empty()) report(copy.broken);
+    if (!copy.is_complete) incomplete_.push_back(partition_);
+    return copy.is_complete;
   }
 
   void check_mailboxes() {
@@ -184,23 +194,25 @@ class Verifier {
   }
 
   const Store& store_;
+  const JudgeCopy& judge_;
   PartitionId partition_;
   std::map<std::string, Extent> extents_;  // Of the mailboxes of hubs in this partition.
   std::set<std::string> cut_;              // Those whose beginning is gone, until a snapshot is seen.
   std::map<std::string, std::uint64_t> counts_;
   std::map<std::uint16_t, std::size_t> reports_;
   std::vector<std::string> broken_;
+  std::vector<PartitionId> incomplete_;
 };
 
 }  // namespace
 
-Result<Verification> verify(const std::filesystem::path& directory) {
+Result<Verification> verify(const std::filesystem::path& directory, const JudgeCopy& judge) {
   StoreOptions options;
   options.directory = directory;
   options.create_if_missing = false;
   const auto store = Store::open(options);
   if (!store) return store.error();
-  Verifier verifier(**store);
+  Verifier verifier(**store, judge);
   for (std::uint16_t p = 0; p < (*store)->format().partitions; ++p) {
     verifier.counted("partitions");
     verifier.check({p});

@@ -226,6 +226,23 @@ INSTANTIATE_TEST_SUITE_P(
                "an unfinished marker names offset 1, which the mailbox does not hold"}),
     [](const auto& damage) { return std::string(damage.param.name); });
 
+TEST_F(Verify, OfACopyThatIsNotCompleteNothingElseIsSaid) {
+  // Given damage in a partition of which there is no complete copy here,
+  make_sound();
+  write([](auto& writes) { put_mailbox(writes, kHub, 8, 1); });
+  const auto verification =
+      verify(data(), [](PartitionId partition, const Storage&) { return CopyVerdict{partition != kPartition}; });
+  // then that is all that is said of it,
+  ASSERT_TRUE(verification.ok());
+  EXPECT_THAT(verification->incomplete, ElementsAre(kPartition));
+  EXPECT_THAT(verification->broken, IsEmpty());
+  // and what is broken in a replica's log is named.
+  const auto other = verify(data(), [](PartitionId, const Storage&) {
+    return CopyVerdict{false, "the log has a hole"};
+  });
+  EXPECT_THAT(other->broken, Contains(HasSubstr("partition 0: the log has a hole")));
+}
+
 TEST_F(Verify, NamesDamageInEachPartitionAndGoesOnBehindIt) {
   make_sound();
   write([](auto& writes) {
