@@ -175,7 +175,7 @@ std::vector<Figure> ClusterReport::figures() const {
   return figures;
 }
 
-ClusterQuestions cluster_questions(Coordinator& coordinator, Partitions replicas) {
+ClusterQuestions cluster_questions(Coordinator& coordinator, const Partitions& replicas) {
   ClusterQuestions questions;
   questions.report = [&coordinator, replicas](std::function<void(ClusterReport)> answer) {
     coordinator.describe([replicas, answer = std::move(answer)](ClusterDescription cluster) {

@@ -31,7 +31,7 @@ struct ClusterQuestions {
 };
 
 // Asks the coordinator, then the replicas. The coordinator must outlive what is returned.
-ClusterQuestions cluster_questions(Coordinator& coordinator, Partitions replicas);
+ClusterQuestions cluster_questions(Coordinator& coordinator, const Partitions& replicas);
 
 // Why there is no report: the node is in no cluster, or it did not answer.
 Error no_cluster();

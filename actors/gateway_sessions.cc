@@ -21,8 +21,8 @@ void GatewaySessions::committed(std::vector<News> news, Clock::time_point at) {
   *news_waiting_ += news.size();
   inbox_->push_steps(
       [&edge = edge_, waiting = news_waiting_, news = std::move(news), at, next = std::size_t{0}]() mutable {
-        auto& [session, deliveries] = news[next];
-        if (auto* const found = edge.session(session)) found->committed(std::move(deliveries), at);
+        const auto [session, deliveries] = std::move(news[next]);
+        if (auto* const found = edge.session(session)) found->committed(deliveries, at);
         --*waiting;
         return ++next < news.size();
       });

@@ -158,11 +158,11 @@ void Session::add(SessionBatch& batch, std::uint32_t number, runtime::EventSlice
   batch.deliveries.push_back({number, std::move(events)});
 }
 
-void Session::committed(std::vector<runtime::Delivery> deliveries, Clock::time_point at) {
+void Session::committed(const std::vector<runtime::Delivery>& deliveries, Clock::time_point at) {
   SessionBatch batch;
   batch.committed = at;
   batch.deliveries.reserve(deliveries.size());
-  for (auto& [number, events] : deliveries) {
+  for (const auto& [number, events] : deliveries) {
     auto* const follow = find(number);
     if (follow == nullptr || !follow->subscription) continue;
     const auto bytes_left = kLiveBytesMax - std::min(batch.bytes, kLiveBytesMax);

@@ -63,7 +63,7 @@ class Session {
 
   // --- From partitions, by way of the host.
   void following(const Following& answer);
-  void committed(std::vector<runtime::Delivery> deliveries, Clock::time_point at);
+  void committed(const std::vector<runtime::Delivery>& deliveries, Clock::time_point at);
   // The mailbox has events up to `last`, which are not told. False when the follow has not begun: to be said again.
   [[nodiscard]] bool reaches(std::uint32_t follow, Offset last);
   void reloaded(PartitionId partition);

@@ -86,7 +86,7 @@ struct StatusOptions {
 
 // What one other node says of itself. At its address another one may answer: on each machine's loopback there is one.
 kj::Promise<ClusterAnswer> ask(client::Session& session, const client::Credentials& credentials, std::string name,
-                               std::string address) {
+                               const std::string& address) {
   auto parsed = client::Address::parse(address);
   if (!parsed) return ClusterAnswer(parsed.error());
   auto asked =

@@ -1,7 +1,6 @@
 #include "examples/arena/arena.h"
 
 #include <algorithm>
-#include <ranges>
 
 namespace carillon::arena {
 namespace {
@@ -71,7 +70,9 @@ Result<Effects> on(Match& match, const MatchEnded&, const Context& context) {
   if (match.over) return effects;
   match.over = true;
   const MatchOver over{.match = context.self().text(), .map = match.map, .scoreboard = scoreboard_of(match)};
-  effects.notify_all(std::views::keys(match.scores), over);
+  std::vector<std::string> players;
+  for (const auto& [player, score] : match.scores) players.push_back(player);
+  effects.notify_all(players, over);
   return effects;
 }
 
