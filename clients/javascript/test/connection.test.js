@@ -221,6 +221,28 @@ test('an attempt without a welcome is given up', async () => {
   assert.equal(connection.state, 'waiting', 'it is too late');
 });
 
+// As undici 6 does, the WebSocket of Node 22.
+test('an attempt that ends with an error only is over at once, and the next gateway is tried', async () => {
+  // Given an attempt that fails,
+  const connection = await connected({ welcomed: false });
+  net.last().fails('connection refused');
+  assert.equal(connection.state, 'connecting', 'a close may follow');
+  // when none follows,
+  await clock.advance(0);
+  // then the next one is made after the usual pause.
+  assert.equal(states().at(-1), 'waiting unavailable');
+  await clock.advance(100);
+  assert.equal(net.last().url, 'ws://b/ws');
+});
+
+test('where a close follows the error, its code says what is to be done', async () => {
+  await connected();
+  net.last().fails('a frame that makes no sense');
+  net.last().ends(4403);
+  assert.equal(states().at(-1), 'closed forbidden');
+  assert.equal(clock.pending, 0);
+});
+
 test('a token that cannot be had is tried again', async () => {
   let fails = true;
   const token = async () => {

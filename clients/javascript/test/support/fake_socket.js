@@ -28,6 +28,10 @@ export function fakeSockets() {
     ends(code = 1006, reason = '') {
       this.onclose?.({ code, reason });
     }
+    // What the network does.
+    fails(message) {
+      this.onerror?.({ message });
+    }
     // The bodies of what was sent under a name.
     requests(name) {
       return this.sent.filter((message) => name in message).map((message) => message[name]);
