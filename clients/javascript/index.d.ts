@@ -159,7 +159,10 @@ export interface ConnectOptions {
   queueBytesMax?: number;
   /** Default: `globalThis.WebSocket`. With Node before 22, the one of the package `ws`. */
   WebSocket?: new (url: any, protocols?: any) => any;
-  /** The pause before the next attempt, times 0.5 to 1.5; doubles from the first to the longest. Defaults: 100, 5,000. */
+  /**
+   * The pause before the next attempt, times 0.5 to 1.5; doubles from the first to the longest. Defaults: 100, 5,000. After a
+   * refusal for too many connections, messages or bytes it is from 1,000 on, and on top of what the gateway asks for (1,000 at least).
+   */
   reconnectFirstMs?: number;
   reconnectLongestMs?: number;
   /** An attempt to connect that takes longer is given up. Default: 10,000. */

@@ -11,9 +11,11 @@ export class Backoff {
     this.#step = firstMs;
   }
 
-  // Milliseconds: between half of the step and one and a half.
-  next() {
-    const pause = this.#step * (0.5 + this.random());
+  // Milliseconds: between half of the step and one and a half; on top of `leastMs`, over as much again, for there may be many who
+  // were all told to wait so long.
+  next(leastMs = 0) {
+    this.#step = Math.max(this.#step, Math.min(leastMs, this.longestMs));
+    const pause = leastMs + this.#step * (0.5 + this.random());
     this.#step = Math.min(this.#step * 2, this.longestMs);
     return pause;
   }

@@ -9,7 +9,8 @@ import { isSendable } from './token.js';
 
 const SUBPROTOCOL = 'carillon.v1';
 const LIFE_THAT_COUNTS_MS = 1_000; // A connection that ended earlier does not shorten the next pause.
-const PAUSE_AFTER_LIMIT_MS = 1_000;
+const LIMIT_EXCEEDED = 4429;
+const PAUSE_AFTER_LIMIT_MS = 1_000; // At least.
 const ANSWER_WHEN_ASKED_MS = 5_000; // When there is a reason to doubt the network.
 
 const CLOSE_CODES = {
@@ -19,7 +20,7 @@ const CLOSE_CODES = {
   4401: ['unauthenticated', 'the token is missing, wrong or expired'],
   4403: ['forbidden', "this page's origin is not allowed (carillon serve --allow-origin)"],
   4408: ['unavailable', 'the gateway heard nothing from us for too long'],
-  4429: ['limit_exceeded', 'too many connections, messages or bytes'],
+  [LIMIT_EXCEEDED]: ['limit_exceeded', 'too many connections, messages or bytes'],
 };
 
 export class Connection {
@@ -203,10 +204,11 @@ export class Connection {
     if (this.state === 'closed') return; // For good.
     const { backoff, clock } = this.#options;
     const wasOpen = this.state === 'open';
+    const limited = code === LIMIT_EXCEEDED;
     const lived = wasOpen && clock.now() - this.#openedAt >= LIFE_THAT_COUNTS_MS;
-    if (lived) backoff.reset();
-    let pauseMs = lived && code === 1001 ? 0 : backoff.next();
-    if (code === 4429) pauseMs = Math.max(pauseMs, PAUSE_AFTER_LIMIT_MS);
+    if (lived && !limited) backoff.reset();
+    const leastMs = limited ? Math.max(error.retryAfterMs ?? 0, PAUSE_AFTER_LIMIT_MS) : 0;
+    const pauseMs = lived && code === 1001 ? 0 : backoff.next(leastMs);
     this.#drop(1000);
     this.#address = (this.#address + 1) % this.#options.addresses.length;
     this.#become('waiting', { error, retryInMs: pauseMs });

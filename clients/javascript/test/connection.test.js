@@ -161,10 +161,44 @@ test('a node that stops is left at once', async () => {
   assert.equal(clock.nextIn, 0);
 });
 
-test('who was told to wait waits a second at least', async () => {
-  await connected();
+// The gateway refuses a connection, or ends one, because there are too many of us.
+function limits(more) {
+  net.last().says({ error: { error: 'limit_exceeded', message: 'too many', ...more } });
   net.last().ends(4429);
-  assert.equal(clock.nextIn, 1_000);
+}
+
+test('P7 clients that were sent away together wait a second at least, and do not come back together', async () => {
+  const pauses = [];
+  for (const dice of [0, 0.5, 1]) {
+    clock = new FakeClock();
+    await connected({ backoff: new Backoff({ random: () => dice }) });
+    await clock.advance(5_000); // It lived.
+    net.last().ends(4429);
+    pauses.push(clock.nextIn);
+  }
+  assert.deepEqual(pauses, [1_500, 2_000, 2_500]);
+});
+
+test('P7 who is sent away again and again waits longer each time, however long its connections live', async () => {
+  await connected();
+  const pauses = [];
+  for (let i = 0; i < 4; i += 1) {
+    await clock.advance(5_000);
+    limits();
+    pauses.push(clock.nextIn);
+    await clock.advance(clock.nextIn);
+    net.last().welcomes();
+  }
+  assert.deepEqual(pauses, [2_000, 3_000, 5_000, 6_000]);
+  await clock.advance(5_000);
+  net.last().ends(1006);
+  assert.equal(clock.nextIn, 100, 'one that lived well ends it');
+});
+
+test('P7 when the gateway says how long to wait, that long it is at least', async () => {
+  await connected();
+  limits({ retry_after_ms: 30_000 });
+  assert.equal(clock.nextIn, 35_000);
 });
 
 for (const [code, name] of [[4400, 'malformed'], [4403, 'forbidden'], [4401, 'unauthenticated']]) {
