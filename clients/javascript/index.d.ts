@@ -55,6 +55,12 @@ export interface FollowOptions {
    */
   from?: number | 'end' | 'acknowledged';
   device?: string;
+  /**
+   * For `player/NAME`: as long as this is followed the player is there, for hubs that watch; so a short loss of the connection is not
+   * told (10 s, `serve --presence-grace`). A reader who has let the buffer fill up is not following, and after that time not
+   * there, until half of it is read. Default: false.
+   */
+  present?: boolean;
   /** When the server no longer has the wanted offset: throw `truncated` (default), or go on at the first that is kept. */
   truncated?: 'throw' | 'skip';
   /** Ends the iteration; the signal's reason is thrown. */

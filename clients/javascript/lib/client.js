@@ -136,7 +136,7 @@ export class Client {
   follow(entity, options = {}) {
     this.#checkOpen();
     checkEntity(entity);
-    checkFollow(options);
+    checkFollow(entity, options);
     if (options.device !== undefined) checkDevice(options.device);
     const { signal } = options;
     signal?.throwIfAborted();

@@ -19,10 +19,11 @@ export class Follow {
   wants = true; // To be asked for: there is room, and no end.
 
   // host: wanted(follow), unfollow(follow), done(follow).
-  constructor(entity, { from = 1, device, truncated = 'throw', bufferEvents = 1_000, bufferBytes = 1024 * 1024 }, host) {
+  constructor(entity, { from = 1, device, present = false, truncated = 'throw', bufferEvents = 1_000, bufferBytes = 1024 * 1024 }, host) {
     this.entity = entity;
     this.from = from;
     this.device = device;
+    this.present = present;
     this.truncated = truncated;
     this.limits = { events: bufferEvents, bytes: bufferBytes };
     this.#host = host;
@@ -39,9 +40,10 @@ export class Follow {
   request(id) {
     this.id = id;
     this.wants = false;
-    if (this.next !== null) return { id, entity: this.entity, from: this.next };
-    const body = { id, entity: this.entity, from: this.from };
-    return this.device === undefined ? body : { ...body, device: this.device };
+    const body = { id, entity: this.entity, from: this.next ?? this.from };
+    if (this.next === null && this.device !== undefined) body.device = this.device;
+    if (this.present) body.present = true;
+    return body;
   }
 
   following({ next }) {
@@ -155,11 +157,15 @@ export function readerOf(follow) {
   return reader;
 }
 
-export function checkFollow({ from = 1, device, truncated = 'throw' }) {
+export function checkFollow(entity, { from = 1, device, present = false, truncated = 'throw' }) {
   const known = Number.isSafeInteger(from) ? from >= 1 : from === 'end' || from === 'acknowledged';
   if (!known) throw new CarillonError('malformed', "`from` is an offset from 1 on, 'end' or 'acknowledged'");
   if (from === 'acknowledged' && device === undefined) {
     throw new CarillonError('malformed', "`from: 'acknowledged'` needs a `device`");
+  }
+  if (typeof present !== 'boolean') throw new CarillonError('malformed', '`present` is true or false');
+  if (present && !entity.startsWith('player/')) {
+    throw new CarillonError('malformed', `\`present\` is for players, and ${entity} is none`);
   }
   if (truncated !== 'throw' && truncated !== 'skip') {
     throw new CarillonError('malformed', "`truncated` is 'throw' or 'skip'");

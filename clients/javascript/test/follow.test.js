@@ -46,6 +46,13 @@ test('what a device has acknowledged is asked for by its name, until an offset i
   assert.deepEqual(follow.request(2), { id: 2, entity: 'player/ana', from: 5 });
 });
 
+test('a follow that says that its player is there says so each time it is asked for', () => {
+  const { follow } = followed({ from: 'acknowledged', device: 'phone', present: true });
+  assert.deepEqual(follow.request(1), { id: 1, entity: 'player/ana', from: 'acknowledged', device: 'phone', present: true });
+  follow.following({ next: 5 });
+  assert.deepEqual(follow.request(2), { id: 2, entity: 'player/ana', from: 5, present: true });
+});
+
 test('P4 offsets that do not come next are not taken', () => {
   const { follow } = followed();
   follow.request(1);
@@ -123,8 +130,13 @@ test('break ends it', async () => {
 });
 
 test('options that make no sense are refused', () => {
-  for (const bad of [{ from: 0 }, { from: 'start' }, { from: 1.5 }, { from: 'acknowledged' }, { truncated: 'maybe' }]) {
-    assert.throws(() => checkFollow(bad), { code: 'malformed' });
-  }
-  for (const good of [{}, { from: 1 }, { from: 'end' }, { from: 'acknowledged', device: 'phone' }]) checkFollow(good);
+  const useless = [{ from: 0 }, { from: 'start' }, { from: 1.5 }, { from: 'acknowledged' }, { truncated: 'maybe' }, { present: 'yes' }];
+  for (const bad of useless) assert.throws(() => checkFollow('player/ana', bad), { code: 'malformed' });
+  const useful = [{}, { from: 1 }, { from: 'end' }, { from: 'acknowledged', device: 'phone' }, { present: true }];
+  for (const good of useful) checkFollow('player/ana', good);
+});
+
+test('nobody but a player can be present', () => {
+  assert.throws(() => checkFollow('door/front', { present: true }), { code: 'malformed' });
+  checkFollow('door/front', { present: false });
 });

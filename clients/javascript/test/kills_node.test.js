@@ -124,6 +124,24 @@ test('P4 positions are kept, and unread is what is behind them', { skip }, async
   await carillon.close();
 });
 
+test('a player comes when a client follows so, and again after the node was killed; who only reads does not', { skip, timeout: 60_000 }, async (t) => {
+  const carillon = connect(options());
+  t.after(() => carillon.close());
+  carillon.follow('player/here', { present: true });
+  const read = carillon.follow('player/reading');
+  const told = carillon.follow('presence/here');
+  const comes = async () => {
+    while ((await told.next()).value.type !== 'arrived');
+  };
+  await comes();
+  await node.kill();
+  await node.start();
+  await comes();
+  await carillon.publish('player/reading', 'note', {});
+  await read.next();
+  assert.equal((await carillon.positions('presence/reading')).last, 0);
+});
+
 test('what the server refuses is typed', { skip }, async () => {
   const carillon = connect(options());
   await assert.rejects(carillon.publish('nonsense/1', 'note', {}), { code: 'unknown_kind' });

@@ -53,6 +53,9 @@ carillon.publish('hunt/island', 'dug', 7);
 carillon.publish('hunt/island', 'dug', {}, { traceparent: 7 });
 // @ts-expect-error: no such start
 carillon.follow('player/ana', { from: 'beginning' });
+carillon.follow('player/ana', { present: true });
+// @ts-expect-error: there or not
+carillon.follow('player/ana', { present: 'yes' });
 // @ts-expect-error: no such event
 carillon.on('open', () => {});
 // @ts-expect-error: an acknowledgement is of a device
