@@ -156,7 +156,10 @@ export interface ConnectOptions {
    * before that it is kept as soon as it is known who publishes, for which this need not wait for a token.
    */
   user?: string;
-  /** Keeps unconfirmed events. Default: `localStorage` where there are Web Locks (secure pages), else memory. */
+  /**
+   * Keeps unconfirmed events; when it is full from the beginning, memory does. Default: `localStorage` where there are Web Locks
+   * (secure pages), else memory.
+   */
   storage?: StorageLike;
   /** The queue's name in the storage: one each for applications of one origin that use different servers. Default: `carillon`. */
   queue?: string;
@@ -186,8 +189,8 @@ export interface Carillon {
 
   /**
    * Resolves when the event is on stable storage. Repeats it as often as needed, in order, once. Rejects with a
-   * CarillonError: what cannot be mended by repeating; `limit_exceeded` when the queue is full; `closed` by close(), which
-   * leaves the event in the storage.
+   * CarillonError: what cannot be mended by repeating; `limit_exceeded` when the queue or the storage is full; `closed` by
+   * close(), which leaves the event in the storage.
    */
   publish(entity: string, type: string, payload?: { [member: string]: any }, options?: PublishOptions): Promise<Published>;
   /** Resolves when nothing is unconfirmed. */

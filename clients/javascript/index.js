@@ -12,9 +12,10 @@ function browserStorages() {
   try {
     const { localStorage, sessionStorage, navigator, document } = globalThis;
     if (!document || !localStorage || !sessionStorage || !navigator?.locks) return null;
+    void (localStorage.length + sessionStorage.length); // Throws where a file of the browser's is damaged.
     return { storage: localStorage, session: sessionStorage, tabLocks: navigator.locks };
   } catch {
-    return null; // Forbidden by the user.
+    return null; // Forbidden by the user, or of no use.
   }
 }
 

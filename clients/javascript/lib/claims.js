@@ -4,7 +4,7 @@
 // ledger's name is remembered for the tab (`session`, as `sessionStorage`). What another tab left behind when it went is taken
 // over by whoever finds it first.
 
-import { Ledger } from './ledger.js';
+import { Ledger, MemoryStorage } from './ledger.js';
 
 // A page that is reloaded may come before the browser has given up the locks of the page that it replaces.
 const HANDOVER_MS = 2_000;
@@ -43,9 +43,14 @@ export class Claims {
       const suffix = this.newSuffix();
       if (await this.#hold(suffix)) ledger = this.#open(suffix);
     }
-    ledger.touch();
-    this.#session.setItem(this.#sessionKey, ledger.suffix);
     return ledger;
+  }
+
+  // What this client adds to its own ledger. Where the storage is full, it is in memory: it comes behind what is in the ledger all the
+  // same, and is lost with the page.
+  begin(ledger) {
+    const kept = this.#remember(ledger) ? ledger : this.#open(ledger.suffix, new MemoryStorage());
+    return kept.begin(this.newSuffix());
   }
 
   // Ledgers whose clients are gone, now ours to finish. Those with nothing in them are cleared away. One with events is taken at
@@ -92,8 +97,19 @@ export class Claims {
     return Ledger.suffixes(this.#storage, this);
   }
 
-  #open(suffix) {
-    return new Ledger(this.#storage, { queue: this.queue, user: this.user, suffix });
+  #open(suffix, storage = this.#storage) {
+    return new Ledger(storage, { queue: this.queue, user: this.user, suffix });
+  }
+
+  // False when there is no room.
+  #remember(ledger) {
+    try {
+      ledger.touch();
+      this.#session.setItem(this.#sessionKey, ledger.suffix);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   // The ledger if it can be had. Its last holder may have cleared it away meanwhile.

@@ -204,11 +204,11 @@ export class Client {
       ledger = await this.#claims.own();
     } catch (cause) {
       this.#claims.release(); // It may have been closed meanwhile.
-      const full = () => new CarillonError('limit_exceeded', `the storage keeps nothing: ${cause.message}`, { cause });
-      return this.#connection.close(cause instanceof CarillonError ? cause : full());
+      const unread = () => new CarillonError('unavailable', `the storage cannot be read: ${cause.message}`, { cause });
+      return this.#connection.close(cause instanceof CarillonError ? cause : unread());
     }
     if (this.state === 'closed') return this.#claims.release();
-    this.#own = this.#queueOf([...ledger.parts(), ledger.begin(newSuffix())]);
+    this.#own = this.#queueOf([...ledger.parts(), this.#claims.begin(ledger)]);
     for (const { rest, promise } of this.#early.splice(0)) this.#own.publish(rest, promise);
     this.#earlyBytes = 0;
     this.#settled(); // What the storage did not keep.

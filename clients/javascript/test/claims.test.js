@@ -16,6 +16,12 @@ function tab(storage, session = new MemoryStorage(), locks = new ProgramLocks(st
   return new Claims({ storage, session, locks, queue: 'carillon', user: 'ana', newSuffix, now: () => now });
 }
 
+// A tab whose client has begun to add to its ledger: { ledger, part }.
+async function opened(claims) {
+  const ledger = await claims.own();
+  return { ledger, part: claims.begin(ledger) };
+}
+
 test('P2 two tabs at a time have two ledgers', async () => {
   const storage = new MemoryStorage();
   const [one, other] = await Promise.all([tab(storage).own(), tab(storage).own()]);
@@ -26,10 +32,10 @@ test('P3 a tab that is reloaded goes on with the ledger that it had, though othe
   const storage = new MemoryStorage();
   const session = new MemoryStorage();
   const before = tab(storage, session);
-  const ledger = await before.own();
-  ledger.begin('js-a').take('"a"');
+  const { ledger, part } = await opened(before);
+  part.take('"a"');
   const other = tab(storage);
-  (await other.own()).touch();
+  await opened(other);
   other.release();
   before.release();
   const after = await tab(storage, session).own();
@@ -40,17 +46,16 @@ test('P3 a tab that is reloaded goes on with the ledger that it had, though othe
 test('a tab whose session was copied from one that lives gets a ledger of its own', async () => {
   const storage = new MemoryStorage();
   const session = new MemoryStorage();
-  const original = await tab(storage, session).own();
-  const copy = await tab(storage, session).own();
-  assert.notEqual(copy.suffix, original.suffix);
+  const original = await opened(tab(storage, session));
+  const copy = await opened(tab(storage, session));
+  assert.notEqual(copy.ledger.suffix, original.ledger.suffix);
 });
 
 test('what a tab that is gone left is taken over by one, and cleared away when it is done', async () => {
   const storage = new MemoryStorage();
   const [mine, others] = [tab(storage), tab(storage)];
-  await mine.own();
-  const left = await others.own();
-  left.begin('js-a').take('"a"');
+  await opened(mine);
+  (await opened(others)).part.take('"a"');
   assert.deepEqual(await mine.orphans(), [], 'it still lives');
   others.release();
   const third = tab(storage);
@@ -71,10 +76,10 @@ test('P3 a tab that is just being reloaded is not taken for one that is gone', a
   const storage = new MemoryStorage();
   const session = new MemoryStorage();
   const other = tab(storage);
-  await other.own();
+  await opened(other);
   let page = tab(storage, session);
-  const ledger = await page.own();
-  ledger.begin('js-a').take('"a"');
+  const { ledger, part } = await opened(page);
+  part.take('"a"');
   // When it is reloaded again and again, and the other one looks whenever it is away,
   for (let reload = 0; reload < 3; reload += 1) {
     page.release();
@@ -92,8 +97,8 @@ test('P3 a tab that is just being reloaded is not taken for one that is gone', a
 test('ledgers with nothing in them are cleared away', async () => {
   const storage = new MemoryStorage();
   const [mine, others] = [tab(storage), tab(storage)];
-  await mine.own();
-  await others.own();
+  await opened(mine);
+  await opened(others);
   others.release();
   assert.equal(storage.length, 2);
   assert.deepEqual(await mine.orphans(), []);

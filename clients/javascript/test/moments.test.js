@@ -300,20 +300,80 @@ test('flush() ends also when the storage keeps nothing of what waited for a prod
   await carillon.close();
 });
 
-test('a page that gets no locks from its browser is told so, and does not freeze', { timeout: 5_000 }, async (t) => {
-  // Given a browser that has locks for nobody.
-  const refusal = new DOMException('the document is not fully active', 'InvalidStateError');
-  const browser = {
-    document: {},
-    localStorage: new MemoryStorage(),
-    sessionStorage: new MemoryStorage(),
-    navigator: { locks: { request: () => Promise.reject(refusal) } },
+// What setItem() does where there is no room.
+function fill(storage) {
+  storage.setItem = () => {
+    throw new DOMException('the quota has been exceeded', 'QuotaExceededError');
   };
-  for (const [name, value] of Object.entries(browser)) {
+}
+
+test('P3 where the storage is full, what is new is sent from memory, behind what an earlier page left', async () => {
+  // Given what a page left in a storage that is full by now,
+  const storage = new MemoryStorage();
+  const before = await client({ storage });
+  const left = assert.rejects(before.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
+  await before.close();
+  await left;
+  fill(storage);
+  // when the next page publishes and follows,
+  const after = await client({ storage });
+  const published = after.publish('hunt/island', 'dug', { n: 2 });
+  after.follow('player/ana');
+  await settle();
+  // then it follows, and both events are sent, the old one first.
+  assert.equal(net.last().requests('follow').length, 1);
+  await answers();
+  await answers();
+  assert.deepEqual(net.last().requests('publish').map(({ events: [{ payload }] }) => payload.n), [1, 2]);
+  assert.equal((await published).sequence, 1);
+  assert.equal(after.unconfirmed, 0);
+  await after.close();
+});
+
+test('P2 where the storage is full, what a client that is gone left is finished all the same', async () => {
+  const storage = new MemoryStorage();
+  const others = await client({ storage });
+  const lost = assert.rejects(others.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
+  fill(storage);
+  const mine = await client({ storage });
+  await others.close();
+  await lost;
+  await clock.advance(20_000);
+  assert.deepEqual(calls(), [[1]]);
+  await answers();
+  assert.equal(storage.length, 0);
+  await mine.close();
+});
+
+// Makes a page of this program, in a browser with these parts.
+function pageIn(t, browser) {
+  for (const [name, value] of Object.entries({ document: {}, ...browser })) {
     const before = Object.getOwnPropertyDescriptor(globalThis, name);
     Object.defineProperty(globalThis, name, { value, configurable: true });
     t.after(() => (before ? Object.defineProperty(globalThis, name, before) : delete globalThis[name]));
   }
+}
+
+test('a page whose storage is damaged publishes from memory', async (t) => {
+  const damaged = {
+    get length() {
+      throw new DOMException('the file is damaged', 'NS_ERROR_FILE_CORRUPTED');
+    },
+  };
+  pageIn(t, { localStorage: damaged, sessionStorage: new MemoryStorage(), navigator: { locks: {} } });
+  const carillon = await client();
+  const published = carillon.publish('hunt/island', 'dug');
+  await settle();
+  await answers();
+  await published;
+  await carillon.close();
+});
+
+test('a page that gets no locks from its browser is told so, and does not freeze', { timeout: 5_000 }, async (t) => {
+  // Given a browser that has locks for nobody.
+  const refusal = new DOMException('the document is not fully active', 'InvalidStateError');
+  const locks = { request: () => Promise.reject(refusal) };
+  pageIn(t, { localStorage: new MemoryStorage(), sessionStorage: new MemoryStorage(), navigator: { locks } });
   // When a page connects and publishes,
   const carillon = connect({ addresses: 'ws://a/ws', WebSocket: net.FakeSocket, clock });
   const published = carillon.publish('hunt/island', 'dug');
