@@ -2,7 +2,8 @@
 //
 // One user may have several tabs, each with a ledger of its own. A tab that is reloaded goes on with the one that it had: the
 // ledger's name is remembered for the tab (`session`, as `sessionStorage`). What another tab left behind when it went is taken
-// over by whoever finds it first.
+// over by whoever finds it first, but not while that tab may just be being reloaded: what it publishes next would overtake what
+// the other one has to send for it.
 
 import { Ledger, MemoryStorage } from './ledger.js';
 
@@ -18,27 +19,32 @@ export class Claims {
   #now;
   #releases = new Map(); // By suffix, of what we hold.
   #freeSince = new Map(); // By suffix, of what nobody held when we last looked.
+  #own = null; // The ledger that this client adds to.
 
-  constructor({ storage, session, locks, queue, user, newSuffix, now }) {
+  // pages: whether clients are pages, which may be reloaded; now(): milliseconds that never go back; wallNow(): since 1970.
+  constructor({ storage, session, locks, pages, queue, user, newSuffix, now, wallNow = Date.now }) {
     this.#storage = storage;
     this.#session = session;
     this.#locks = locks;
+    this.pages = pages;
     this.queue = queue;
     this.user = user;
     this.newSuffix = newSuffix;
-    this.#now = now; // Milliseconds that never go back.
+    this.#now = now;
+    this.wallNow = wallNow;
   }
 
   get #sessionKey() {
     return `${encodeURIComponent(this.queue)}:${encodeURIComponent(this.user)}`;
   }
 
-  // This client's own ledger: the one of this tab before it was reloaded, else the latest that nobody holds, else a new one.
+  // This client's own ledger: the one of this tab before it was reloaded, else the latest in which another one left something for
+  // good, else a new one.
   async own() {
     const known = this.#known();
     const before = this.#session.getItem(this.#sessionKey);
     let ledger = before !== null && known.includes(before) ? await this.#take(before, HANDOVER_MS) : null;
-    for (const suffix of known) ledger ??= suffix === before ? null : await this.#take(suffix);
+    for (const suffix of known) ledger ??= suffix === before ? null : await this.#inherit(suffix);
     while (ledger === null) {
       const suffix = this.newSuffix();
       if (await this.#hold(suffix)) ledger = this.#open(suffix);
@@ -49,13 +55,13 @@ export class Claims {
   // What this client adds to its own ledger. Where the storage is full, it is in memory: it comes behind what is in the ledger all the
   // same, and is lost with the page.
   begin(ledger) {
+    this.#own = ledger;
     const kept = this.#remember(ledger) ? ledger : this.#open(ledger.suffix, new MemoryStorage());
     return kept.begin(this.newSuffix());
   }
 
   // Ledgers whose clients are gone, now ours to finish. Those with nothing in them are cleared away. One with events is taken at
-  // the second look, so long after the first one that its tab is not just being reloaded: what that one publishes next would
-  // overtake what we have to send for it.
+  // the second look, so long after the first one that its tab is not just being reloaded.
   async orphans() {
     const orphans = [];
     const seenFree = this.#freeSince;
@@ -87,8 +93,14 @@ export class Claims {
     this.#letGo(ledger.suffix);
   }
 
+  // The page goes, perhaps to be reloaded: that is to be seen by whoever comes meanwhile.
+  leave() {
+    if (this.#own !== null) this.#remember(this.#own);
+  }
+
   // Everything stays in the storage for whoever comes next.
   release() {
+    this.leave();
     for (const release of this.#releases.values()) release();
     this.#releases.clear();
   }
@@ -98,7 +110,7 @@ export class Claims {
   }
 
   #open(suffix, storage = this.#storage) {
-    return new Ledger(storage, { queue: this.queue, user: this.user, suffix });
+    return new Ledger(storage, { queue: this.queue, user: this.user, suffix }, this.wallNow);
   }
 
   // False when there is no room.
@@ -116,6 +128,16 @@ export class Claims {
   async #take(suffix, waitMs = 0) {
     if (!(await this.#hold(suffix, waitMs))) return null;
     if (this.#known().includes(suffix)) return this.#open(suffix);
+    this.#letGo(suffix);
+    return null;
+  }
+
+  // What another client left, if there is something, unless that client may come back for it.
+  async #inherit(suffix) {
+    const ledger = await this.#take(suffix);
+    if (ledger === null) return null;
+    const mayComeBack = this.pages && ledger.sinceUsedMs < RELOAD_MS;
+    if (!ledger.isEmpty && !mayComeBack) return ledger;
     this.#letGo(suffix);
     return null;
   }

@@ -55,7 +55,7 @@ export class Client {
   #timers = new Set();
   #listeners = new Map();
   #flushers = []; // Who waits for flush().
-  #networkListener = () => this.#connection.hurry();
+  #pageListeners = { online: () => this.#connection.hurry(), pagehide: () => this.#claims?.leave() };
 
   constructor(options) {
     this.#options = options;
@@ -85,7 +85,7 @@ export class Client {
     });
     if (options.user !== undefined) this.#identify(options.user);
     else if (typeof token !== 'function') this.#identify(token === undefined ? '' : subjectOf(token));
-    globalThis.addEventListener?.('online', this.#networkListener);
+    for (const [name, listener] of Object.entries(this.#pageListeners)) globalThis.addEventListener?.(name, listener);
     this.#connection.start();
   }
 
@@ -196,6 +196,7 @@ export class Client {
       queue,
       user,
       locks: tabLocks ? new TabLocks(tabLocks, clock) : new ProgramLocks(storage),
+      pages: Boolean(tabLocks),
       newSuffix,
       now: () => clock.now(),
     });
@@ -282,7 +283,7 @@ export class Client {
 
   #closed(error) {
     this.#closedBy = error;
-    globalThis.removeEventListener?.('online', this.#networkListener);
+    for (const [name, listener] of Object.entries(this.#pageListeners)) globalThis.removeEventListener?.(name, listener);
     for (const timer of this.#timers) this.#clock.clearTimeout(timer);
     this.#timers.clear();
     const asked = error.code === 'closed';

@@ -142,6 +142,11 @@ export class Ledger {
     return new OwnPart(this.#storage, prefix, this.#named(suffix), this);
   }
 
+  // Milliseconds by the clock on the wall, which may have been set back meanwhile.
+  get sinceUsedMs() {
+    return this.now() - usedAt(this.#storage, this.#key);
+  }
+
   // Notes that it is in use.
   touch() {
     this.#storage.setItem(this.#key, JSON.stringify({ used: this.now() }));

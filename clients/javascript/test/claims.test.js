@@ -13,7 +13,8 @@ let made = 0;
 let now = 0;
 function tab(storage, session = new MemoryStorage(), locks = new ProgramLocks(storage)) {
   const newSuffix = () => `tab-${(made += 1)}`;
-  return new Claims({ storage, session, locks, queue: 'carillon', user: 'ana', newSuffix, now: () => now });
+  const clocks = { now: () => now, wallNow: () => now };
+  return new Claims({ storage, session, locks, pages: true, queue: 'carillon', user: 'ana', newSuffix, ...clocks });
 }
 
 // A tab whose client has begun to add to its ledger: { ledger, part }.
@@ -92,6 +93,63 @@ test('P3 a tab that is just being reloaded is not taken for one that is gone', a
     now += LONG_ENOUGH_MS;
     assert.deepEqual(await other.orphans(), []);
   }
+});
+
+// A tab that has an event which is not confirmed, published a while ago, when it goes: { storage, session, suffix }.
+async function left() {
+  const [storage, session] = [new MemoryStorage(), new MemoryStorage()];
+  const page = tab(storage, session);
+  const { ledger, part } = await opened(page);
+  part.take('"a"');
+  now += LONG_ENOUGH_MS;
+  page.release();
+  return { storage, session, suffix: ledger.suffix };
+}
+
+test('P3 a tab that opens while another one is being reloaded leaves that one its ledger', async () => {
+  // Given a page that is gone, to be reloaded,
+  const { storage, session, suffix } = await left();
+  // when another tab opens before it is back,
+  now += 1_000;
+  const { ledger } = await opened(tab(storage));
+  // then it has a ledger of its own, and the page has its old one again.
+  assert.notEqual(ledger.suffix, suffix);
+  assert.equal((await tab(storage, session).own()).suffix, suffix);
+});
+
+test('P3 a tab that opens after another one was closed goes on with what that one left', async () => {
+  const { storage, suffix } = await left();
+  now += LONG_ENOUGH_MS;
+  const ledger = await tab(storage).own();
+  assert.deepEqual([ledger.suffix, ledger.isEmpty], [suffix, false]);
+});
+
+test('P2 what a tab left is taken over by one that opens just then, when it does not come back', async () => {
+  const { storage, suffix } = await left();
+  const next = tab(storage);
+  await opened(next);
+  assert.deepEqual(await next.orphans(), []);
+  now += LONG_ENOUGH_MS;
+  assert.deepEqual((await next.orphans()).map((ledger) => ledger.suffix), [suffix]);
+});
+
+test('P2 tabs that are open only for moments leave nothing unsent for ever', async () => {
+  const { storage, suffix } = await left();
+  const taken = [];
+  for (let i = 0; i < 5; i += 1) {
+    const moment = tab(storage);
+    taken.push((await opened(moment)).ledger.suffix, ...(await moment.orphans()).map((ledger) => ledger.suffix));
+    moment.release();
+    now += 3_000;
+  }
+  assert.ok(taken.includes(suffix));
+});
+
+test('a program that is started again goes on at once with what was left', async () => {
+  const { storage, suffix } = await left();
+  const settings = { session: new MemoryStorage(), locks: new ProgramLocks(storage), pages: false, queue: 'carillon', user: 'ana' };
+  const program = new Claims({ storage, ...settings, newSuffix: () => 'new', now: () => now, wallNow: () => now });
+  assert.equal((await program.own()).suffix, suffix);
 });
 
 test('ledgers with nothing in them are cleared away', async () => {

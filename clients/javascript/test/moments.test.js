@@ -345,14 +345,38 @@ test('P2 where the storage is full, what a client that is gone left is finished 
   await mine.close();
 });
 
-// Makes a page of this program, in a browser with these parts.
+// Makes a page of this program, in a browser with these parts. Gives its listeners.
 function pageIn(t, browser) {
-  for (const [name, value] of Object.entries({ document: {}, ...browser })) {
+  const listeners = new Map();
+  const addEventListener = (name, listener) => listeners.set(name, listener);
+  for (const [name, value] of Object.entries({ document: {}, addEventListener, ...browser })) {
     const before = Object.getOwnPropertyDescriptor(globalThis, name);
-    Object.defineProperty(globalThis, name, { value, configurable: true });
+    Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
     t.after(() => (before ? Object.defineProperty(globalThis, name, before) : delete globalThis[name]));
   }
+  return listeners;
 }
+
+test('P3 a page that goes says so, so that a tab that opens just then leaves it what it has to send', async (t) => {
+  // Given a page with an event that it published a while ago,
+  let wallMs = Date.now();
+  t.mock.method(Date, 'now', () => wallMs);
+  const locks = { request: (name, options, held) => Promise.resolve(held({ name })) };
+  const listeners = pageIn(t, { localStorage: new MemoryStorage(), sessionStorage: new MemoryStorage(), navigator: { locks } });
+  const page = await client();
+  const left = assert.rejects(page.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
+  await settle();
+  wallMs += 60_000;
+  // when it goes to be reloaded, and another tab opens meanwhile,
+  listeners.get('pagehide')();
+  globalThis.sessionStorage = new MemoryStorage();
+  const other = await client();
+  // then that one does not send it.
+  assert.deepEqual(calls(), []);
+  assert.equal(other.unconfirmed, 0);
+  for (const one of [page, other]) await one.close();
+  await left;
+});
 
 test('a page whose storage is damaged publishes from memory', async (t) => {
   const damaged = {
