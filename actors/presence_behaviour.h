@@ -28,9 +28,8 @@ inline constexpr std::string_view kPresenceKind = "presence";
 inline constexpr std::size_t kWatchersMax = 64;               // Of one player; a further one fails (P6).
 inline constexpr std::size_t kPresentConnectionsMax = 64;     // Of one player; further ones are not counted.
 inline constexpr std::size_t kGatewayConnectionsMax = 8'192;  // Of one gateway hub; further ones are not counted.
-inline constexpr UnixMs kGatewaySilentMs = 600'000;  // Who is not heard of for so long is suspected to be gone,
-inline constexpr UnixMs kGatewaySuspectedMs =
-    300'000;  // and is, with all players, when nothing comes for so long more.
+// Who is not heard of for so long is suspected to be gone; and is, with all players, when nothing comes for so long more.
+inline constexpr UnixMs kGatewaySilentMs = 600'000, kGatewaySuspectedMs = 300'000;
 
 // --- A node's gateway, or one shard of it. ---------------------------------------------------------------------------
 

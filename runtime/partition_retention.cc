@@ -95,6 +95,7 @@ void Partition::sweep_windows(UnixMs now) {
   std::vector<std::string> old;
   std::size_t seen = 0;
   sweep_windows_at_.clear();
+  // What cannot be read stays, until it can; whoever needs it is told.
   (void)storage_->scan_past_damage(begin, tag_end(id(), Tag::kWindow), [&](auto key, auto value) {
     if (seen++ == kSweepStep) {
       sweep_windows_at_ = key;

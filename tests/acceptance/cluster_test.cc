@@ -166,6 +166,9 @@ TEST_F(OperatedCluster, ANodeThatIsNoMemberIsNotDrained) {
   const auto ran = run_carillon({"cluster", "drain", "dan", "--connect", cluster.rpc(0)});
   EXPECT_EQ(ran.exit_code, 3);
   EXPECT_THAT(ran.output, HasSubstr("not_found: no member of the cluster is called 'dan'"));
+  const auto undone = run_carillon({"cluster", "drain", "dan", "--undo", "--connect", cluster.rpc(0)});
+  EXPECT_EQ(undone.exit_code, 3);
+  EXPECT_THAT(undone.output, HasSubstr("not_found"));
 }
 
 TEST_F(OperatedCluster, WithoutEtcdHealthSaysSoAndReadinessSurvives) {

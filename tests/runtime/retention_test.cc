@@ -106,14 +106,19 @@ TEST(Retention, KeepsTheNewestNotifications) {
   EXPECT_EQ(behind.error().first_offset, extent.first);
 }
 
-TEST(Retention, ForgetsOldNotificationsButNotTheStreamsPlace) {
-  OnePartition node({}, 1, keeping("player=10000,1d"));
+// Five for one player, and more than a day.
+void give_notifications_that_get_old(OnePartition& node) {
   for (Sequence s = 1; s <= 5; ++s) {
     node.add("player/ada", s, s);
     node.settle();
   }
   node.now += 25 * 3'600'000;
   node.pass_time(std::chrono::seconds(3));
+}
+
+TEST(Retention, ForgetsOldNotificationsButNotTheStreamsPlace) {
+  OnePartition node({}, 1, keeping("player=10000,1d"));
+  give_notifications_that_get_old(node);
   EXPECT_EQ(extent_of(node, "player/ada").first, 5u);
   node.add("player/ada", 6, 6);
   node.settle();
@@ -124,13 +129,8 @@ TEST(Retention, ADamagedRecordKeepsNoOtherStreamFromBeingCut) {
   // Given a stream that nothing comes to, behind a record that is worn out.
   OnePartition node({}, 1, keeping("player=10000,1d"));
   node.damage(entity_key({0}, Tag::kMailbox, EntityId::trusted("player/aaron"), 1));
-  for (Sequence s = 1; s <= 5; ++s) {
-    node.add("player/ada", s, s);
-    node.settle();
-  }
   // When its events are old, then they go.
-  node.now += 25 * 3'600'000;
-  node.pass_time(std::chrono::seconds(3));
+  give_notifications_that_get_old(node);
   EXPECT_EQ(extent_of(node, "player/ada").first, 5u);
 }
 
