@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "messages/result.h"
+#include "messages/table_hash.h"
 
 namespace carillon {
 
@@ -56,5 +57,5 @@ class EntityId {
 
 template <>
 struct std::hash<carillon::EntityId> {
-  std::size_t operator()(const carillon::EntityId& id) const noexcept { return id.hash(); }
+  std::size_t operator()(const carillon::EntityId& id) const noexcept { return carillon::table_hash(id.text()); }
 };

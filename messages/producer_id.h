@@ -10,6 +10,7 @@
 
 #include "messages/entity_id.h"
 #include "messages/result.h"
+#include "messages/table_hash.h"
 
 namespace carillon {
 
@@ -55,7 +56,5 @@ class ProducerId {
 
 template <>
 struct std::hash<carillon::ProducerId> {
-  std::size_t operator()(const carillon::ProducerId& id) const noexcept {
-    return std::hash<std::string>()(id.stored());
-  }
+  std::size_t operator()(const carillon::ProducerId& id) const noexcept { return carillon::table_hash(id.stored()); }
 };

@@ -50,10 +50,13 @@ class LruCache {
   }
 
   std::size_t size() const { return entries_.size(); }
-  // Visits all, in no particular order.
+  // Visits all, what was not used for longest first; that counts as no use.
   template <class Visit>
   void for_each(Visit&& visit) {
-    for (auto& [key, entry] : entries_) visit(key, entry.value);
+    for (auto* at = ends_.newer; at != &ends_; at = at->newer) {
+      auto& entry = static_cast<Entry&>(*at);
+      visit(*entry.key, entry.value);
+    }
   }
 
  private:

@@ -224,7 +224,8 @@ class Partition {
     std::uint64_t dead_letters = 0;
   };
   Result<Inspection> inspect(const EntityId& entity);
-  // Of one entity, or of all when `entity` is nothing. No more behind the one with which they have so many bytes.
+  // Of one entity, or of all when `entity` is nothing. No more behind the one with which they have so many bytes. An event that cannot
+  // be read is told by the letter's reason, and is of type `unknown`.
   static constexpr std::size_t kDeadLetterBytes = 1024 * 1024;
   Result<std::vector<DeadLetterEntry>> dead_letters(const std::optional<EntityId>& entity, std::size_t most) const;
   // The answer comes in `Outputs::redriven` once it is durable.

@@ -37,9 +37,9 @@ Result<std::vector<DeadLetterEntry>> Partition::dead_letters(const std::optional
     }
     if (letter->settled) return true;
     auto event = event_of_dead_letter(parsed->entity, parsed->offset);
-    if (!event) {
-      failed = event.error();
-      return false;
+    if (!event) {  // It can be discarded all the same.
+      letter->reason += "; its event cannot be read: " + event.error().message;
+      event = Event{.type = "unknown", .payload = "{}", .producer = ProducerId::client("unknown").value()};
     }
     entries.push_back({parsed->entity, parsed->offset, std::move(*letter), std::move(*event)});
     bytes += entries.back().bytes();

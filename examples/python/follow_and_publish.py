@@ -28,6 +28,17 @@ class Refused(Exception):
     """No repetition can mend it."""
 
 
+def lines_of(file, most):
+    """Nothing in place of those that are longer than `most` bytes, however long they are."""
+    while line := file.readline(most):
+        if len(line) < most or line.endswith(b"\n"):
+            yield line
+            continue
+        while len(line) == most and not line.endswith(b"\n"):
+            line = file.readline(most)
+        yield b""
+
+
 async def first_of(*works):
     """Runs them side by side until one ends, or fails: then so does this, and the others are given up."""
     tasks = [asyncio.ensure_future(work) for work in works]
@@ -58,9 +69,10 @@ class Client:
         """In a thread, for files and terminals make whoever reads wait. What goes wrong is told to the future `broken`."""
         try:
             # Not sys.stdin: Python closes that when the program ends, and fails while somebody reads there.
-            for sequence, line in enumerate(open(0, "rb", closefd=False), 1):
-                payload = json.dumps({"text": line.decode().rstrip("\n")}, ensure_ascii=False)
-                if len(payload.encode()) > self.limits["payload_bytes_max"]:
+            most = self.limits["payload_bytes_max"]
+            for sequence, line in enumerate(lines_of(open(0, "rb", closefd=False), most), 1):
+                payload = json.dumps({"text": line.decode().rstrip("\n")}, ensure_ascii=False) if line else ""
+                if not line or len(payload.encode()) > most:
                     print(f"line {sequence}: too long", file=sys.stderr)
                     continue
                 entity = json.dumps(self.entity, ensure_ascii=False)

@@ -251,6 +251,29 @@ TEST_F(AddressLimits, P7OneAddressTakesNoMoreThanItsShareOfTheRoomForMessages) {
   node.stop();
 }
 
+// A native message of 12 MiB that is begun.
+RawSocket begun_natively(const client::Address& address, const char* from = nullptr) {
+  RawSocket socket(address, 0, from);
+  const std::uint32_t table[] = {0, (12u << 20) / 8};  // One segment, and its words.
+  EXPECT_TRUE(socket.send(std::string(reinterpret_cast<const char*>(table), sizeof table) + "begun"));
+  return socket;
+}
+
+TEST_F(AddressLimits, P7OneAddressTakesNoMoreThanItsShareOfTheRoomForNativeMessages) {
+  auto node = with({});
+  // Given as many long messages as one address may have begun: each takes a page of memory.
+  std::vector<RawSocket> begun_here;
+  while (begun_here.size() < 4) begun_here.push_back(begun_natively(node.rpc()));
+  // When it begins more, then it is hung up on, and others are not.
+  EXPECT_TRUE(eventually(5s, [&] { return begun_natively(node.rpc()).closed_within(100ms); }));
+  EXPECT_FALSE(begun_natively(node.rpc(), kElsewhere).closed_within(200ms));
+  for (auto& socket : begun_here) EXPECT_FALSE(socket.closed_within(1ms));
+  // When its connections are gone, it has its share again.
+  begun_here.clear();
+  EXPECT_TRUE(eventually(5s, [&] { return !begun_natively(node.rpc()).closed_within(200ms); }));
+  node.stop();
+}
+
 TEST_F(AddressLimits, P7AnUploadThatWeHoldBackIsToldToComeLater) {
   auto node = with({"--address-bytes-per-second", "10000", "--request-within", "1000"});
   // 40,000 are saved up; this takes six seconds more.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace carillon::runtime {
 namespace {
 
@@ -39,6 +41,18 @@ TEST(LruCache, KeepsWhatIsInUseAndWhatWasJustInserted) {
   cache.insert(4, {4});
   EXPECT_EQ(cache.size(), 2u);
   EXPECT_NE(cache.find(4), nullptr);
+}
+
+TEST(LruCache, VisitsWhatWasNotUsedForLongestFirst) {
+  LruCache<int, Entry> cache(4);
+  for (int number = 1; number <= 3; ++number) cache.insert(number, {number});
+  cache.find(1);
+  std::vector<int> visited;
+  cache.for_each([&](int key, const Entry& entry) {
+    EXPECT_EQ(key, entry.number);
+    visited.push_back(key);
+  });
+  EXPECT_EQ(visited, (std::vector{2, 3, 1}));
 }
 
 }  // namespace

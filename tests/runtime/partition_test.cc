@@ -685,6 +685,34 @@ TEST(Partition, P6OpenDeadLettersAreCountedWhateverBecomesOfThem) {
   EXPECT_EQ(counted(), 2u);
 }
 
+TEST(Partition, P6ALetterWhoseEventCannotBeReadIsListedAndCanBeDiscarded) {
+  // Given dead letters of two hubs, and damage in the event of one of them.
+  OnePartition node;
+  node.publish("counter/a", "fail", "{}", 1);
+  node.publish("counter/b", "fail", "{}", 2);
+  node.pass_time(std::chrono::seconds(2));
+  const auto damaged = EntityId::trusted("counter/a");
+  node.damage(entity_key({0}, Tag::kMailbox, damaged, 1));
+  // When they are listed, then both are there, and the damage is told of the one that has it.
+  const auto letters = node.partition().dead_letters(std::nullopt, 10);
+  ASSERT_TRUE(letters.ok()) << letters.error().message;
+  ASSERT_THAT(*letters, SizeIs(2));
+  for (const auto& letter : *letters) {
+    EXPECT_THAT(letter.letter.reason, ::testing::HasSubstr("this event always fails"));
+    EXPECT_EQ(letter.event.type, letter.entity == damaged ? "unknown" : "fail");
+    EXPECT_EQ(letter.letter.reason.find("cannot be read") != std::string::npos, letter.entity == damaged);
+  }
+  // When it is redriven, then that is refused; when it is discarded, it is gone.
+  node.partition().redrive(damaged, 1, 1, node.now);
+  node.settle();
+  ASSERT_THAT(node.redriven, SizeIs(1));
+  ASSERT_FALSE(node.redriven[0].outcome.ok());
+  EXPECT_EQ(node.redriven[0].outcome.error().code, ErrorCode::UNAVAILABLE);
+  node.partition().discard(damaged, 1, 2);
+  node.settle();
+  EXPECT_THAT(*node.partition().dead_letters(std::nullopt, 10), SizeIs(1));
+}
+
 TEST(Partition, P6DiscardedLettersAreSkippedByEveryReplay) {
   OnePartition node;
   node.publish("counter/a", "fail", "{}", 1);

@@ -35,6 +35,7 @@ export class Connection {
   #pinged = false;
   #limits = null; // The welcome.
   #said = null; // What the gateway said was wrong, before it closed.
+  #sentAway = false; // The pause is one that the gateway asks for.
 
   state = 'idle';
 
@@ -73,7 +74,7 @@ export class Connection {
 
   // Something may have changed about the network: no need to wait any longer, or reason to ask whether anybody is there.
   hurry() {
-    if (this.state === 'waiting') {
+    if (this.state === 'waiting' && !this.#sentAway) {
       this.#clearTimer();
       this.#connect();
     } else if (this.state === 'open') {
@@ -205,6 +206,7 @@ export class Connection {
     const { backoff, clock } = this.#options;
     const wasOpen = this.state === 'open';
     const limited = code === LIMIT_EXCEEDED;
+    this.#sentAway = limited;
     const lived = wasOpen && clock.now() - this.#openedAt >= LIFE_THAT_COUNTS_MS;
     if (lived && !limited) backoff.reset();
     const leastMs = limited ? Math.max(error.retryAfterMs ?? 0, PAUSE_AFTER_LIMIT_MS) : 0;

@@ -314,6 +314,19 @@ test('when the network comes back there is nothing to wait for', async () => {
   assert.equal(connection.state, 'waiting', 'an old connection that is dead is found out soon');
 });
 
+test('P7 a network that comes back does not shorten a pause that the gateway asked for', async () => {
+  const connection = await connected();
+  limits({ retry_after_ms: 30_000 });
+  connection.hurry();
+  await clock.advance(29_999);
+  assert.equal(connection.state, 'waiting');
+  await clock.advance(15_001);
+  net.last().ends(1006);
+  connection.hurry();
+  await settle();
+  assert.equal(connection.state, 'connecting', 'the next pause is an ordinary one');
+});
+
 test('what is no message of the protocol ends the connection, an unknown one does not', async () => {
   const connection = await connected();
   net.last().says({ later_version: { id: 1 } });
