@@ -45,6 +45,8 @@ class Log {
   bool is_whole() const { return !state_.installing && whole_in_ <= answered_; }  // No crash undoes it.
   Index whole_from() const { return state_.whole_from; }
   std::uint64_t next_write() const { return number_ + 1; }  // With which what is collected now will leave.
+  bool is_waiting() const { return !under_way_.empty(); }   // For the disk.
+  std::uint64_t answered() const { return answered_; }      // The last write that it has done.
   bool is_idle() const { return answered_ == number_ && staged_.empty(); }  // Nothing is on its way.
 
   struct EpochEnding {

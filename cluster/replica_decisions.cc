@@ -116,15 +116,15 @@ void Replica::State::decide() {
 
 // --- As the primary.
 
-// Its disk answers nothing, as one does that hangs: no write has failed, and none is done. Not seen from a process that had no
-// time itself.
+// Its disk answers nothing, as one does that hangs: no write has failed, and none is done, be it an entry's or what an entry
+// says. Not seen from a process that had no time itself.
 void Replica::State::look_at_disk() {
   const bool had_time = now - std::exchange(looked_at_, now) <= options.timeouts.suspect_after;
-  if (!leading_ || !had_time || log.durable() >= log.end() || log.durable() != durable_seen_) {
-    durable_seen_ = log.durable();
-    durable_at_ = now;
+  if (!leading_ || !had_time || !log.is_waiting() || log.answered() != answered_seen_) {
+    answered_seen_ = log.answered();
+    answered_at_ = now;
   }
-  is_stalled_ = leading_ && now - durable_at_ > options.timeouts.stalled_after;
+  is_stalled_ = leading_ && now - answered_at_ > options.timeouts.stalled_after;
 }
 
 // By whoever is in sync, who has all that is committed.
@@ -133,7 +133,8 @@ std::optional<PartitionRecord> Replica::State::replaced() {
   if (!to) to = successor(false);
   if (!to) return std::nullopt;
   // If the disks of the others answer as little, it is better to wait.
-  if (!failed && acknowledged_by(*to) <= log.durable()) return std::nullopt;
+  const auto theirs = acknowledged_by(*to);
+  if (!failed && theirs < log.end() && theirs <= log.durable()) return std::nullopt;
   auto next = without(*record, {options.self});
   next.primary = *to;
   return next;
@@ -143,8 +144,8 @@ std::optional<PartitionRecord> Replica::State::next_as_primary() {
   if (failed) return replaced();
   if (must_raise_) return *record;
   if (now < leads_from_) return std::nullopt;
-  if (is_stalled_)
-    if (auto next = replaced()) return next;
+  // Removing others would not help it, and it may have to be replaced by one of them.
+  if (is_stalled_) return replaced();
   if (auto next = without_silent()) return next;
   if (!ready) return std::nullopt;
   if (auto next = handed_over()) return next;

@@ -168,8 +168,8 @@ class Replica::State {
   std::uint64_t proposals_ = 0;
   enum class Asked { kNothing, kWaiting, kUnknown, kLost } asked_ = Asked::kNothing;
   Instant asked_again_at_{};
-  Index durable_seen_ = 0;
-  Instant durable_at_{};     // When that was reached, or nothing was missing from it.
+  std::uint64_t answered_seen_ = 0;
+  Instant answered_at_{};    // When the disk had done that write, or nothing was asked of it.
   Instant looked_at_{};      // At the disk.
   bool is_stalled_ = false;  // The disk, of a primary.
 };

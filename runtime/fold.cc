@@ -97,9 +97,13 @@ void Fold::hand(EventSlice events) {
 
 void Fold::acknowledged(PartitionId target, Sequence upto) {
   auto& counter = targets_.at(target.value);
+  const auto outstanding = counter.numbered - counter.acknowledged;
   counter.acknowledged = std::max(counter.acknowledged, std::min(upto, counter.numbered));
-  for (; counter.bytes.size() > counter.numbered - counter.acknowledged; counter.bytes.pop_front())
-    held_.add(-static_cast<std::ptrdiff_t>(counter.bytes.front()));
+  if (outstanding > 0) {  // As if all were equally large.
+    const auto released = counter.bytes * (outstanding - (counter.numbered - counter.acknowledged)) / outstanding;
+    counter.bytes -= released;
+    held_.add(-static_cast<std::ptrdiff_t>(released));
+  }
   settle();
 }
 
@@ -221,8 +225,9 @@ void Fold::number(Effects effects, const Event& cause, Offset offset) {
       continue;
     }
     constexpr std::size_t kBesideText = 192;
-    counter.bytes.push_back(kBesideText + effect.target.text().size() + effect.type.size() + effect.payload.size());
-    held_.add(static_cast<std::ptrdiff_t>(counter.bytes.back()));
+    const auto bytes = kBesideText + effect.target.text().size() + effect.type.size() + effect.payload.size();
+    counter.bytes += bytes;
+    held_.add(static_cast<std::ptrdiff_t>(bytes));
     outbox_.push_back({std::move(effect.target),
                        {.type = std::move(effect.type),
                         .payload = std::move(effect.payload),

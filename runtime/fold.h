@@ -104,7 +104,7 @@ class Fold {
   struct Target {
     Sequence numbered = 0;
     Sequence acknowledged = 0;
-    std::deque<std::size_t> bytes{};  // Of those that are not acknowledged.
+    std::size_t bytes = 0;  // Of those that are not acknowledged.
   };
   // What this fold holds of what all do.
   class Held {

@@ -272,11 +272,12 @@ void Partition::admit(ArrivedEmissions arrived) {
     return open_->emissions.pop_back();
   }
   WindowSlot& slot = **found;
+  // What this partition had acknowledged and a person has given up (`carillon cluster recover-partition`) never comes again.
+  if (emissions.acknowledged > slot.window.highest()) slot.window = Window(emissions.acknowledged, {});
   bool is_kept = false;
   for (auto& emission : emissions.emissions) {
-    // Dense: what skips a number follows something that was not taken, and will come again after it. What this partition
-    // had acknowledged and a person has given up (`carillon cluster recover-partition`) does not.
-    const bool gap = emission.event.sequence > std::max(slot.window.highest(), emissions.acknowledged) + 1;
+    // Dense: what skips a number follows something that was not taken, and will come again after it.
+    const bool gap = emission.event.sequence > slot.window.highest() + 1;
     if (gap && !mutated(Mutation::kAcceptGapInEmissions)) break;
     const auto to = emission.due ? Result<Mailbox*>(nullptr) : mailbox(emission.target);
     if (!to) {

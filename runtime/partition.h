@@ -309,7 +309,9 @@ class Partition {
   // What is collected for one commit, and what is to be said once it is durable. Events stay where they arrived;
   // slices point into them and share the batch.
   struct Batch {
-    bool is_cut_enough() const { return cut >= cuts_max || cut_bytes >= cut_bytes_max; }
+    bool is_cut_enough(std::size_t more = 0, std::size_t more_bytes = 0) const {
+      return cut + more >= cuts_max || cut_bytes + more_bytes >= cut_bytes_max;
+    }
 
     std::deque<std::vector<PublishItem>> publishes;
     std::deque<HubEmissions> emissions;

@@ -56,23 +56,26 @@ void Partition::trim(Mailbox& mailbox, UnixMs now) {
   const auto until = std::min(recovered_without(mailbox) + 1, mailbox.committed);
   if (mailbox.first == 0 || until <= mailbox.first) return;
   std::vector<std::string> old;
+  std::size_t old_bytes = 0;
   Offset first = mailbox.first;
   const auto scanned = storage_->scan(entity_key(id(), Tag::kMailbox, mailbox.id, mailbox.first),
                                       entity_end(id(), Tag::kMailbox, mailbox.id), [&](auto key, auto value) {
                                         const auto parsed = parse_entity_key(key);
                                         const auto count = count_of_mailbox_record(value);
-                                        if (!parsed || !count || open_->is_cut_enough()) return false;
+                                        if (!parsed || !count || open_->is_cut_enough(old.size(), old_bytes))
+                                          return false;
                                         const auto next = parsed->offset + *count;
                                         if (next > until || (next > wanted && !is_old(value, retention, now)))
                                           return false;
                                         old.emplace_back(key);
-                                        ++open_->cut;
-                                        open_->cut_bytes += value.size();
+                                        old_bytes += value.size();
                                         first = next;
                                         return true;
                                       });
   if (!scanned || old.empty() || !keep_dead_letters(mailbox, first)) return;
   for (const auto& key : old) open_->writes.erase(key);
+  open_->cut += old.size();
+  open_->cut_bytes += old_bytes;
   mailbox.first = first;
 }
 

@@ -73,15 +73,45 @@ TEST(Replica, APrimaryWhoseDiskHangsIsReplacedByOneWhoseDiskDoesNot) {
   EXPECT_EQ(group.value("ant", "y"), "2");
 }
 
+TEST(Replica, APrimaryWhoseDiskHangsBeforeWhatItHasCommittedCanBeReadIsReplaced) {
+  // Given an entry that is on all disks, and the primary's disk hangs before it is readable.
+  ReplicaGroup group(kThree);
+  for (const auto& name : {"bee", "cat"}) group[name].journal_held = true;
+  group.put("ant", "x", "1");
+  group.pass(100ms);
+  group["ant"].journal_held = true;
+  for (const auto& name : {"bee", "cat"}) group[name].journal_held = false;
+  group.pass(100ms);
+  ASSERT_EQ(group["ant"].committed, 0u);
+  // When that lasts for long, then another one leads, and has it.
+  ASSERT_TRUE(group.until([&] { return group.primary() == "bee" || group.primary() == "cat"; }));
+  group.pass(100ms);
+  EXPECT_EQ(group.value(group.primary(), "x"), "1");
+}
+
 TEST(Replica, APrimaryWhoseDiskHangsStaysWhereTheOthersHangAsWell) {
+  // Given disks that all hang.
   ReplicaGroup group(kThree);
   for (const auto& name : kThree) group[name].journal_held = true;
   group.put("ant", "x", "1");
   group.pass(10s);
+  // Then all stay where they are, for each of them may be the first to go on.
+  for (const auto& name : kThree) EXPECT_TRUE(group.is_in_sync(name)) << name;
   for (const auto& name : kThree) group[name].journal_held = false;
   group.settle();
   EXPECT_EQ(group.primary(), "ant");
   EXPECT_EQ(group["ant"].committed, 1u);
+}
+
+TEST(Replica, APrimaryWhoseDiskHangsIsReplacedByTheFirstWhoseDiskGoesOn) {
+  ReplicaGroup group(kThree);
+  for (const auto& name : kThree) group[name].journal_held = true;
+  group.put("ant", "x", "1");
+  group.pass(10s);
+  for (const auto& name : {"bee", "cat"}) group[name].journal_held = false;
+  ASSERT_TRUE(group.until([&] { return group.primary() == "bee" || group.primary() == "cat"; }));
+  group.pass(100ms);
+  EXPECT_EQ(group.value(group.primary(), "x"), "1");
 }
 
 TEST(Replica, APrimaryThatSleptDoesNotTakeThatForAHangingDisk) {

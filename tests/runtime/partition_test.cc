@@ -407,6 +407,31 @@ TEST(Partition, P5AHubGoesOnWhenItsTargetHasLostWhatItAcknowledged) {
   EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"sum":20})", R"({"sum":25})"));
 }
 
+// Of `counter/far` to ada, numbered from `first`.
+HubEmissions emissions_of_another_node(Sequence first, std::size_t count, Sequence acknowledged) {
+  HubEmissions emissions{EntityId::trusted("counter/far"), first, {}, acknowledged};
+  for (auto sequence = first; sequence < first + count; ++sequence)
+    emissions.emissions.push_back({EntityId::trusted("player/ada"),
+                                   {.type = "note",
+                                    .payload = R"({"n":)" + std::to_string(sequence) + "}",
+                                    .producer = ProducerId::hub(emissions.hub),
+                                    .sequence = sequence}});
+  return emissions;
+}
+
+TEST(Partition, P3AHubThatSendsAgainWhatItsTargetHasLostBringsNothingOutOfOrder) {
+  // Given a partition that has lost what it acknowledged up to 100, and is sent what follows.
+  OnePartition node;
+  node.partition().emissions_arrived({0}, {emissions_of_another_node(101, 1, 100)}, node.now);
+  node.settle();
+  // When the hub starts anew, from a cursor that is further back,
+  node.partition().emissions_arrived({0}, {emissions_of_another_node(51, 50, 50)}, node.now);
+  node.partition().emissions_arrived({0}, {emissions_of_another_node(101, 2, 50)}, node.now);
+  node.settle();
+  // then what was given up stays so, and what is new arrives.
+  EXPECT_THAT(node.payloads("player/ada"), ElementsAre(R"({"n":101})", R"({"n":102})"));
+}
+
 TEST(Partition, P5AHubWhoseMailboxCannotBeReadAtTheStartIsActiveOnceItCan) {
   // Given a hub with unfinished work.
   OnePartition node;

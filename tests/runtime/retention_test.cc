@@ -219,6 +219,26 @@ TEST_F(HubRetention, P7AMailboxThatNothingComesToIsCutABatchAtATime) {
   EXPECT_EQ(node.state_of("counter/a"), sum_of(1'500));
 }
 
+TEST_F(HubRetention, P7AHubThatCannotBeCutHoldsUpNoOther) {
+  // Given a hub at rest with more records than one batch may erase, of which a dead letter is damaged; and a stream behind it.
+  limits.retries = 0;
+  OnePartition node(limits, 1);
+  node.publish("counter/a", "nonsense", "{}", 1'501);
+  add_events(node, 1, 1'500);
+  node.rest_idle_hubs();
+  give_notifications_that_get_old(node);
+  node.damage(entity_key({0}, Tag::kDeadLetter, kCounter, 1));
+  // When both are to be cut, then the stream is, and nothing is written for the hub.
+  node.retention = keeping("counter=100,player=10000,1d");
+  node.restart();
+  node.pass_time(std::chrono::seconds(3));
+  EXPECT_EQ(extent_of(node, "player/ada").first, 5u);
+  EXPECT_EQ(extent_of(node, "counter/a").first, 1u);
+  const auto batches = node.partition().counters().batches;
+  node.pass_time(std::chrono::seconds(8));
+  EXPECT_LE(node.partition().counters().batches, batches + 1);
+}
+
 // --- Dead letters.
 
 TEST_F(HubRetention, P6AnOpenDeadLetterOutlivesItsPlaceInTheMailbox) {
