@@ -1,9 +1,11 @@
 #include "actors/journal.h"
 
+#include <span>
 #include <thread>
 #include <utility>
 
 #include "actors/time_slice.h"
+#include "runtime/journal_order.h"
 #include "runtime/pace.h"
 
 namespace carillon::actors {
@@ -34,18 +36,12 @@ void pace(Self self, std::size_t bytes) {
   self->delayed_send(self, pause, GatherDue{});
 }
 
-void write(Self self) {
+// Returns how many bytes.
+std::size_t write(Self self, std::span<Commit> commits, bool sync) {
+  if (commits.empty()) return 0;
   auto& state = self->state;
-  state.gathering = false;
-  if (state.waiting.empty()) return;
-  const auto batch = std::exchange(state.waiting, {});
-  if (!std::exchange(state.preferred, true)) ask_for_short_time_slices();  // The thread is this actor's own.
   runtime::WriteSet writes;
-  bool sync = false;
-  for (const auto& commit : batch) {
-    writes.append(commit.writes);
-    sync = sync || commit.sync;
-  }
+  for (auto& commit : commits) writes.append(std::move(commit.writes));
 
   const auto begin = Clock::now();
   const auto written = state.store->write(writes, sync);
@@ -56,13 +52,26 @@ void write(Self self) {
   state.stats.bytes += writes.bytes();
   state.stats.read_only = state.store->read_only();
 
-  for (const auto& commit : batch) {
+  for (const auto& commit : commits) {
     if (written)
       self->send(commit.reply_to, Committed{});
     else
       self->send(commit.reply_to, CommitFailed{written.error()});
   }
-  pace(self, writes.bytes());
+  return writes.bytes();
+}
+
+void write_what_waits(Self self) {
+  auto& state = self->state;
+  state.gathering = false;
+  if (state.waiting.empty()) return;
+  auto batch = std::exchange(state.waiting, {});
+  if (!std::exchange(state.preferred, true)) ask_for_short_time_slices();  // The thread is this actor's own.
+  const auto unsynced = runtime::put_unsynced_first(
+      batch, [](const Commit& commit) { return commit.partition; }, [](const Commit& commit) { return commit.sync; });
+  const std::span all(batch);
+  const auto bytes = write(self, all.first(unsynced), false) + write(self, all.subspan(unsynced), true);
+  pace(self, bytes);
 }
 
 }  // namespace
@@ -72,7 +81,7 @@ caf::behavior journal(Self self, std::shared_ptr<runtime::Store> store, JournalO
   self->state.options = options;
   return {
       [=](Commit& commit) { gather(self, commit); },
-      [=](GatherDue) { write(self); },
+      [=](GatherDue) { write_what_waits(self); },
       [=](const AskJournal& ask) { ask.answer(self->state.stats); },
   };
 }

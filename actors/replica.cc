@@ -255,7 +255,7 @@ caf::behavior replica(Self self, ReplicaOptions options) {
         [=](Commit& commit) {
           auto& state = self->state;
           if (commit.reply_to != state.partition || !state.replica || !state.replica->is_ready()) return;
-          run(self, [&](auto& replica) { replica.append(commit.writes, instant_now()); });
+          run(self, [&](auto& replica) { replica.append(std::move(commit.writes), instant_now()); });
         },
         [=](Committed) { written(self, nullptr); },
         [=](const CommitFailed& failed) { written(self, &failed.error); },

@@ -4,7 +4,10 @@
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 
+#include <caf/scheduler/coordinator.hpp>
 #include <cstddef>
+
+#include "actors/fair_stealing.h"
 
 namespace carillon::actors {
 
@@ -12,6 +15,9 @@ class SystemConfig : public caf::actor_system_config {
  public:
   explicit SystemConfig(std::size_t threads) {
     set("scheduler.max-threads", threads);
+    module_factories.emplace_back([](caf::actor_system& system) -> caf::actor_system::module* {
+      return new caf::scheduler::coordinator<FairStealing>(system);
+    });
     // A worker without work waits to be woken. By default it would first look about every 50 us, for as long as 25 ms,
     // and then be as late for what comes.
     set("work-stealing.moderate-poll-attempts", std::size_t{0});

@@ -99,15 +99,20 @@ std::optional<Log::EpochEnding> Log::end_of(Epoch epoch) const {
   return ending;
 }
 
-Result<Log::Cached> Log::read_entry(Index index) const {
+// With its position.
+Result<std::pair<Entry, std::uint64_t>> Log::read_entry(Index index) const {
   const Index cached_from = end_ - cache_.size();
-  if (index > cached_from) return cache_[index - cached_from - 1];
+  if (index > cached_from) {
+    const auto& cached = cache_[index - cached_from - 1];
+    return std::pair(cached.entry, cached.position);
+  }
   const auto stored = storage_->get(batch_key(partition_, Tag::kLog, index));
   if (!stored) return stored.error();
   if (!*stored) return damaged(partition_, "entry " + std::to_string(index) + " is missing");
   auto record = decode_log_entry(**stored);
   if (!record) return record.error();
-  return Cached{{record->epoch, std::make_shared<const std::string>(std::move(record->writes))}, record->position, {}};
+  return std::pair(Entry{record->epoch, std::make_shared<const std::string>(std::move(record->writes))},
+                   record->position);
 }
 
 Result<std::vector<Entry>> Log::read(Index from, std::size_t bytes_max) const {
@@ -115,11 +120,11 @@ Result<std::vector<Entry>> Log::read(Index from, std::size_t bytes_max) const {
   std::vector<Entry> entries;
   std::size_t bytes = 0;
   for (auto index = from; index <= end_; ++index) {
-    auto cached = read_entry(index);
-    if (!cached) return cached.error();
-    bytes += cached->entry.size();
+    auto entry = read_entry(index);
+    if (!entry) return entry.error();
+    bytes += entry->first.size();
     if (!entries.empty() && bytes > bytes_max) break;
-    entries.push_back(std::move(cached->entry));
+    entries.push_back(std::move(entry->first));
   }
   return entries;
 }
@@ -171,7 +176,7 @@ void Log::truncate(Index end) {
   } else if (end_ == state_.base_index) {
     end_position_ = state_.base_position;
   } else if (const auto last = read_entry(end_)) {
-    end_position_ = last->position;
+    end_position_ = last->second;
   }  // Otherwise the log counts as longer than it is, and is trimmed sooner.
   durable_ = std::min(durable_, end_);
   for (auto& write : under_way_) write.end = std::min(write.end, end_);
@@ -204,15 +209,15 @@ Result<void> Log::apply(Index until) {
     auto* cached = index > cached_from ? &cache_[index - cached_from - 1] : nullptr;
     if (cached != nullptr && cached->writes) {
       bytes += cached->entry.size();
-      staged_.append(*cached->writes);
+      staged_.append(std::move(*cached->writes));
       cached->writes.reset();
     } else {
       const auto read = read_entry(index);
       if (!read) return read.error();
-      const auto writes = decode_writes(partition_, *read->entry.bytes);
+      auto writes = decode_writes(partition_, *read->first.bytes);
       if (!writes) return damaged(partition_, writes.error().message);
-      bytes += read->entry.size();
-      staged_.append(*writes);
+      bytes += read->first.size();
+      staged_.append(std::move(*writes));
     }
     ++state_.applied;
   }
@@ -237,7 +242,7 @@ void Log::trim() {
     while (!entry && next < farthest) entry = read_entry(++next);
     trim_at_ = entry ? 0 : next;  // The next time it goes on from there.
     if (!entry) return;
-    if (!too_many && end_position_ - entry->position < limits_.log_bytes_kept) return;
+    if (!too_many && end_position_ - entry->second < limits_.log_bytes_kept) return;
     const auto epoch = epoch_at(next);
     for (auto index = state_.base_index + 1; index <= next; ++index)
       staged_.erase(batch_key(partition_, Tag::kLog, index));
@@ -248,7 +253,7 @@ void Log::trim() {
     }
     state_.base_index = next;
     state_.base_epoch = epoch;
-    state_.base_position = entry->position;
+    state_.base_position = entry->second;
     std::erase_if(begins_, [&](const auto& begin) {
       if (begin.second > next) return false;
       staged_.erase(batch_key(partition_, Tag::kEpoch, begin.first));

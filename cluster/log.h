@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cluster/entry.h"
@@ -112,7 +113,7 @@ class Log {
   Result<void> load();
   void stage_state();
   void stage(std::string_view key, std::string_view value);
-  Result<Cached> read_entry(Index index) const;
+  Result<std::pair<Entry, std::uint64_t>> read_entry(Index index) const;
   void trim();
   void shrink_cache();
 

@@ -11,6 +11,8 @@
 namespace carillon::cluster {
 namespace {
 
+constexpr std::size_t kScratchWords = 32;  // More than a small record takes.
+
 std::string flatten(capnp::MessageBuilder& message) {
   const auto words = capnp::messageToFlatArray(message);
   const auto bytes = words.asBytes();
@@ -55,7 +57,8 @@ Result<StoredEntry> decode_log_entry(std::string_view bytes) {
 }
 
 std::string encode_epoch_begin(Index index) {
-  capnp::MallocMessageBuilder message;
+  capnp::word scratch[kScratchWords] = {};
+  capnp::MallocMessageBuilder message(kj::arrayPtr(scratch, kScratchWords));
   message.initRoot<record::EpochBegin>().setIndex(index);
   return flatten(message);
 }
@@ -66,7 +69,8 @@ Result<Index> decode_epoch_begin(std::string_view bytes) {
 }
 
 std::string encode(const StoredReplicaState& state) {
-  capnp::MallocMessageBuilder message;
+  capnp::word scratch[kScratchWords] = {};
+  capnp::MallocMessageBuilder message(kj::arrayPtr(scratch, kScratchWords));
   auto stored = message.initRoot<record::ReplicaState>();
   stored.setApplied(state.applied);
   stored.setBaseIndex(state.base_index);

@@ -185,7 +185,9 @@ Result<PeerMessage> read(peer::Message::Reader from) {
 }  // namespace
 
 std::string encode(const PeerMessage& message) {
-  capnp::MallocMessageBuilder builder;
+  constexpr std::size_t kScratchWords = 64;  // More than a message without entries takes.
+  capnp::word scratch[kScratchWords] = {};
+  capnp::MallocMessageBuilder builder(kj::arrayPtr(scratch, kScratchWords));
   auto out = builder.initRoot<peer::Message>();
   out.setPartition(message.partition.value);
   out.initFrom().setNode(text(message.from.node));

@@ -254,9 +254,9 @@ void Replica::proposal_answered(std::uint64_t number, Swap outcome, Revision rev
   state_->pump();
 }
 
-void Replica::append(const runtime::WriteSet& writes, Instant now) {
+void Replica::append(runtime::WriteSet writes, Instant now) {
   state_->now = now;
-  state_->append(writes);
+  state_->append(std::move(writes));
   state_->pump();
 }
 

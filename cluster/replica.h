@@ -128,7 +128,7 @@ class Replica {
   void proposal_answered(std::uint64_t number, Swap outcome, Revision revision, Instant now);
 
   // Between BecamePrimary and PrimaryLost. Answered by AppendCommitted, by PrimaryLost or by DiskFailed.
-  void append(const runtime::WriteSet& writes, Instant now);
+  void append(runtime::WriteSet writes, Instant now);
 
   void written(std::uint64_t number, Instant now);
   // Also for what cannot be read.

@@ -197,7 +197,7 @@ std::optional<PartitionRecord> Replica::State::without_silent() {
 }
 
 std::optional<PartitionRecord> Replica::State::with_caught_up() const {
-  auto next = *record;
+  std::vector<ReplicaId> caught_up;
   for (const auto& [node, backup] : backups_) {
     if (!backup.id || is_in_sync(*backup.id) || !record->is_wanted(node) || backup.disk_failed) continue;
     const bool trusted = mutated(Mutation::kTrustRemoved);
@@ -205,9 +205,11 @@ std::optional<PartitionRecord> Replica::State::with_caught_up() const {
     if (link(node) == Link::kLost || now - backup.heard > options.timeouts.suspect_after) continue;
     // It must have all that is committed; what is not will wait for it.
     if (!trusted && (backup.acknowledged < commit || backup.acknowledged + kSmallLag < log.end())) continue;
-    next.in_sync.push_back(*backup.id);
+    caught_up.push_back(*backup.id);
   }
-  if (next.in_sync.size() == record->in_sync.size()) return std::nullopt;
+  if (caught_up.empty()) return std::nullopt;
+  auto next = *record;
+  next.in_sync.insert(next.in_sync.end(), caught_up.begin(), caught_up.end());
   return next;
 }
 
@@ -270,7 +272,7 @@ void Replica::State::end_hand_over() {
   if (!hand_over_) return;
   hand_over_.reset();
   wish_after_ = now + 2 * options.timeouts.hand_over_max;
-  for (const auto& writes : std::exchange(held_, {})) append_now(writes);
+  for (auto& writes : std::exchange(held_, {})) append_now(std::move(writes));
 }
 
 // --- As a backup.

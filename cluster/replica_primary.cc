@@ -136,16 +136,17 @@ Result<void> Replica::State::take_in(const ReplicaId& from, const AskEpochEnd& a
 
 // --- Committing.
 
-void Replica::State::append(const runtime::WriteSet& writes) {
+void Replica::State::append(runtime::WriteSet writes) {
   if (!ready || failed) return;  // The event that says so is on its way.
   if (hand_over_)
-    held_.push_back(writes);
+    held_.push_back(std::move(writes));
   else
-    append_now(writes);
+    append_now(std::move(writes));
 }
 
-void Replica::State::append_now(const runtime::WriteSet& writes) {
-  log.append({epoch, std::make_shared<const std::string>(encode(writes))}, writes);
+void Replica::State::append_now(runtime::WriteSet writes) {
+  auto bytes = std::make_shared<const std::string>(encode(writes));
+  log.append({epoch, std::move(bytes)}, std::move(writes));
   appended_.push_back(log.end());
   ++counters.entries_appended;
   for (auto& [node, backup] : backups_)
@@ -159,22 +160,33 @@ Index Replica::State::acknowledged_by(const ReplicaId& id) const {
   return found->second.acknowledged;
 }
 
-// The largest set that may be in force (KIP-497).
-std::set<ReplicaId> Replica::State::waited_for() const {
-  std::set<ReplicaId> members(record->in_sync.begin(), record->in_sync.end());
-  if (!mutated(Mutation::kForgetAdded))
-    for (const auto& proposed : unresolved_) members.insert(proposed.in_sync.begin(), proposed.in_sync.end());
-  members.insert(options.self);
-  return members;
+// Visits the largest set that may be in force (KIP-497), some of it several times.
+template <class Visit>
+void Replica::State::for_each_waited_for(Visit&& visit) const {
+  visit(options.self);
+  for (const auto& member : record->in_sync) visit(member);
+  if (mutated(Mutation::kForgetAdded)) return;
+  for (const auto& proposed : unresolved_)
+    for (const auto& member : proposed.in_sync) visit(member);
+}
+
+Index Replica::State::acknowledged_by_all() const {
+  auto least = log.end();
+  for_each_waited_for([&](const ReplicaId& member) { least = std::min(least, acknowledged_by(member)); });
+  return least;
+}
+
+Index Replica::State::acknowledged_by_most() const {
+  std::set<ReplicaId> members;
+  for_each_waited_for([&](const ReplicaId& member) { members.insert(member); });
+  std::vector<Index> acknowledged;
+  for (const auto& member : members) acknowledged.push_back(acknowledged_by(member));
+  std::ranges::sort(acknowledged);
+  return std::min(acknowledged[(acknowledged.size() - 1) / 2], log.end());
 }
 
 void Replica::State::advance_commit() {
-  std::vector<Index> acknowledged;
-  for (const auto& member : waited_for()) acknowledged.push_back(acknowledged_by(member));
-  std::ranges::sort(acknowledged);
-  const auto least =
-      mutated(Mutation::kCommitByMajority) ? acknowledged[(acknowledged.size() - 1) / 2] : acknowledged.front();
-  commit = std::max(commit, std::min(least, log.end()));
+  commit = std::max(commit, mutated(Mutation::kCommitByMajority) ? acknowledged_by_most() : acknowledged_by_all());
 }
 
 // What has come about, for the Partition above.
@@ -306,12 +318,12 @@ Instant Replica::State::readable_until() const {
   if (mutated(Mutation::kReadWithoutLease)) return Instant::max();
   if (released_ && !mutated(Mutation::kReadDuringHandOver)) return Instant{};
   auto until = Instant::max();
-  for (const auto& member : waited_for()) {
-    if (is_self(member)) continue;
+  for_each_waited_for([&](const ReplicaId& member) {
+    if (is_self(member)) return;
     const auto backup = backups_.find(member.node);
     const bool known = backup != backups_.end() && (backup->second.id == member || mutated(Mutation::kIgnoreStore));
     until = std::min(until, known ? backup->second.lease_until : Instant{});
-  }
+  });
   return until;
 }
 

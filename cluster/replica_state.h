@@ -24,7 +24,7 @@ class Replica::State {
 
   void record_changed(const std::optional<PartitionRecord>& record, Revision revision);
   void proposal_answered(std::uint64_t number, Swap outcome, Revision revision);
-  void append(const runtime::WriteSet& writes);
+  void append(runtime::WriteSet writes);
   void written(std::uint64_t number);
   void write_failed(const Error& error);
   Result<void> received(PeerMessage message);
@@ -87,9 +87,12 @@ class Replica::State {
   Result<void> take_in(const ReplicaId& from, const AppendAnswer& answer);
   Result<void> take_in(const ReplicaId& from, const AskEpochEnd& ask);
   void take_in(const ReplicaId& from, const CopyCredit& credit);
-  void append_now(const runtime::WriteSet& writes);
+  void append_now(runtime::WriteSet writes);
   Index acknowledged_by(const ReplicaId& id) const;
-  std::set<ReplicaId> waited_for() const;
+  template <class Visit>
+  void for_each_waited_for(Visit&& visit) const;
+  Index acknowledged_by_all() const;
+  Index acknowledged_by_most() const;
   void advance_commit();
   void announce();
   void release_or_claim_reads();

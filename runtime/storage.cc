@@ -30,8 +30,7 @@ void WriteSet::put(std::string_view key, std::string_view value) {
   const auto sum = checksum(key, value);
   record.assign(value);
   record.append(reinterpret_cast<const char*>(&sum), sizeof sum);
-  batch_.Put({key.data(), key.size()}, record);
-  empty_ = false;
+  batch().Put({key.data(), key.size()}, record);
 }
 
 }  // namespace carillon::runtime

@@ -7,9 +7,11 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "messages/result.h"
 
@@ -37,33 +39,54 @@ class Storage {
 // The value of a record as stored under `key`; nothing when it is damaged.
 std::optional<std::string_view> value_of_record(std::string_view key, std::string_view record);
 
-// What one commit writes, all or nothing, in this order. Owned by one thread at a time; moved to the journal.
+// What one commit writes, all or nothing, in this order. Owned by one thread at a time; moved to the journal, and empty when moved
+// from. (LevelDB's own batch has no move: it would be copied at each hand-over.)
 class WriteSet {
  public:
+  WriteSet() = default;
+  WriteSet(const WriteSet& other) : batch_(copy_of(other)) {}
+  WriteSet(WriteSet&&) noexcept = default;
+  WriteSet& operator=(const WriteSet& other) {
+    if (this != &other) batch_ = copy_of(other);
+    return *this;
+  }
+  WriteSet& operator=(WriteSet&&) noexcept = default;
+  ~WriteSet() = default;
+
   void put(std::string_view key, std::string_view value);
   // A record that has its checksum already.
   void put_record(std::string_view key, std::string_view record) {
-    batch_.Put({key.data(), key.size()}, {record.data(), record.size()});
-    empty_ = false;
+    batch().Put({key.data(), key.size()}, {record.data(), record.size()});
   }
-  void erase(std::string_view key) {
-    batch_.Delete({key.data(), key.size()});
-    empty_ = false;
-  }
+  void erase(std::string_view key) { batch().Delete({key.data(), key.size()}); }
   void append(const WriteSet& other) {
-    batch_.Append(other.batch_);
-    empty_ = empty_ && other.empty_;
+    if (!other.empty()) batch().Append(*other.batch_);
   }
-  void clear() { *this = {}; }
+  void append(WriteSet&& other) {
+    if (empty())
+      batch_ = std::move(other.batch_);
+    else
+      append(std::as_const(other));
+  }
+  void clear() { batch_.reset(); }
 
-  bool empty() const { return empty_; }
-  std::size_t bytes() const { return batch_.ApproximateSize(); }
-  const leveldb::WriteBatch& batch() const { return batch_; }
-  leveldb::WriteBatch& batch() { return batch_; }
+  bool empty() const { return batch_ == nullptr; }
+  std::size_t bytes() const { return batch_ == nullptr ? 0 : batch_->ApproximateSize(); }
+  const leveldb::WriteBatch& batch() const {
+    static const leveldb::WriteBatch kEmpty;
+    return batch_ == nullptr ? kEmpty : *batch_;
+  }
+  leveldb::WriteBatch& batch() {
+    if (batch_ == nullptr) batch_ = std::make_unique<leveldb::WriteBatch>();
+    return *batch_;
+  }
 
  private:
-  leveldb::WriteBatch batch_;
-  bool empty_ = true;
+  static std::unique_ptr<leveldb::WriteBatch> copy_of(const WriteSet& other) {
+    return other.batch_ == nullptr ? nullptr : std::make_unique<leveldb::WriteBatch>(*other.batch_);
+  }
+
+  std::unique_ptr<leveldb::WriteBatch> batch_;
 };
 
 }  // namespace carillon::runtime

@@ -143,6 +143,33 @@ TEST_F(StoreOnFaultyDisk, RefusesADatabaseThatIsNotACarillonStore) {
               AllOf(HasSubstr(kStore), HasSubstr("not a Carillon store"), HasSubstr("use another directory")));
 }
 
+TEST(WriteSet, IsEmptyWhenItWasMovedFrom) {
+  WriteSet writes;
+  EXPECT_TRUE(writes.empty());
+  writes.put("key", "value");
+  auto moved = std::move(writes);
+  EXPECT_TRUE(writes.empty());  // NOLINT(bugprone-use-after-move)
+  EXPECT_EQ(writes.bytes(), 0u);
+  EXPECT_FALSE(moved.empty());
+  // What is appended by moving goes over whole, and what is copied stays.
+  WriteSet all;
+  all.append(moved);
+  all.append(std::move(moved));
+  EXPECT_EQ(leveldb::WriteBatch(all.batch()).ApproximateSize(), all.bytes());
+  std::size_t puts = 0;
+  class Count : public leveldb::WriteBatch::Handler {
+   public:
+    explicit Count(std::size_t& puts) : puts_(puts) {}
+    void Put(const leveldb::Slice&, const leveldb::Slice&) override { ++puts_; }
+    void Delete(const leveldb::Slice&) override {}
+
+   private:
+    std::size_t& puts_;
+  } count(puts);
+  ASSERT_TRUE(all.batch().Iterate(&count).ok());
+  EXPECT_EQ(puts, 2u);
+}
+
 TEST(RecordOnDisk, IsItsValueOnlyUnderItsKeyAndWhenNoByteHasChanged) {
   WriteSet writes;
   writes.put("key", "value");

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "runtime/journal_order.h"
 #include "tests/simulation/gateway.h"
 #include "tests/simulation/node.h"
 #include "tests/simulation/session.h"
@@ -544,19 +545,25 @@ void ClusterNode::enqueue(Commit commit) {
 
 void ClusterNode::write() {
   gathering_ = false;
-  const auto batch = std::exchange(waiting_, {});
+  auto batch = std::exchange(waiting_, {});
+  const auto unsynced = runtime::put_unsynced_first(
+      batch, [](const Commit& commit) { return PartitionId{commit.partition}; },
+      [](const Commit& commit) { return commit.write.sync; });
+  const std::span all(batch);
+  write(all.first(unsynced), false);
+  write(all.subspan(unsynced), true);
+}
+
+void ClusterNode::write(std::span<Commit> commits, bool sync) {
+  if (commits.empty()) return;
   runtime::WriteSet writes;
-  bool sync = false;
-  for (const auto& commit : batch) {
-    writes.append(commit.write.writes);
-    sync = sync || commit.write.sync;
-  }
+  for (auto& commit : commits) writes.append(std::move(commit.write.writes));
   const bool failed_before = store_->read_only();
   const auto written = store_->write(writes, sync);
   if (!written && !failed_before && machine_->env->is_powered())
     world().tell(machine_->name + ": a write fails: " + written.error().message);
   // In order, and on their way when the journal already writes again.
-  for (const auto& commit : batch)
+  for (const auto& commit : commits)
     disk_answers_->send([this, p = commit.partition, number = commit.write.number, written] {
       at(p, [this, number, written](PartitionActor& actor) {
         if (written)

@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -180,6 +181,7 @@ class ClusterNode final : public Entrance {
 
   void enqueue(Commit commit);
   void write();
+  void write(std::span<Commit> commits, bool sync);
 
   ClusterWorld cluster_;
   Machine* machine_;

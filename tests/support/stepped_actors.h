@@ -48,7 +48,10 @@ class SteppedActors {
 
  private:
   struct Config : actors::SystemConfig {
-    Config() : SystemConfig(1) { set("scheduler.policy", caf::atom("testing")); }
+    Config() : SystemConfig(1) {
+      module_factories.clear();  // Its scheduler.
+      set("scheduler.policy", caf::atom("testing"));
+    }
   };
 
   Config config_;
