@@ -87,10 +87,9 @@ export class Claims {
     return orphans;
   }
 
-  // An orphan has nothing left to do.
+  // An orphan has nothing left to do. One that the storage does not let go of stays ours, so that nobody sends it again and again.
   finish(ledger) {
-    ledger.remove();
-    this.#letGo(ledger.suffix);
+    if (ledger.remove()) this.#letGo(ledger.suffix);
   }
 
   // The page goes, perhaps to be reloaded: that is to be seen by whoever comes meanwhile.

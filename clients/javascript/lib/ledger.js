@@ -44,10 +44,21 @@ function usedAt(storage, key) {
   }
 }
 
+// False when the storage does not let go of it.
+function remove(storage, key) {
+  try {
+    storage.removeItem(key);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 // What one producer has in a ledger.
 class Part {
   #storage;
   #prefix;
+  #stuck = new Set(); // Sequences that are settled, and that the storage did not let go of.
 
   constructor(storage, prefix, producer) {
     this.#storage = storage;
@@ -71,9 +82,16 @@ class Part {
     this.#storage.setItem(`${this.#prefix}${sequence}`, rest);
   }
 
-  // The event is confirmed, or refused for good.
+  // The event is confirmed, or refused for good. Never throws: what the storage does not let go of is removed when it lets go of a
+  // later one; what is there still when the next client comes is sent again, as a duplicate.
   settle(sequence) {
-    this.#storage.removeItem(`${this.#prefix}${sequence}`);
+    this.#stuck.add(sequence);
+    if (!this.#remove(sequence)) return;
+    for (const stuck of this.#stuck) this.#remove(stuck);
+  }
+
+  #remove(sequence) {
+    return remove(this.#storage, `${this.#prefix}${sequence}`) && this.#stuck.delete(sequence);
   }
 }
 
@@ -152,10 +170,14 @@ export class Ledger {
     this.#storage.setItem(this.#key, JSON.stringify({ used: this.now() }));
   }
 
-  // Gives it up, with all that is in it.
+  // Gives it up, with all that is in it. False when something of it stays in the storage.
   remove() {
-    for (const key of this.#keys()) this.#storage.removeItem(key);
-    this.#storage.removeItem(this.#key);
+    try {
+      // In this order: without the last key nobody would find the others.
+      return [...this.#keys(), this.#key].every((key) => remove(this.#storage, key));
+    } catch {
+      return false; // It cannot be read.
+    }
   }
 
   #keys() {

@@ -214,3 +214,18 @@ test('a browser that refuses locks is not taken for one where somebody else has 
   await assert.rejects(claims.own(), { code: 'unavailable' });
   assert.equal(tries, 1);
 });
+
+test('what the storage does not let go of when it is finished is not found again and again', async () => {
+  const { storage, suffix } = await left();
+  const mine = tab(storage);
+  await opened(mine);
+  const look = async () => (now += LONG_ENOUGH_MS, (await mine.orphans()).map((ledger) => ledger.suffix));
+  assert.deepEqual(await look(), []);
+  const found = (now += LONG_ENOUGH_MS, await mine.orphans());
+  assert.deepEqual(found.map((ledger) => ledger.suffix), [suffix]);
+  storage.removeItem = () => {
+    throw new Error('EBUSY');
+  };
+  mine.finish(found[0]);
+  for (let i = 0; i < 3; i += 1) assert.deepEqual(await look(), []);
+});

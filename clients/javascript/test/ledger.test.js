@@ -92,3 +92,38 @@ test('what is removed leaves nothing behind', () => {
   ledger.remove();
   assert.equal(storage.length, 0);
 });
+
+// Until the function that this gives is called, the storage lets go of nothing whose key ends so.
+function holdOn(storage, ending = '') {
+  const { removeItem } = storage;
+  storage.removeItem = (key) => {
+    if (key.endsWith(ending)) throw new Error('EBUSY');
+    removeItem.call(storage, key);
+  };
+  return () => (storage.removeItem = removeItem);
+}
+
+test('P2 what the storage does not let go of is removed with a later one, before the server has forgotten its producer', () => {
+  const storage = new MemoryStorage();
+  const own = new Ledger(storage, ana).begin('js-1');
+  for (let i = 1; i <= 4; i += 1) own.take('"a":1}');
+  const letGo = holdOn(storage, ':1');
+  own.settle(1);
+  own.settle(2);
+  assert.deepEqual(contents(new Ledger(storage, ana)), [['ana/js-1', [1, 3, 4]]], 'one does not hold up the others');
+  letGo();
+  own.settle(3);
+  assert.deepEqual(contents(new Ledger(storage, ana)), [['ana/js-1', [4]]]);
+});
+
+test('a ledger that the storage does not let go of says so, and can still be found', () => {
+  const storage = new MemoryStorage();
+  const ledger = new Ledger(storage, ana);
+  ledger.begin('js-1').take('"a":1}');
+  const letGo = holdOn(storage, ':1');
+  assert.equal(ledger.remove(), false);
+  assert.deepEqual(Ledger.suffixes(storage, ana), ['tab-1']);
+  letGo();
+  assert.equal(ledger.remove(), true);
+  assert.equal(storage.length, 0);
+});

@@ -300,6 +300,30 @@ test('flush() ends also when the storage keeps nothing of what waited for a prod
   await carillon.close();
 });
 
+test('P1 what is confirmed resolves also where the storage lets go of nothing, and is a duplicate for the next client', async () => {
+  // Given a storage from which nothing can be removed.
+  const storage = new MemoryStorage();
+  storage.removeItem = () => {
+    throw new Error('EROFS');
+  };
+  const carillon = await client({ storage });
+  const accepted = carillon.publish('hunt/island', 'dug', { n: 1 });
+  const refused = assert.rejects(carillon.publish('hunt/island', 'odd', { n: 2 }), { code: 'unknown_type' });
+  const flushed = carillon.flush();
+  await settle();
+  // When one event is accepted and one refused, then whoever published hears so.
+  await answers([{ index: 1, error: 'unknown_type', message: 'no handler' }]);
+  const { producer } = await accepted;
+  await Promise.all([refused, flushed]);
+  assert.equal(carillon.unconfirmed, 0);
+  await carillon.close();
+  // The next client sends them under the same name and numbers.
+  const next = await client({ storage });
+  const [again] = net.last().requests('publish');
+  assert.deepEqual([again.producer, again.events.map(({ sequence }) => sequence)], [producer, [1, 2]]);
+  await next.close();
+});
+
 // What setItem() does where there is no room.
 function fill(storage) {
   storage.setItem = () => {
