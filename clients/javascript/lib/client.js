@@ -200,16 +200,15 @@ export class Client {
       newSuffix,
       now: () => clock.now(),
     });
-    let ledger;
     try {
-      ledger = await this.#claims.own();
+      const ledger = await this.#claims.own();
+      if (this.state === 'closed') return this.#claims.release();
+      this.#own = this.#queueOf([...ledger.parts(), this.#claims.begin(ledger)]);
     } catch (cause) {
       this.#claims.release(); // It may have been closed meanwhile.
-      const unread = () => new CarillonError('unavailable', `the storage cannot be read: ${cause.message}`, { cause });
+      const unread = () => new CarillonError('unavailable', `the storage cannot be read: ${cause?.message ?? cause}`, { cause });
       return this.#connection.close(cause instanceof CarillonError ? cause : unread());
     }
-    if (this.state === 'closed') return this.#claims.release();
-    this.#own = this.#queueOf([...ledger.parts(), this.#claims.begin(ledger)]);
     for (const { rest, promise } of this.#early.splice(0)) this.#own.publish(rest, promise);
     this.#earlyBytes = 0;
     this.#settled(); // What the storage did not keep.
@@ -232,7 +231,13 @@ export class Client {
     const ledgers = await this.#claims.orphans();
     this.#seekingOrphans = false;
     if (this.state === 'closed') return this.#claims.release();
-    for (const ledger of ledgers) this.#orphans.set(this.#queueOf(ledger.parts()), ledger);
+    for (const ledger of ledgers) {
+      try {
+        this.#orphans.set(this.#queueOf(ledger.parts()), ledger);
+      } catch {
+        this.#claims.giveBack(ledger);
+      }
+    }
     this.#orphansTimer ??= this.#later(ORPHANS_EVERY_MS, () => {
       this.#orphansTimer = null;
       this.#seekOrphans();

@@ -324,6 +324,50 @@ test('P1 what is confirmed resolves also where the storage lets go of nothing, a
   await next.close();
 });
 
+test('P2 what a client that is gone left is finished also when the storage cannot be read for a moment', async () => {
+  // Given two clients, one of which goes with an event that is not confirmed,
+  const storage = new MemoryStorage();
+  const others = await client({ storage });
+  const mine = await client({ storage, pingMs: 1_000_000 });
+  const lost = assert.rejects(others.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
+  await others.close();
+  await lost;
+  // and a storage that then fails at every look for a while: first its keys cannot be read, then what stands there.
+  const fails = () => {
+    throw new Error('EIO');
+  };
+  const { key, getItem } = storage;
+  storage.key = fails;
+  await clock.advance(20_000);
+  storage.key = key;
+  storage.getItem = (name) => (name.endsWith(':1') ? fails() : getItem.call(storage, name));
+  await clock.advance(30_000);
+  storage.getItem = getItem;
+  assert.deepEqual([mine.state, mine.unconfirmed], ['open', 0]);
+  // When it can be read again, then the event is sent.
+  await clock.advance(20_000);
+  assert.deepEqual(calls(), [[1]]);
+  await answers();
+  assert.equal(storage.length, 1);
+  await mine.close();
+});
+
+test('a storage whose events cannot be read closes the client, which says why', async () => {
+  const storage = new MemoryStorage();
+  const before = await client({ storage });
+  const left = assert.rejects(before.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
+  await before.close();
+  await left;
+  const cause = new Error('EIO');
+  storage.getItem = () => {
+    throw cause;
+  };
+  const after = connect({ addresses: 'ws://a/ws', WebSocket: net.FakeSocket, clock, storage });
+  const published = after.publish('hunt/island', 'dug', { n: 2 });
+  await assert.rejects(published, (error) => error.code === 'unavailable' && error.cause === cause);
+  assert.equal(after.state, 'closed');
+});
+
 // What setItem() does where there is no room.
 function fill(storage) {
   storage.setItem = () => {
