@@ -8,6 +8,7 @@ import { CarillonError } from './errors.js';
 import { Claims } from './claims.js';
 import { Connection } from './connection.js';
 import { Follow, checkFollow, readerOf } from './follow.js';
+import { Ledger } from './ledger.js';
 import { ProgramLocks, TabLocks } from './locks.js';
 import { Queue } from './queue.js';
 import { bytesOf, checkDevice, checkEntity, checkOffset, encodeEvent } from './event_form.js';
@@ -129,7 +130,7 @@ export class Client {
 
   async flush() {
     this.#checkOpen();
-    if (this.unconfirmed === 0) return;
+    if (this.unconfirmed === 0 && !this.#mayInherit()) return;
     await new Promise((resolve, reject) => this.#flushers.push({ resolve, reject }));
   }
 
@@ -211,9 +212,19 @@ export class Client {
     }
     for (const { rest, promise } of this.#early.splice(0)) this.#own.publish(rest, promise);
     this.#earlyBytes = 0;
-    this.#settled(); // What the storage did not keep.
+    this.#settled(); // There may have been nothing, or what the storage did not keep.
     this.#flushSoon();
     this.#seekOrphans();
+  }
+
+  // Whether an earlier page may have left something that is not ours yet, because nobody has said who we are, or the locks take their time.
+  #mayInherit() {
+    if (this.#own !== null) return false;
+    try {
+      return Ledger.anyEvents(this.#options.storage, this.#options);
+    } catch {
+      return true; // It cannot be read: #claim() tells.
+    }
   }
 
   #queueOf(parts) {

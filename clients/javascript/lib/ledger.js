@@ -138,6 +138,11 @@ export class Ledger {
       .map((found) => found.suffix);
   }
 
+  // Whether somebody's ledger has events in it.
+  static anyEvents(storage, { queue }) {
+    return keysOf(storage, `${part(queue)}:`).some((key) => key.split(':').length > 3); // Those of ledgers have three parts.
+  }
+
   get isEmpty() {
     return this.#keys().length === 0;
   }

@@ -84,6 +84,22 @@ test('the one used last comes first', () => {
   assert.deepEqual(Ledger.suffixes(storage, ana), ['newest', 'new', 'old']);
 });
 
+test('somebody has events in a storage when there are some in any ledger of the queue', () => {
+  const storage = new MemoryStorage();
+  storage.setItem('carillon', 'of the page');
+  for (const user of ['', 'bo:1/ü']) {
+    const ledger = new Ledger(storage, { ...ana, user });
+    ledger.touch();
+    assert.equal(Ledger.anyEvents(storage, ana), false);
+    const own = ledger.begin('js-1');
+    const sequence = own.take('"a":1}');
+    assert.deepEqual(['carillon', 'other'].map((queue) => Ledger.anyEvents(storage, { queue })), [true, false]);
+    own.settle(sequence);
+  }
+  storage.setItem('carillon:ana:js-1:6', '"a":1}'); // As it was before ledgers had parts.
+  assert.equal(Ledger.anyEvents(storage, ana), true);
+});
+
 test('what is removed leaves nothing behind', () => {
   const storage = new MemoryStorage();
   const ledger = new Ledger(storage, ana);

@@ -368,6 +368,85 @@ test('a storage whose events cannot be read closes the client, which says why', 
   assert.equal(after.state, 'closed');
 });
 
+// A storage in which a client of Ana's left an event.
+async function leftByAna() {
+  const storage = new MemoryStorage();
+  const before = await client({ storage, user: 'ana' });
+  const left = assert.rejects(before.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
+  await before.close();
+  await left;
+  return storage;
+}
+
+// A client that is to flush() from its first moment on: { carillon, flushed }, the latter a list of how that ended.
+function flushing(options) {
+  const carillon = connect({ addresses: 'ws://a/ws', WebSocket: net.FakeSocket, clock, ...options });
+  const flushed = [];
+  carillon.flush().then(() => flushed.push('resolved'), (error) => flushed.push(error.code));
+  return { carillon, flushed };
+}
+
+test('P2 flush() of a program that was started again waits for what was left, though it has published nothing', async () => {
+  const { carillon, flushed } = flushing({ storage: await leftByAna(), user: 'ana' });
+  await opens();
+  assert.deepEqual([flushed, calls(), carillon.unconfirmed], [[], [[1]], 1]);
+  await answers();
+  assert.deepEqual([flushed, carillon.unconfirmed], [['resolved'], 0]);
+  await carillon.close();
+});
+
+test('P2 flush() waits until a token says whose events these are, and what was left for them is sent', async () => {
+  for (const [sub, sent] of [['ana', [[1]]], ['bo', []]]) {
+    // Given what Ana left, and a login server that takes its time,
+    const storage = await leftByAna();
+    let give;
+    const { carillon, flushed } = flushing({ storage, token: () => new Promise((resolve) => (give = resolve)) });
+    await settle();
+    assert.deepEqual(flushed, []);
+    // when it gives a token, Ana's or somebody else's, then flush() ends when what is there for that user is sent.
+    give(tokenOf({ sub }));
+    await settle();
+    net.last().welcomes({ subject: sub });
+    await settle();
+    assert.deepEqual(calls(), sent);
+    if (sent.length > 0) await answers();
+    assert.deepEqual(flushed, ['resolved']);
+    await carillon.close();
+  }
+});
+
+test('flush() waits for no token where nobody left anything', async () => {
+  const storage = new MemoryStorage();
+  const before = await client({ storage }); // Which leaves a ledger with nothing in it.
+  await before.close();
+  for (const options of [{ storage }, {}]) {
+    const { carillon, flushed } = flushing({ ...options, token: () => new Promise(() => {}) });
+    await settle();
+    assert.deepEqual(flushed, ['resolved']);
+    await carillon.close();
+  }
+});
+
+test('flush() that waits for a token rejects when the client is closed', async () => {
+  const { carillon, flushed } = flushing({ storage: await leftByAna(), token: () => new Promise(() => {}) });
+  await settle();
+  await carillon.close();
+  await settle();
+  assert.deepEqual(flushed, ['closed']);
+  assert.equal(clock.pending, 0);
+});
+
+test('flush() rejects with the reason when the storage cannot be read', async () => {
+  const storage = new MemoryStorage();
+  storage.key = () => {
+    throw new Error('EIO');
+  };
+  storage.setItem('another', 'key');
+  const { flushed } = flushing({ storage });
+  await settle();
+  assert.deepEqual(flushed, ['unavailable']);
+});
+
 // What setItem() does where there is no room.
 function fill(storage) {
   storage.setItem = () => {
