@@ -44,6 +44,8 @@ export interface CarillonEvent<Payload = any> {
   sequence: number;
   /** RFC 3339, UTC. */
   acceptedAt: string;
+  /** An operator has published a dead letter again: the offset in this stream of the event that this one repeats. */
+  redriveOf?: number;
   /** W3C Trace Context: as published; of what a hub sent, that of the event that it handled. */
   traceparent?: string;
 }
