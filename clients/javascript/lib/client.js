@@ -253,7 +253,9 @@ export class Client {
       this.#orphansTimer = null;
       this.#seekOrphans();
     });
-    if (ledgers.length > 0) this.#flushSoon();
+    if (ledgers.length === 0) return;
+    this.#settled(); // All that was in one may have been damaged.
+    this.#flushSoon();
   }
 
   #settled() {

@@ -44,6 +44,15 @@ function usedAt(storage, key) {
   }
 }
 
+// Whether it can be sent. A gateway ends the connection of whoever sends what it cannot understand.
+function isWhole(sequence, rest) {
+  try {
+    return Number.isSafeInteger(sequence) && sequence > 0 && JSON.parse(withSequence(sequence, rest)) !== null;
+  } catch {
+    return false;
+  }
+}
+
 // False when the storage does not let go of it.
 function remove(storage, key) {
   try {
@@ -66,15 +75,13 @@ class Part {
     this.producer = producer;
   }
 
-  // What is not confirmed, by sequence: { sequence, rest, bytes }.
+  // What is not confirmed, by sequence: { sequence, rest, bytes }. Without what is damaged, as by a disk that was full.
   events() {
     return keysOf(this.#storage, this.#prefix)
       .filter((key) => !key.slice(this.#prefix.length).includes(':')) // In the form that keys had at first, all others follow.
-      .map((key) => {
-        const sequence = Number(key.slice(this.#prefix.length));
-        const rest = this.#storage.getItem(key);
-        return { sequence, rest, bytes: bytesOf(withSequence(sequence, rest)) };
-      })
+      .map((key) => ({ sequence: Number(key.slice(this.#prefix.length)), rest: this.#storage.getItem(key) }))
+      .filter(({ sequence, rest }) => isWhole(sequence, rest))
+      .map(({ sequence, rest }) => ({ sequence, rest, bytes: bytesOf(withSequence(sequence, rest)) }))
       .sort((one, other) => one.sequence - other.sequence);
   }
 
@@ -109,7 +116,12 @@ class OwnPart extends Part {
   take(rest) {
     this.#last += 1;
     this.#ledger.touch();
-    this.keep(this.#last, rest);
+    try {
+      this.keep(this.#last, rest);
+    } catch (error) {
+      this.settle(this.#last); // Some keep half of it, or all, and throw then.
+      throw error;
+    }
     return this.#last;
   }
 }

@@ -447,6 +447,41 @@ test('flush() rejects with the reason when the storage cannot be read', async ()
   assert.deepEqual(flushed, ['unavailable']);
 });
 
+test('P1 P3 an event that the storage gives back damaged ends no connection, and holds up nothing behind it', async () => {
+  // Given three clients, one after the other, each with an event that is not confirmed,
+  const storage = await leftByAna();
+  for (const n of [2, 3]) {
+    const page = await client({ storage, user: 'ana' });
+    const left = assert.rejects(page.publish('hunt/island', 'dug', { n }), { code: 'closed' });
+    await page.close();
+    await left;
+  }
+  // and a storage that has lost part of the first one.
+  const first = [...Array(storage.length).keys()].map((i) => storage.key(i)).find((key) => storage.getItem(key).includes('"n":1'));
+  storage.setItem(first, storage.getItem(first).slice(0, 20));
+  // When a client publishes, then all others are sent.
+  const after = await client({ storage, user: 'ana' });
+  const published = after.publish('hunt/island', 'dug', { n: 4 });
+  for (let i = 0; i < 3; i += 1) await answers();
+  assert.deepEqual(net.last().requests('publish').map(({ events: [{ payload }] }) => payload.n), [2, 3, 4]);
+  await published;
+  assert.deepEqual([after.state, after.unconfirmed], ['open', 0]);
+  await after.close();
+});
+
+test('what a client that is gone left is cleared away when all of it is damaged', async () => {
+  const storage = new MemoryStorage();
+  const others = await client({ storage });
+  const mine = await client({ storage });
+  const lost = assert.rejects(others.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
+  await others.close();
+  await lost;
+  for (let i = 0; i < storage.length; i += 1) if (storage.key(i).endsWith(':1')) storage.setItem(storage.key(i), '');
+  await clock.advance(20_000);
+  assert.deepEqual([calls(), mine.unconfirmed, storage.length], [[], 0, 1]);
+  await mine.close();
+});
+
 // What setItem() does where there is no room.
 function fill(storage) {
   storage.setItem = () => {
