@@ -44,6 +44,8 @@ export interface CarillonEvent<Payload = any> {
   sequence: number;
   /** RFC 3339, UTC. */
   acceptedAt: string;
+  /** An operator has published a dead letter again: the offset in this stream of the event that this one repeats. */
+  redriveOf?: number;
   /** W3C Trace Context: as published; of what a hub sent, that of the event that it handled. */
   traceparent?: string;
 }
@@ -184,7 +186,10 @@ export interface ConnectOptions {
 
 export interface Carillon {
   readonly state: State;
-  /** Events that are published and not yet confirmed, those of earlier pages included. */
+  /**
+   * Events that are published and not yet confirmed, those of earlier pages included: of the one before from when it is known whose
+   * events these are (see `user`), of closed tabs from when this page takes them over.
+   */
   readonly unconfirmed: number;
 
   /**
@@ -193,7 +198,12 @@ export interface Carillon {
    * close(), which leaves the event in the storage.
    */
   publish(entity: string, type: string, payload?: { [member: string]: any }, options?: PublishOptions): Promise<Published>;
-  /** Resolves when nothing is unconfirmed. */
+  /**
+   * Resolves when nothing is unconfirmed. Where the storage holds events it first waits until it is known whose events these are (see
+   * `user`), so that what the page before left is sent, too; as long as `token` gives nothing or no gateway can be reached, it goes on
+   * waiting. It does not wait for what closed tabs left and this page has not taken over yet. Rejects when the client closes before:
+   * with `closed` after close(), else with the error that closed it.
+   */
   flush(): Promise<void>;
 
   follow<Payload = any>(entity: string, options?: FollowOptions): Stream<Payload>;

@@ -61,35 +61,40 @@ export class Claims {
   }
 
   // Ledgers whose clients are gone, now ours to finish. Those with nothing in them are cleared away. One with events is taken at
-  // the second look, so long after the first one that its tab is not just being reloaded.
+  // the second look, so long after the first one that its tab is not just being reloaded. Never rejects: where there are no locks, or
+  // the storage cannot be read, what was found so far is ours, and there will be another look.
   async orphans() {
     const orphans = [];
     const seenFree = this.#freeSince;
     this.#freeSince = new Map();
-    for (const suffix of this.#known()) {
-      let ledger;
-      try {
-        ledger = this.#releases.has(suffix) ? null : await this.#take(suffix);
-      } catch {
-        break; // No locks for now. What was found so far is ours; there will be another look.
+    let suffix;
+    try {
+      for (suffix of this.#known()) {
+        const ledger = this.#releases.has(suffix) ? null : await this.#take(suffix);
+        if (ledger === null) continue;
+        const freeSince = seenFree.get(suffix) ?? this.#now();
+        if (ledger.isEmpty) {
+          this.finish(ledger);
+        } else if (this.#now() - freeSince >= RELOAD_MS) {
+          orphans.push(ledger);
+        } else {
+          this.#freeSince.set(suffix, freeSince);
+          this.#letGo(suffix);
+        }
       }
-      if (ledger === null) continue;
-      const freeSince = seenFree.get(suffix) ?? this.#now();
-      if (ledger.isEmpty) {
-        this.finish(ledger);
-      } else if (this.#now() - freeSince >= RELOAD_MS) {
-        orphans.push(ledger);
-      } else {
-        this.#freeSince.set(suffix, freeSince);
-        this.#letGo(suffix);
-      }
+    } catch {
+      this.#letGo(suffix);
     }
     return orphans;
   }
 
-  // An orphan has nothing left to do.
+  // An orphan has nothing left to do. One that the storage does not let go of stays ours, so that nobody sends it again and again.
   finish(ledger) {
-    ledger.remove();
+    if (ledger.remove()) this.#letGo(ledger.suffix);
+  }
+
+  // An orphan cannot be read. There will be another look.
+  giveBack(ledger) {
     this.#letGo(ledger.suffix);
   }
 

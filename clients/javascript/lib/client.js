@@ -8,6 +8,7 @@ import { CarillonError } from './errors.js';
 import { Claims } from './claims.js';
 import { Connection } from './connection.js';
 import { Follow, checkFollow, readerOf } from './follow.js';
+import { Ledger } from './ledger.js';
 import { ProgramLocks, TabLocks } from './locks.js';
 import { Queue } from './queue.js';
 import { bytesOf, checkDevice, checkEntity, checkOffset, encodeEvent } from './event_form.js';
@@ -129,7 +130,7 @@ export class Client {
 
   async flush() {
     this.#checkOpen();
-    if (this.unconfirmed === 0) return;
+    if (this.unconfirmed === 0 && !this.#mayInherit()) return;
     await new Promise((resolve, reject) => this.#flushers.push({ resolve, reject }));
   }
 
@@ -200,21 +201,30 @@ export class Client {
       newSuffix,
       now: () => clock.now(),
     });
-    let ledger;
     try {
-      ledger = await this.#claims.own();
+      const ledger = await this.#claims.own();
+      if (this.state === 'closed') return this.#claims.release();
+      this.#own = this.#queueOf([...ledger.parts(), this.#claims.begin(ledger)]);
     } catch (cause) {
       this.#claims.release(); // It may have been closed meanwhile.
-      const unread = () => new CarillonError('unavailable', `the storage cannot be read: ${cause.message}`, { cause });
+      const unread = () => new CarillonError('unavailable', `the storage cannot be read: ${cause?.message ?? cause}`, { cause });
       return this.#connection.close(cause instanceof CarillonError ? cause : unread());
     }
-    if (this.state === 'closed') return this.#claims.release();
-    this.#own = this.#queueOf([...ledger.parts(), this.#claims.begin(ledger)]);
     for (const { rest, promise } of this.#early.splice(0)) this.#own.publish(rest, promise);
     this.#earlyBytes = 0;
-    this.#settled(); // What the storage did not keep.
+    this.#settled(); // There may have been nothing, or what the storage did not keep.
     this.#flushSoon();
     this.#seekOrphans();
+  }
+
+  // Whether an earlier page may have left something that is not ours yet, because nobody has said who we are, or the locks take their time.
+  #mayInherit() {
+    if (this.#own !== null) return false;
+    try {
+      return Ledger.anyEvents(this.#options.storage, this.#options);
+    } catch {
+      return true; // It cannot be read: #claim() tells.
+    }
   }
 
   #queueOf(parts) {
@@ -232,12 +242,20 @@ export class Client {
     const ledgers = await this.#claims.orphans();
     this.#seekingOrphans = false;
     if (this.state === 'closed') return this.#claims.release();
-    for (const ledger of ledgers) this.#orphans.set(this.#queueOf(ledger.parts()), ledger);
+    for (const ledger of ledgers) {
+      try {
+        this.#orphans.set(this.#queueOf(ledger.parts()), ledger);
+      } catch {
+        this.#claims.giveBack(ledger);
+      }
+    }
     this.#orphansTimer ??= this.#later(ORPHANS_EVERY_MS, () => {
       this.#orphansTimer = null;
       this.#seekOrphans();
     });
-    if (ledgers.length > 0) this.#flushSoon();
+    if (ledgers.length === 0) return;
+    this.#settled(); // All that was in one may have been damaged.
+    this.#flushSoon();
   }
 
   #settled() {

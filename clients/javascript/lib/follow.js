@@ -55,8 +55,9 @@ export class Follow {
     if (this.next === null || first !== this.next) return false;
     const share = bytes / Math.max(events.length, 1);
     for (const event of events) {
-      const { accepted_at: acceptedAt, ...members } = event;
-      this.#buffer.push([{ entity: this.entity, offset: this.next, acceptedAt, ...members }, share]);
+      const { accepted_at: acceptedAt, redrive_of: redriveOf, ...members } = event;
+      const again = redriveOf === undefined ? {} : { redriveOf };
+      this.#buffer.push([{ entity: this.entity, offset: this.next, acceptedAt, ...again, ...members }, share]);
       this.#bytes += share;
       this.next += 1;
     }

@@ -44,10 +44,30 @@ function usedAt(storage, key) {
   }
 }
 
+// Whether it can be sent. A gateway ends the connection of whoever sends what it cannot understand.
+function isWhole(sequence, rest) {
+  try {
+    return Number.isSafeInteger(sequence) && sequence > 0 && JSON.parse(withSequence(sequence, rest)) !== null;
+  } catch {
+    return false;
+  }
+}
+
+// False when the storage does not let go of it.
+function remove(storage, key) {
+  try {
+    storage.removeItem(key);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 // What one producer has in a ledger.
 class Part {
   #storage;
   #prefix;
+  #stuck = new Set(); // Sequences that are settled, and that the storage did not let go of.
 
   constructor(storage, prefix, producer) {
     this.#storage = storage;
@@ -55,15 +75,13 @@ class Part {
     this.producer = producer;
   }
 
-  // What is not confirmed, by sequence: { sequence, rest, bytes }.
+  // What is not confirmed, by sequence: { sequence, rest, bytes }. Without what is damaged, as by a disk that was full.
   events() {
     return keysOf(this.#storage, this.#prefix)
       .filter((key) => !key.slice(this.#prefix.length).includes(':')) // In the form that keys had at first, all others follow.
-      .map((key) => {
-        const sequence = Number(key.slice(this.#prefix.length));
-        const rest = this.#storage.getItem(key);
-        return { sequence, rest, bytes: bytesOf(withSequence(sequence, rest)) };
-      })
+      .map((key) => ({ sequence: Number(key.slice(this.#prefix.length)), rest: this.#storage.getItem(key) }))
+      .filter(({ sequence, rest }) => isWhole(sequence, rest))
+      .map(({ sequence, rest }) => ({ sequence, rest, bytes: bytesOf(withSequence(sequence, rest)) }))
       .sort((one, other) => one.sequence - other.sequence);
   }
 
@@ -71,9 +89,16 @@ class Part {
     this.#storage.setItem(`${this.#prefix}${sequence}`, rest);
   }
 
-  // The event is confirmed, or refused for good.
+  // The event is confirmed, or refused for good. Never throws: what the storage does not let go of is removed when it lets go of a
+  // later one; what is there still when the next client comes is sent again, as a duplicate.
   settle(sequence) {
-    this.#storage.removeItem(`${this.#prefix}${sequence}`);
+    this.#stuck.add(sequence);
+    if (!this.#remove(sequence)) return;
+    for (const stuck of this.#stuck) this.#remove(stuck);
+  }
+
+  #remove(sequence) {
+    return remove(this.#storage, `${this.#prefix}${sequence}`) && this.#stuck.delete(sequence);
   }
 }
 
@@ -91,7 +116,12 @@ class OwnPart extends Part {
   take(rest) {
     this.#last += 1;
     this.#ledger.touch();
-    this.keep(this.#last, rest);
+    try {
+      this.keep(this.#last, rest);
+    } catch (error) {
+      this.settle(this.#last); // Some keep half of it, or all, and throw then.
+      throw error;
+    }
     return this.#last;
   }
 }
@@ -118,6 +148,11 @@ export class Ledger {
       .map((key) => ({ suffix: decodeURIComponent(key.slice(prefix.length)), used: usedAt(storage, key) }))
       .sort((one, other) => other.used - one.used)
       .map((found) => found.suffix);
+  }
+
+  // Whether somebody's ledger has events in it.
+  static anyEvents(storage, { queue }) {
+    return keysOf(storage, `${part(queue)}:`).some((key) => key.split(':').length > 3); // Those of ledgers have three parts.
   }
 
   get isEmpty() {
@@ -152,10 +187,14 @@ export class Ledger {
     this.#storage.setItem(this.#key, JSON.stringify({ used: this.now() }));
   }
 
-  // Gives it up, with all that is in it.
+  // Gives it up, with all that is in it. False when something of it stays in the storage.
   remove() {
-    for (const key of this.#keys()) this.#storage.removeItem(key);
-    this.#storage.removeItem(this.#key);
+    try {
+      // In this order: without the last key nobody would find the others.
+      return [...this.#keys(), this.#key].every((key) => remove(this.#storage, key));
+    } catch {
+      return false; // It cannot be read.
+    }
   }
 
   #keys() {

@@ -34,7 +34,7 @@ export class Producer {
     try {
       sequence = this.#part.take(rest);
     } catch (cause) {
-      return promise.reject(new CarillonError('limit_exceeded', `the storage keeps nothing more: ${cause.message}`, { cause }));
+      return promise.reject(new CarillonError('limit_exceeded', `the storage keeps nothing more: ${cause?.message ?? cause}`, { cause }));
     }
     this.#offer({ sequence, rest, bytes: bytesOf(withSequence(sequence, rest)), promise });
   }

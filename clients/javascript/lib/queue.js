@@ -11,7 +11,8 @@ export class Queue {
   // Takes up `parts` of a ledger; for publish() the last one must be this client's own. listeners: those of a Producer.
   constructor(parts, clock, { refused, settled, stalled }) {
     this.#settled = settled;
-    this.#producers = parts.map((part) => new Producer(part, clock, { refused, stalled, settled: () => this.#goOn() }));
+    const producers = parts.map((part) => new Producer(part, clock, { refused, stalled, settled: () => this.#goOn() }));
+    this.#producers = producers.filter((producer) => producer.unconfirmed > 0 || producer === producers.at(-1));
   }
 
   get unconfirmed() {

@@ -214,3 +214,46 @@ test('a browser that refuses locks is not taken for one where somebody else has 
   await assert.rejects(claims.own(), { code: 'unavailable' });
   assert.equal(tries, 1);
 });
+
+test('what the storage does not let go of when it is finished is not found again and again', async () => {
+  const { storage, suffix } = await left();
+  const mine = tab(storage);
+  await opened(mine);
+  const look = async () => (now += LONG_ENOUGH_MS, (await mine.orphans()).map((ledger) => ledger.suffix));
+  assert.deepEqual(await look(), []);
+  const found = (now += LONG_ENOUGH_MS, await mine.orphans());
+  assert.deepEqual(found.map((ledger) => ledger.suffix), [suffix]);
+  storage.removeItem = () => {
+    throw new Error('EBUSY');
+  };
+  mine.finish(found[0]);
+  for (let i = 0; i < 3; i += 1) assert.deepEqual(await look(), []);
+});
+
+test('a storage that cannot be read for a moment keeps nobody from what is left in it', async () => {
+  // Given what a tab left, and another tab that has seen it.
+  const { storage, suffix } = await left();
+  const mine = tab(storage);
+  await opened(mine);
+  await mine.orphans();
+  now += LONG_ENOUGH_MS;
+  // When the storage fails at any one of the reads that its next look takes,
+  const { key } = storage;
+  for (let failing = 1, reads = 0; ; failing += 1, reads = 0) {
+    storage.key = (index) => {
+      reads += 1;
+      if (reads === failing) throw new Error('EIO');
+      return key.call(storage, index);
+    };
+    const found = await mine.orphans();
+    storage.key = key;
+    if (reads < failing) {
+      assert.deepEqual(found.map((ledger) => ledger.suffix), [suffix]);
+      break;
+    }
+    // then that look finds nothing, and the ledger can be had by whoever looks later.
+    assert.deepEqual(found, []);
+    await mine.orphans();
+    now += LONG_ENOUGH_MS;
+  }
+});

@@ -39,6 +39,14 @@ test('P4 it asks for what was wanted at first, and then for what comes next', as
   assert.equal(reader.position, 42);
 });
 
+test('an event that an operator redrove says which one it repeats, all others say nothing', async () => {
+  const { follow, reader } = followed();
+  follow.request(1);
+  follow.took({ first: 1, events: [{ type: 'found', accepted_at: '2026', redrive_of: 17 }, ...events(1)] }, 100);
+  assert.deepEqual((await reader.next()).value, { entity: 'player/ana', offset: 1, type: 'found', acceptedAt: '2026', redriveOf: 17 });
+  assert.equal('redriveOf' in (await reader.next()).value, false);
+});
+
 test('what a device has acknowledged is asked for by its name, until an offset is known', () => {
   const { follow } = followed({ from: 'acknowledged', device: 'phone' });
   assert.deepEqual(follow.request(1), { id: 1, entity: 'player/ana', from: 'acknowledged', device: 'phone' });

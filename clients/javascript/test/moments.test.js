@@ -300,6 +300,188 @@ test('flush() ends also when the storage keeps nothing of what waited for a prod
   await carillon.close();
 });
 
+test('P1 what is confirmed resolves also where the storage lets go of nothing, and is a duplicate for the next client', async () => {
+  // Given a storage from which nothing can be removed.
+  const storage = new MemoryStorage();
+  storage.removeItem = () => {
+    throw new Error('EROFS');
+  };
+  const carillon = await client({ storage });
+  const accepted = carillon.publish('hunt/island', 'dug', { n: 1 });
+  const refused = assert.rejects(carillon.publish('hunt/island', 'odd', { n: 2 }), { code: 'unknown_type' });
+  const flushed = carillon.flush();
+  await settle();
+  // When one event is accepted and one refused, then whoever published hears so.
+  await answers([{ index: 1, error: 'unknown_type', message: 'no handler' }]);
+  const { producer } = await accepted;
+  await Promise.all([refused, flushed]);
+  assert.equal(carillon.unconfirmed, 0);
+  await carillon.close();
+  // The next client sends them under the same name and numbers.
+  const next = await client({ storage });
+  const [again] = net.last().requests('publish');
+  assert.deepEqual([again.producer, again.events.map(({ sequence }) => sequence)], [producer, [1, 2]]);
+  await next.close();
+});
+
+test('P2 what a client that is gone left is finished also when the storage cannot be read for a moment', async () => {
+  // Given two clients, one of which goes with an event that is not confirmed,
+  const storage = new MemoryStorage();
+  const others = await client({ storage });
+  const mine = await client({ storage, pingMs: 1_000_000 });
+  const lost = assert.rejects(others.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
+  await others.close();
+  await lost;
+  // and a storage that then fails at every look for a while: first its keys cannot be read, then what stands there.
+  const fails = () => {
+    throw new Error('EIO');
+  };
+  const { key, getItem } = storage;
+  storage.key = fails;
+  await clock.advance(20_000);
+  storage.key = key;
+  storage.getItem = (name) => (name.endsWith(':1') ? fails() : getItem.call(storage, name));
+  await clock.advance(30_000);
+  storage.getItem = getItem;
+  assert.deepEqual([mine.state, mine.unconfirmed], ['open', 0]);
+  // When it can be read again, then the event is sent.
+  await clock.advance(20_000);
+  assert.deepEqual(calls(), [[1]]);
+  await answers();
+  assert.equal(storage.length, 1);
+  await mine.close();
+});
+
+test('a storage whose events cannot be read closes the client, which says why', async () => {
+  const storage = new MemoryStorage();
+  const before = await client({ storage });
+  const left = assert.rejects(before.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
+  await before.close();
+  await left;
+  const cause = new Error('EIO');
+  storage.getItem = () => {
+    throw cause;
+  };
+  const after = connect({ addresses: 'ws://a/ws', WebSocket: net.FakeSocket, clock, storage });
+  const published = after.publish('hunt/island', 'dug', { n: 2 });
+  await assert.rejects(published, (error) => error.code === 'unavailable' && error.cause === cause);
+  assert.equal(after.state, 'closed');
+});
+
+// A storage in which a client of Ana's left an event.
+async function leftByAna() {
+  const storage = new MemoryStorage();
+  const before = await client({ storage, user: 'ana' });
+  const left = assert.rejects(before.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
+  await before.close();
+  await left;
+  return storage;
+}
+
+// A client that is to flush() from its first moment on: { carillon, flushed }, the latter a list of how that ended.
+function flushing(options) {
+  const carillon = connect({ addresses: 'ws://a/ws', WebSocket: net.FakeSocket, clock, ...options });
+  const flushed = [];
+  carillon.flush().then(() => flushed.push('resolved'), (error) => flushed.push(error.code));
+  return { carillon, flushed };
+}
+
+test('P2 flush() of a program that was started again waits for what was left, though it has published nothing', async () => {
+  const { carillon, flushed } = flushing({ storage: await leftByAna(), user: 'ana' });
+  await opens();
+  assert.deepEqual([flushed, calls(), carillon.unconfirmed], [[], [[1]], 1]);
+  await answers();
+  assert.deepEqual([flushed, carillon.unconfirmed], [['resolved'], 0]);
+  await carillon.close();
+});
+
+test('P2 flush() waits until a token says whose events these are, and what was left for them is sent', async () => {
+  for (const [sub, sent] of [['ana', [[1]]], ['bo', []]]) {
+    // Given what Ana left, and a login server that takes its time,
+    const storage = await leftByAna();
+    let give;
+    const { carillon, flushed } = flushing({ storage, token: () => new Promise((resolve) => (give = resolve)) });
+    await settle();
+    assert.deepEqual(flushed, []);
+    // when it gives a token, Ana's or somebody else's, then flush() ends when what is there for that user is sent.
+    give(tokenOf({ sub }));
+    await settle();
+    net.last().welcomes({ subject: sub });
+    await settle();
+    assert.deepEqual(calls(), sent);
+    if (sent.length > 0) await answers();
+    assert.deepEqual(flushed, ['resolved']);
+    await carillon.close();
+  }
+});
+
+test('flush() waits for no token where nobody left anything', async () => {
+  const storage = new MemoryStorage();
+  const before = await client({ storage }); // Which leaves a ledger with nothing in it.
+  await before.close();
+  for (const options of [{ storage }, {}]) {
+    const { carillon, flushed } = flushing({ ...options, token: () => new Promise(() => {}) });
+    await settle();
+    assert.deepEqual(flushed, ['resolved']);
+    await carillon.close();
+  }
+});
+
+test('flush() that waits for a token rejects when the client is closed', async () => {
+  const { carillon, flushed } = flushing({ storage: await leftByAna(), token: () => new Promise(() => {}) });
+  await settle();
+  await carillon.close();
+  await settle();
+  assert.deepEqual(flushed, ['closed']);
+  assert.equal(clock.pending, 0);
+});
+
+test('flush() rejects with the reason when the storage cannot be read', async () => {
+  const storage = new MemoryStorage();
+  storage.key = () => {
+    throw new Error('EIO');
+  };
+  storage.setItem('another', 'key');
+  const { flushed } = flushing({ storage });
+  await settle();
+  assert.deepEqual(flushed, ['unavailable']);
+});
+
+test('P1 P3 an event that the storage gives back damaged ends no connection, and holds up nothing behind it', async () => {
+  // Given three clients, one after the other, each with an event that is not confirmed,
+  const storage = await leftByAna();
+  for (const n of [2, 3]) {
+    const page = await client({ storage, user: 'ana' });
+    const left = assert.rejects(page.publish('hunt/island', 'dug', { n }), { code: 'closed' });
+    await page.close();
+    await left;
+  }
+  // and a storage that has lost part of the first one.
+  const first = [...Array(storage.length).keys()].map((i) => storage.key(i)).find((key) => storage.getItem(key).includes('"n":1'));
+  storage.setItem(first, storage.getItem(first).slice(0, 20));
+  // When a client publishes, then all others are sent.
+  const after = await client({ storage, user: 'ana' });
+  const published = after.publish('hunt/island', 'dug', { n: 4 });
+  for (let i = 0; i < 3; i += 1) await answers();
+  assert.deepEqual(net.last().requests('publish').map(({ events: [{ payload }] }) => payload.n), [2, 3, 4]);
+  await published;
+  assert.deepEqual([after.state, after.unconfirmed], ['open', 0]);
+  await after.close();
+});
+
+test('what a client that is gone left is cleared away when all of it is damaged', async () => {
+  const storage = new MemoryStorage();
+  const others = await client({ storage });
+  const mine = await client({ storage });
+  const lost = assert.rejects(others.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
+  await others.close();
+  await lost;
+  for (let i = 0; i < storage.length; i += 1) if (storage.key(i).endsWith(':1')) storage.setItem(storage.key(i), '');
+  await clock.advance(20_000);
+  assert.deepEqual([calls(), mine.unconfirmed, storage.length], [[], 0, 1]);
+  await mine.close();
+});
+
 // What setItem() does where there is no room.
 function fill(storage) {
   storage.setItem = () => {

@@ -18,7 +18,8 @@ export async function play(signal: AbortSignal): Promise<number> {
   const stream: Stream<Found> = carillon.follow<Found>('player/ana', { from: 'acknowledged', device: 'phone', signal });
   for await (const event of stream) {
     const trace: string | undefined = event.traceparent;
-    console.log(trace);
+    const repeated: number | undefined = event.redriveOf;
+    console.log(trace, repeated);
     const { x, y }: Found = event.payload;
     const offset: number = await carillon.acknowledge('player/ana', { device: 'phone', offset: event.offset });
     if (x + y + offset > 10) break;
