@@ -130,9 +130,13 @@ std::vector<NodeStats::BusyEntity> NodeStats::busiest() const {
 std::vector<Problem> NodeStats::problems() const {
   std::vector<Problem> problems;
   if (journal.read_only) problems.push_back({"the store is read-only since the disk refused a write"});
+  // Where a few cannot be reached, other nodes hardly reach more; who reaches few is better passed by.
+  const auto away = static_cast<std::size_t>(std::ranges::count(partitions, false, &PartitionStats::available));
+  const bool most_are_away = 2 * away > partitions.size();
   for (const auto& partition : partitions)
     if (!partition.available)
-      problems.push_back({"partition " + std::to_string(partition.partition.value) + ": " + partition.problem});
+      problems.push_back(
+          {"partition " + std::to_string(partition.partition.value) + ": " + partition.problem, most_are_away});
   if (const auto hubs = sum_of(partitions, &PartitionStats::not_computed); hubs.one)
     problems.push_back({named(hubs) + "`carillon inspect " + hubs.one->text() + "`, or the log, says why", false});
   if (const auto hubs = sum_of(partitions, &PartitionStats::not_installed); hubs.one)

@@ -14,11 +14,18 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
-NodeStats node_of(std::size_t partitions) {
+// Of which the first `away` have no primary that can be reached.
+NodeStats node_of(std::size_t partitions, std::size_t away = 0) {
   NodeStats node;
   node.partitions.resize(partitions);
   for (std::size_t p = 0; p < partitions; ++p) node.partitions[p].partition = {static_cast<std::uint16_t>(p)};
+  for (std::size_t p = 0; p < away; ++p) {
+    node.partitions[p].available = false;
+    node.partitions[p].problem = "no primary";
+  }
   return node;
 }
 
@@ -38,6 +45,27 @@ double figure(const NodeStats& node, std::string_view name) {
     if (figure.full_name() == name) return figure.value;
   ADD_FAILURE() << "there is no figure " << name;
   return -1;
+}
+
+TEST(Readiness, APartitionWithoutAPrimaryIsToldAndTakesNoNodeOut) {
+  EXPECT_TRUE(is_ready(node_of(8)));
+  EXPECT_THAT(sentences(node_of(8)), IsEmpty());
+  EXPECT_TRUE(is_ready(node_of(8, 1)));
+  EXPECT_THAT(sentences(node_of(8, 1)), ElementsAre("partition 0: no primary"));
+}
+
+TEST(Readiness, WhoReachesLessThanHalfOfThePartitionsIsNotReady) {
+  EXPECT_TRUE(is_ready(node_of(8, 4)));
+  EXPECT_FALSE(is_ready(node_of(8, 5)));
+  EXPECT_FALSE(is_ready(node_of(8, 8)));
+  EXPECT_FALSE(is_ready(node_of(1, 1)));
+  EXPECT_THAT(sentences(node_of(8, 8)), SizeIs(8));
+}
+
+TEST(Readiness, ANodeWhoseDiskRefusedAWriteIsNotReady) {
+  auto node = node_of(8);
+  node.journal.read_only = true;
+  EXPECT_FALSE(is_ready(node));
 }
 
 TEST(HubsThatStandStill, AreCountedByReasonAndOneIsNamedWithWhatToDo) {
