@@ -26,7 +26,7 @@ struct Figure {
 
 struct Problem {
   std::string sentence;
-  bool blocks = true;  // Clients should be sent to another node (/readyz).
+  bool blocks = true;  // Clients should be sent to another node (/readyz). Not for what ails all nodes alike.
 };
 
 }  // namespace carillon::actors

@@ -117,6 +117,7 @@ struct PartitionStats {
   bool available = true;
   std::string problem;
   LatencyHistogram commit, fold;
+  runtime::Partition::StandingStill not_installed, not_computed;
   std::vector<runtime::Busiest::Count> busiest;  // The busiest first.
   UnixMs busiest_ms = 0;                         // In how long a time.
 };

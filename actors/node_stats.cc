@@ -7,6 +7,35 @@ namespace carillon::actors {
 
 namespace {
 
+using runtime::Partition;
+
+Partition::StandingStill sum_of(const std::vector<PartitionStats>& partitions,
+                                Partition::StandingStill PartitionStats::*why) {
+  Partition::StandingStill all;
+  for (const auto& partition : partitions) {
+    const auto& some = partition.*why;
+    all.hubs += some.hubs;
+    if (!all.one) all.one = some.one;
+  }
+  return all;
+}
+
+// Of at least one.
+std::string named(const Partition::StandingStill& hubs) {
+  const auto others = hubs.hubs - 1;
+  return "hub " + hubs.one->text() +
+         (others == 0 ? " stands still and its events wait: "
+                      : " and " + std::to_string(others) + " more stand still and their events wait: ");
+}
+
+Figure standing_still(const char* why, const Partition::StandingStill& hubs) {
+  return {"hubs_standing_still",
+          "Hubs that take events in and handle none; health names one.",
+          static_cast<double>(hubs.hubs),
+          false,
+          {{"why", why}}};
+}
+
 Figure limited(const char* by, const char* what, std::uint64_t times) {
   return {"limited_total",
           "What was refused, or not read at once, since an address or a subject had too much.",
@@ -18,12 +47,13 @@ Figure limited(const char* by, const char* what, std::uint64_t times) {
 }  // namespace
 
 std::vector<Figure> NodeStats::figures() const {
-  runtime::Partition::Counters sum;
+  Partition::Counters sum;
   double reloads = 0;
   double unavailable = 0;
   for (const auto& partition : partitions) {
     sum.add(partition.counters);
     sum.active_hubs += partition.counters.active_hubs;
+    sum.backlog_events += partition.counters.backlog_events;
     reloads += static_cast<double>(partition.reloads);
     unavailable += partition.available ? 0 : 1;
   }
@@ -44,6 +74,10 @@ std::vector<Figure> NodeStats::figures() const {
       {"partition_reloads_total", "Partitions loaded anew after a bug.", reloads},
       {"partitions_unavailable", "Partitions that accept nothing now.", unavailable, false},
       {"hubs_active", "Hubs in memory now.", count(sum.active_hubs), false},
+      standing_still("not_computed", sum_of(partitions, &PartitionStats::not_computed)),
+      standing_still("not_installed", sum_of(partitions, &PartitionStats::not_installed)),
+      {"hub_backlog_events", "Accepted events that hubs in memory have not handled yet.", count(sum.backlog_events),
+       false},
       {"journal_syncs_total", "Synced writes of the journal.", count(journal.syncs)},
       {"journal_bytes_total", "Bytes written by the journal.", count(journal.bytes)},
       {"store_read_only", "1 after the disk refused a write.", journal.read_only ? 1.0 : 0.0, false},
@@ -96,9 +130,19 @@ std::vector<NodeStats::BusyEntity> NodeStats::busiest() const {
 std::vector<Problem> NodeStats::problems() const {
   std::vector<Problem> problems;
   if (journal.read_only) problems.push_back({"the store is read-only since the disk refused a write"});
+  // Where a few cannot be reached, other nodes hardly reach more; who reaches few is better passed by.
+  const auto away = static_cast<std::size_t>(std::ranges::count(partitions, false, &PartitionStats::available));
+  const bool most_are_away = 2 * away > partitions.size();
   for (const auto& partition : partitions)
     if (!partition.available)
-      problems.push_back({"partition " + std::to_string(partition.partition.value) + ": " + partition.problem});
+      problems.push_back(
+          {"partition " + std::to_string(partition.partition.value) + ": " + partition.problem, most_are_away});
+  if (const auto hubs = sum_of(partitions, &PartitionStats::not_computed); hubs.one)
+    problems.push_back({named(hubs) + "`carillon inspect " + hubs.one->text() + "`, or the log, says why", false});
+  if (const auto hubs = sum_of(partitions, &PartitionStats::not_installed); hubs.one)
+    problems.push_back({named(hubs) + "this program has no behaviour for kind '" + std::string(hubs.one->kind()) +
+                            "'; start one that has",
+                        false});
   for (const auto& complaint : {complaints.keys, complaints.certificate})
     if (!complaint.empty()) problems.push_back({complaint, false});
   if (cluster)

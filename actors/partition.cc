@@ -309,6 +309,8 @@ PartitionStats stats(Self self) {
   stats.fold = state.fold_latency;
   if (state.partition) {
     stats.counters = state.partition->counters();
+    stats.not_installed = state.partition->not_installed();
+    stats.not_computed = state.partition->not_computed();
     stats.busiest = state.partition->busiest().top();
     stats.busiest_ms = state.partition->busiest().window_ms(now(self));
     stats.available = !state.partition->failed();

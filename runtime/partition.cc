@@ -382,10 +382,12 @@ void Partition::committed(UnixMs now) {
     mailbox->committed = slice.last();
     if (!mailbox->followers.empty() && !mutated(Mutation::kDeliverBeforeCommit)) deliver(*mailbox, slice);
     const auto* retention = mailbox->retention;
-    if (is_hub(*mailbox))
+    if (is_hub(*mailbox)) {
       feed(*mailbox);  // It is trimmed when a snapshot is durable: nothing more may go before.
-    else if (retention != nullptr && mailbox->committed > retention->events && surplus(*mailbox) > 0)
+      count_backlog(*mailbox);
+    } else if (retention != nullptr && mailbox->committed > retention->events && surplus(*mailbox) > 0) {
       trim(*mailbox, now);
+    }
     mailbox->in_flight = nullptr;
   }
   if (!mutated(Mutation::kForgetMarkerChange))  // With it, some of them are gone.

@@ -170,7 +170,8 @@ class Partition {
     std::uint64_t refused = 0;
     std::uint64_t dead_letters = 0;
     std::uint64_t batches = 0;
-    std::uint64_t active_hubs = 0;  // Now.
+    std::uint64_t active_hubs = 0;     // Now.
+    std::uint64_t backlog_events = 0;  // Now: committed, and not folded by active hubs, as far as they have said.
 
     // Those of an earlier life, of which nothing is active any more.
     void add(const Counters& past);
@@ -238,6 +239,14 @@ class Partition {
   PartitionId id() const { return options_.id; }
   const Counters& counters() const { return counters_; }
   const Busiest& busiest() const { return busiest_; }
+  // Hubs that get no further, whatever comes for them.
+  struct StandingStill {
+    std::uint64_t hubs = 0;       // No more than kStandingStillMax are counted.
+    std::optional<EntityId> one;  // Of them.
+  };
+  static constexpr std::size_t kStandingStillMax = 1'024;
+  StandingStill not_installed() const;  // They have events, and no behaviour here.
+  StandingStill not_computed() const;   // Their fold was lost, or could not begin, and none has got further since.
   // Set after a failed commit: nothing is accepted any more.
   const std::optional<Error>& failed() const { return failed_; }
   // No commit is under way or wanted, and no hub is active; or nothing can be committed any more. After finish(): and all that was
@@ -263,6 +272,7 @@ class Partition {
     Offset handed = 0;     // The last event that the fold was told of.
     Offset folded = 0;     // As last reported.
     Offset reached = 0;    // The furthest that a fold of it has got.
+    Offset behind = 0;     // Its part of Counters::backlog_events.
     Offset cursor = 0;
     Offset cursor_saved = 0;
     std::optional<Offset> snapshot{};  // The last that was written, or will be; 0 for none, nothing while not known.
@@ -390,6 +400,7 @@ class Partition {
   void take_rests();
   void make_room();
   void end_fold(Mailbox& mailbox);
+  void count_backlog(Mailbox& mailbox);
   void retry_later(Mailbox& mailbox, UnixMs due);
   void to_dead_letters(Mailbox& mailbox, const Fold::Failure& failure);
   void deliver(const Mailbox& mailbox, const EventSlice& events);
@@ -454,6 +465,8 @@ class Partition {
   std::uint64_t incarnations_ = 0;
   std::size_t hubs_aside_ = 0;                              // Active ones.
   std::set<std::string, std::less<>> kinds_not_installed_;  // That have events.
+  std::set<EntityId> not_installed_;
+  std::map<EntityId, Offset> not_computed_;  // With how far they had got.
   std::multimap<UnixMs, EntityId> retries_;
   std::multimap<UnixMs, std::pair<EntityId, std::uint64_t>> repeats_;  // With its incarnation.
   bool hubs_wait_ = false;     // Some unfinished hubs are not active for want of room.

@@ -19,6 +19,7 @@ void Partition::activate(Mailbox& mailbox) {
   hub.folded = 0;
   hub.repeats = false;
   ++counters_.active_hubs;
+  count_backlog(mailbox);
   outputs_.activations.push_back({mailbox.id, hub.incarnation, hub.aside});
   outputs_.feeds.push_back({mailbox.id, mailbox.committed, {}});
 }
@@ -30,6 +31,8 @@ void Partition::feed(Mailbox& mailbox) {
     if (!is_installed(mailbox.id)) return;
     if (is_full()) {
       hubs_wait_ = search_again_ = true;  // It is found by its marker when there is room.
+      // Without one nobody tries it again before something comes for it.
+      if (!mailbox.unfinished) not_computed_.erase(mailbox.id);
       return;
     }
     activate(mailbox);
@@ -60,7 +63,6 @@ bool Partition::moves(Mailbox& mailbox) {
   constexpr std::uint64_t kNearly = 16;  // A part of what it takes to go aside, so that it does not go to and fro.
   auto& hub = mailbox.hub;
   // What an earlier fold has been through is no backlog, though it is folded again: or it would go to and fro for ever.
-  hub.reached = std::max(hub.reached, hub.folded);
   const auto behind = mailbox.committed - std::min(hub.reached, mailbox.committed);
   const auto limit = options_.limits.events_aside;
   if (hub.aside ? behind > limit / kNearly : behind <= limit) return false;
@@ -75,7 +77,18 @@ bool Partition::is_installed(const EntityId& hub) {
   if (options_.catalogue.find(hub.kind()) != nullptr) return true;
   // Accepted when it was: its events wait until it is again.
   if (kinds_not_installed_.emplace(hub.kind()).second) outputs_.not_installed.push_back(hub);
+  if (not_installed_.size() < kStandingStillMax) not_installed_.insert(hub);
   return false;
+}
+
+Partition::StandingStill Partition::not_installed() const {
+  if (not_installed_.empty()) return {};
+  return {not_installed_.size(), *not_installed_.begin()};
+}
+
+Partition::StandingStill Partition::not_computed() const {
+  if (not_computed_.empty()) return {};
+  return {not_computed_.size(), not_computed_.begin()->first};
 }
 
 void Partition::activate_waiting(std::size_t markers) {
@@ -132,7 +145,13 @@ void Partition::report(HubReport report, UnixMs now) {
   if (box == nullptr || !box->hub.active || box->hub.incarnation != report.incarnation || failed_) return;
   auto& hub = box->hub;
   hub.folded = report.folded;
+  hub.reached = std::max(hub.reached, hub.folded);
   hub.cursor = report.cursor;
+  count_backlog(*box);
+  // One that is lost at the same event again and again reports, and stands still all the same.
+  if (const auto still = not_computed_.find(box->id);
+      still != not_computed_.end() && (hub.folded > still->second || hub.folded >= box->committed))
+    not_computed_.erase(still);
   for (auto& [target, emissions] : report.emissions) outputs_.emissions[target.value].push_back(std::move(emissions));
   // One that is too much for this commit is left out: there will be another, and until then the next fold begins at an earlier one.
   if (report.snapshot && has_room_for_snapshots()) save_snapshot(*box, *report.snapshot);
@@ -199,11 +218,20 @@ void Partition::end_fold(Mailbox& mailbox) {
   mailbox.hub.active = false;
   hubs_aside_ -= mailbox.hub.aside;
   --counters_.active_hubs;
+  count_backlog(mailbox);
   // What was to be said to it has not been taken yet, perhaps not even that it begins.
   std::erase_if(outputs_.feeds, [&](const Outputs::Feed& feed) { return feed.hub == mailbox.id; });
   const auto never_begun = std::erase_if(
       outputs_.activations, [&](const Outputs::Activation& activation) { return activation.hub == mailbox.id; });
   if (never_begun == 0) outputs_.dismissals.push_back(mailbox.id);
+}
+
+void Partition::count_backlog(Mailbox& mailbox) {
+  auto& hub = mailbox.hub;
+  const bool is_known = hub.active && hub.reached > 0;  // Not before its first report.
+  const auto behind = is_known ? mailbox.committed - std::min(hub.reached, mailbox.committed) : Offset{0};
+  counters_.backlog_events += behind - hub.behind;  // Modulo 2^64.
+  hub.behind = behind;
 }
 
 void Partition::retry_later(Mailbox& mailbox, UnixMs due) {
@@ -233,6 +261,7 @@ void Partition::rest(const EntityId& entity, std::uint64_t incarnation, Offset f
     box->unfinished = false;
     box->hub.cursor_saved = folded;
   }
+  not_computed_.erase(entity);
   end_fold(*box);
   activate_waiting(kMarkersPerRest);
 }
@@ -248,6 +277,10 @@ void Partition::take_rests() {
 void Partition::hub_lost(const EntityId& entity, std::uint64_t incarnation, UnixMs now) {
   auto* box = mailboxes_.find(entity);
   if (box == nullptr || !box->hub.active || box->hub.incarnation != incarnation) return;
+  if (not_computed_.size() < kStandingStillMax || not_computed_.contains(entity)) {
+    auto& got_to = not_computed_[entity];
+    got_to = std::max(got_to, box->hub.reached);
+  }
   end_fold(*box);
   retry_later(*box, now + kUnreadableRetryMs);
 }
@@ -291,7 +324,7 @@ Result<void> Partition::wake(const EntityId& entity) {
   const auto box = mailbox(entity);
   if (!box) return box.error();
   if ((*box)->hub.active || (*box)->hub.waits) return {};
-  if (!is_installed(entity))
+  if (options_.catalogue.find(entity.kind()) == nullptr)
     return Error{ErrorCode::UNKNOWN_KIND, "no behaviour is installed for kind " + std::string(entity.kind())};
   if (is_full()) {
     room_wanted_ = true;

@@ -30,7 +30,7 @@ constexpr auto kSettledWithin = 30s;
 // Used by one thread, which must outlive it.
 class RunningCluster {
  public:
-  // Starts all and waits until every node is ready: partitions are placed, and each has a primary that it can reach.
+  // Starts all and waits until every node is ready and has no problem: it reaches a primary of each partition.
   RunningCluster() {
     for (const char* name : {"ant", "bee", "cat"})
       nodes_.push_back(std::make_unique<bench::ServerProcess>(bench::ServerProcess::Options{
@@ -205,7 +205,7 @@ TEST_F(OperatedCluster, ADeadNodeIsAProblemAndAMetricOfTheOthersThatStayReady) {
                     HasSubstr("\ncarillon_replicas{role=\"primary\"} ")));
   // When one dies.
   cluster.node(2).kill();
-  // Then the others are ready as soon as all partitions have a primary again,
+  // Then the others take over and are ready,
   EXPECT_TRUE(eventually(kSettledWithin, [&] {
     return cluster.get(0, "/metrics").body.find("\ncarillon_partitions_under_replicated 4") != std::string::npos;
   })) << cluster.get(0, "/metrics").body;

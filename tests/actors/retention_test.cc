@@ -4,6 +4,7 @@
 #include "runtime/key.h"
 #include "runtime/store.h"
 #include "tests/support/eventually.h"
+#include "tests/support/raw_socket.h"
 #include "tests/support/running_node.h"
 
 namespace carillon::testing {
@@ -107,7 +108,11 @@ TEST_F(HubRetention, P5AMatchThatHasLostItsSnapshotSaysSo) {
     const auto seen = inspect();
     return !seen.ok() && seen.error().message.find("match/1 cannot be computed") != std::string::npos;
   })) << "nobody is told";
-  // Others go on.
+  // So do metrics, and health, which names it,
+  ASSERT_TRUE(eventually(kDeadline, [&] { return node.figure(R"(hubs_standing_still{why="not_computed"})") == 1; }));
+  EXPECT_THAT(http_get(node.http(), "/healthz").body, HasSubstr("hub match/1 stands still"));
+  // and others go on.
+  EXPECT_EQ(http_get(node.http(), "/readyz").status, 200);
   EXPECT_TRUE(node.publish("match/2", R"({"map":"q3dm2"})", "match_began").ok());
 }
 

@@ -877,6 +877,111 @@ TEST(Partition, P6EventsOfAKindThatIsNotInstalledWaitAndStandInNobodysWay) {
   EXPECT_EQ(node.partition().wake(EntityId::trusted("door/front")).error().code, ErrorCode::UNKNOWN_KIND);
 }
 
+TEST(Partition, P6SaysHowManyHubsStandStillForWantOfABehaviour) {
+  // Given events for two hubs of a kind for which there is no behaviour, and for one of another.
+  OnePartition node;
+  node.publish("door/front", "knock", "{}", 1);
+  node.publish("door/back", "knock", "{}", 2);
+  node.publish("door/back", "knock", "{}", 3);
+  node.add("counter/a", 1, 4);
+  node.settle();
+  // When somebody asks for a third one, to which nothing has come.
+  EXPECT_EQ(node.partition().wake(EntityId::trusted("door/cellar")).error().code, ErrorCode::UNKNOWN_KIND);
+  // Then it tells of the two, also after a restart.
+  for (const auto* when : {"before", "after"}) {
+    SCOPED_TRACE(when);
+    EXPECT_EQ(node.partition().not_installed().hubs, 2u);
+    EXPECT_EQ(node.partition().not_installed().one, EntityId::trusted("door/back"));
+    EXPECT_EQ(node.partition().not_computed().hubs, 0u);
+    node.restart();
+    node.settle();
+  }
+}
+
+TEST(Partition, P6AHubThatIsLostStandsStillUntilItHasGotFurther) {
+  OnePartition node;
+  auto& partition = node.partition();
+  const auto a = EntityId::trusted("counter/a");
+  // Given a hub that was lost when it had handled one event, and another event for it.
+  node.add("counter/a", 1, 1);
+  node.settle();
+  EXPECT_EQ(partition.not_computed().hubs, 0u);
+  partition.hub_lost(a, node.activations.back().incarnation, node.now);
+  node.add("counter/a", 2, 2);
+  node.settle();
+  EXPECT_EQ(partition.not_computed().hubs, 1u);
+  EXPECT_EQ(partition.not_computed().one, a);
+  // When it is started anew and comes as far as before,
+  const auto starts = [&] {
+    partition.tick(node.now += 2'000);
+    const auto outputs = partition.take();
+    return outputs.activations.empty() ? 0 : outputs.activations.front().incarnation;
+  };
+  const auto reports = [&](std::uint64_t incarnation, Offset folded) {
+    partition.report({a, incarnation, folded, folded, {}, {}, {}}, node.now);
+  };
+  const auto second = starts();
+  reports(second, 1);
+  // then it stands still, however often;
+  EXPECT_EQ(partition.not_computed().hubs, 1u);
+  partition.hub_lost(a, second, node.now);
+  const auto third = starts();
+  reports(third, 1);
+  EXPECT_EQ(partition.not_computed().hubs, 1u);
+  // once it has handled the next event it does not.
+  reports(third, 2);
+  EXPECT_EQ(partition.not_computed().hubs, 0u);
+}
+
+TEST(Partition, P6AHubThatWasLostWithNothingToDoStandsStillUntilItIsBack) {
+  OnePartition node;
+  node.add("counter/a", 1, 1);
+  node.settle();
+  node.partition().hub_lost(EntityId::trusted("counter/a"), node.activations.back().incarnation, node.now);
+  EXPECT_EQ(node.partition().not_computed().hubs, 1u);
+  node.pass_time(std::chrono::milliseconds(2'100));
+  EXPECT_EQ(node.partition().not_computed().hubs, 0u);
+  EXPECT_TRUE(node.is_active("counter/a"));
+}
+
+TEST(Partition, P7RemembersNoMoreHubsThatStandStillThanItsLimit) {
+  OnePartition node;
+  constexpr auto kMost = Partition::kStandingStillMax;
+  for (Sequence s = 1; s <= kMost + 1; ++s) node.publish("door/" + std::to_string(s), "knock", "{}", s);
+  node.settle();
+  EXPECT_EQ(node.partition().not_installed().hubs, kMost);
+}
+
+TEST(Partition, CountsWhatHubsInMemoryHaveNotHandledYet) {
+  for (const bool fold_before_commit : {true, false}) {
+    // Given a hub that has handled its event.
+    OnePartition node({}, 1, {}, fold_before_commit);
+    auto& partition = node.partition();
+    const auto backlog = [&] { return partition.counters().backlog_events; };
+    node.add("counter/a", 1, 1);
+    node.settle();
+    EXPECT_EQ(backlog(), 0u);
+    // When two more are accepted, and one of them is handled.
+    node.add("counter/a", 2, 2);
+    node.add("counter/a", 3, 3);
+    auto outputs = partition.take();
+    ASSERT_TRUE(outputs.commit && node.store().write(*outputs.commit).ok());
+    partition.committed(node.now);
+    EXPECT_EQ(backlog(), 2u);
+    const auto a = EntityId::trusted("counter/a");
+    const auto incarnation = node.activations.back().incarnation;
+    partition.report({a, incarnation, 2, 2, {}, {}, {}}, node.now);
+    // Then one is left, and is no hub's in memory when that one has gone.
+    EXPECT_EQ(backlog(), 1u);
+    partition.hub_lost(a, incarnation, node.now);
+    EXPECT_EQ(backlog(), 0u);
+    // When it is back it handles that one, too.
+    node.pass_time(std::chrono::milliseconds(2'100));
+    EXPECT_TRUE(node.is_active("counter/a"));
+    EXPECT_EQ(backlog(), 0u);
+  }
+}
+
 TEST(Partition, P7AQuestionForDeadLettersBringsNoMoreThanIsToBeShown) {
   // Given dead letters of 60 KB each, more than a MiB.
   OnePartition node;

@@ -147,15 +147,24 @@ export class CarillonCluster {
     return this;
   }
 
-  // All nodes have what they are to have.
+  // All nodes are ready, and each reaches a primary of every partition.
   ready() {
-    const all = () => Promise.all(this.nodes.map((node) => answers(`http://${node.http}/readyz`)));
+    const all = () => Promise.all(this.nodes.map((node) => reachesAll(`http://${node.http}/readyz`)));
     return eventually(async () => (await all()).every(Boolean), 'all nodes are ready', 60_000);
   }
 
   async kill() {
     await Promise.all(this.nodes.map((node) => node.kill()));
     await this.#etcd?.kill();
+  }
+}
+
+async function reachesAll(url) {
+  try {
+    const answer = await fetch(url);
+    return answer.ok && !(await answer.json()).problems.some((problem) => /^partition \d+: /.test(problem));
+  } catch {
+    return false;
   }
 }
 
