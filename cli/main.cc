@@ -34,7 +34,7 @@ constexpr const char* kFooter = R"(Examples:
   carillon publish match/1 match_ended --producer me --sequence 1
   carillon inspect match/1                                    one hub from inside
 
-Exit codes: 0 done, 1 failed, 2 not understood, 3 refused by the node (the code is printed), 4 no connection.
+Exit codes: 0 done, 1 failed, 2 wrong arguments or settings, 3 refused by the node (the code is printed), 4 no connection.
 Each command has a --help of its own.)";
 
 // Every behaviour that a node has installed.
