@@ -62,6 +62,12 @@ std::vector<Figure> NodeStats::figures() const {
       {"uptime_seconds", "Since the node was ready.", std::chrono::duration<double>(uptime).count(), false},
       {"build_info", "Always 1; its label is the program's version.", 1.0, false, {{"version", version}}},
   };
+  if (journal.room) {
+    figures.push_back({"store_bytes", "Bytes of the files in the data directory, as of some seconds ago.",
+                       count(journal.room->bytes), false});
+    figures.push_back({"store_free_bytes", "Bytes that the disk of the data directory has left, as of then.",
+                       count(journal.room->free_bytes), false});
+  }
   if (cluster) std::ranges::move(cluster->figures(), std::back_inserter(figures));
   return figures;
 }
