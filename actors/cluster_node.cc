@@ -43,8 +43,7 @@ bool is_wildcard(const std::string& address) {
 
 }  // namespace
 
-Result<std::unique_ptr<ClusterNode>> ClusterNode::start(NodeOptions node_options, ClusterOptions options,
-                                                        std::function<bool()> stopped) {
+Result<void> check(const ClusterOptions& options) {
   if (options.peer.rfind(':') == std::string::npos)
     return Error{ErrorCode::MALFORMED, "the peer address is HOST:PORT, not " + options.peer};
   if (!options.advertise.empty() && options.advertise.rfind(':') == std::string::npos)
@@ -56,6 +55,12 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::start(NodeOptions node_options
   if (options.advertise.empty() && is_wildcard(options.peer))
     return Error{ErrorCode::MALFORMED, "other nodes cannot reach this one at " + options.peer +
                                            ": say with --advertise HOST:PORT where they can"};
+  return {};
+}
+
+Result<std::unique_ptr<ClusterNode>> ClusterNode::start(NodeOptions node_options, ClusterOptions options,
+                                                        std::function<bool()> stopped) {
+  if (auto checked = check(options); !checked) return checked.error();
   std::unique_ptr<ClusterNode> node(new ClusterNode());
   // A new store has as many partitions as the cluster that it joins.
   if (!runtime::Store::exists(node_options.store.directory)) {

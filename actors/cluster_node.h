@@ -31,10 +31,13 @@ struct ClusterOptions {
   cluster::ReplicaLimits replica_limits;
 };
 
+// MALFORMED when nobody could reach such a node, or everybody could (beyond loopback without a secret).
+Result<void> check(const ClusterOptions& options);
+
 class ClusterNode {
  public:
-  // UNAVAILABLE when the store cannot be opened or the peer address not be listened on; MALFORMED when that is beyond
-  // loopback without a secret. Waits for an etcd that is away, until `stopped` says otherwise.
+  // UNAVAILABLE when the store cannot be opened or the peer address not be listened on; MALFORMED is
+  // check()'s, or the store's that belongs to no cluster. Waits for an etcd that is away, until `stopped` says otherwise.
   static Result<std::unique_ptr<ClusterNode>> start(NodeOptions node, ClusterOptions options,
                                                     std::function<bool()> stopped);
   // Founds or joins the cluster. `rpc` and `http` are where clients reach this node.

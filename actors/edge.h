@@ -5,9 +5,11 @@
 #include <kj/timer.h>
 #include <caf/all.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -126,6 +128,8 @@ class Edge {
   struct Complaints {
     std::string keys, certificate;  // Why the newest file is not used; empty: it is.
   } complaints;
+  std::optional<std::chrono::sys_seconds>
+      certificate_ends_at;  // Of the certificate that is shown; nothing without TLS.
   // The rights of who shows `token`, now. UNAUTHENTICATED.
   Result<access::Rights> admit(std::string_view token);
   // UNAUTHENTICATED when what a token gave has come to its end.

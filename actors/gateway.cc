@@ -18,17 +18,13 @@ bool is_loopback(const std::string& address) {
   return host == "localhost" || host == "[::1]" || host.starts_with("127.");
 }
 
-namespace {
-
-// Whether what is listened on is safe to listen on (P9).
-Result<void> check_access(const GatewayOptions& options) {
-  const auto& access = options.access;
+Result<void> check_access(const AccessOptions& access, const std::vector<std::string>& addresses) {
   const auto malformed = [](std::string what) { return Error{ErrorCode::MALFORMED, std::move(what), 0}; };
   if (access.tls_certificate.empty() != access.tls_key.empty())
     return malformed("--tls-certificate and --tls-key belong together");
   if (access.keys.empty() && !(access.expectations.issuer.empty() && access.expectations.audience.empty()))
     return malformed("--token-issuer and --token-audience need --keys");
-  for (const auto& address : {options.listen, options.http}) {
+  for (const auto& address : addresses) {
     if (is_loopback(address)) continue;
     if (access.keys.empty())
       return malformed(address +
@@ -41,8 +37,6 @@ Result<void> check_access(const GatewayOptions& options) {
   }
   return {};
 }
-
-}  // namespace
 
 struct Gateway::Thread {
   std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
@@ -66,7 +60,7 @@ Gateway::Gateway(const EdgeLimits& limits, caf::actor reading_turns)
     : node_(limits.per_address, limits.per_subject, std::move(reading_turns)) {}
 
 Result<std::unique_ptr<Gateway>> Gateway::start(caf::actor_system& system, GatewayOptions options) {
-  if (auto checked = check_access(options); !checked) return checked.error();
+  if (auto checked = check_access(options.access, {options.listen, options.http}); !checked) return checked.error();
   std::unique_ptr<Gateway> gateway(
       new Gateway(options.edge_limits, system.spawn(reading_turns, options.partitions->size())));
   for (std::size_t others = 1; others < options.threads; ++others)

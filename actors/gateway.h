@@ -67,6 +67,9 @@ class Gateway {
   std::vector<std::unique_ptr<Thread>> threads_;  // The last one is at the front: it accepts connections.
 };
 
+// Whether it is safe to listen on these addresses (P9); MALFORMED when these settings are not, whatever is in the files.
+Result<void> check_access(const AccessOptions& access, const std::vector<std::string>& addresses);
+
 // Whether HOST:PORT names an address of this machine's loopback.
 bool is_loopback(const std::string& address);
 

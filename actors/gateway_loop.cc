@@ -156,6 +156,7 @@ kj::Promise<NodeStats> GatewayLoop::collect() {
   node.store_id = store_id_;
   node.uptime = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started_);
   node.complaints = edge_->complaints;
+  node.certificate_ends_at = edge_->certificate_ends_at;
   node.in_cluster = edge_->cluster != nullptr;
   auto parts = kj::heapArrayBuilder<kj::Promise<void>>(4);
   parts.add(kj::joinPromises(partitions.finish()).then([&node](kj::Array<Result<PartitionStats>> answers) {

@@ -13,6 +13,7 @@ namespace {
 
 using Self = caf::stateful_actor<JournalState>*;
 
+constexpr std::chrono::seconds kRoomLookEvery{5};
 constexpr std::size_t kPaceBytes = 64 * 1024;  // So much is written between two looks at what waits for compaction.
 
 void gather(Self self, Commit& commit) {
@@ -74,15 +75,34 @@ void write_what_waits(Self self) {
   pace(self, bytes);
 }
 
+void note(Self self, const RoomSeen& seen) {
+  self->state.stats.room = seen.room;
+  self->state.room_seen_at = Clock::now();
+  self->state.looks_at_room = false;
+}
+
+// For the next one who asks. Another thread looks: no commit is to wait for that.
+void look_at_room(Self self) {
+  auto& state = self->state;
+  if (Clock::now() < state.room_seen_at + kRoomLookEvery || std::exchange(state.looks_at_room, true)) return;
+  self->spawn<caf::detached>([store = state.store, journal = caf::actor_cast<caf::actor>(self)](
+                                 caf::event_based_actor*) { caf::anon_send(journal, RoomSeen{store->room()}); });
+}
+
 }  // namespace
 
 caf::behavior journal(Self self, std::shared_ptr<runtime::Store> store, JournalOptions options) {
   self->state.store = std::move(store);
   self->state.options = options;
+  note(self, {self->state.store->room()});
   return {
       [=](Commit& commit) { gather(self, commit); },
       [=](GatherDue) { write_what_waits(self); },
-      [=](const AskJournal& ask) { ask.answer(self->state.stats); },
+      [=](const AskJournal& ask) {
+        ask.answer(self->state.stats);
+        look_at_room(self);
+      },
+      [=](const RoomSeen& seen) { note(self, seen); },
   };
 }
 

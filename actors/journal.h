@@ -7,6 +7,7 @@
 #include <caf/all.hpp>
 
 #include <chrono>
+#include <optional>
 #include <vector>
 
 #include "actors/messages.h"
@@ -24,10 +25,15 @@ struct JournalStats {
   std::uint64_t syncs = 0;
   std::uint64_t bytes = 0;
   bool read_only = false;
-  LatencyHistogram write;  // One LevelDB write with its sync.
+  std::optional<runtime::Store::Room> room;  // As of some seconds ago.
+  LatencyHistogram write;                    // One LevelDB write with its sync.
 };
 struct AskJournal {
   std::function<void(JournalStats)> answer;
+};
+
+struct RoomSeen {
+  std::optional<runtime::Store::Room> room;
 };
 
 struct JournalState {
@@ -38,6 +44,8 @@ struct JournalState {
   bool preferred = false;
   std::size_t unpaced_bytes = 0;
   JournalStats stats;
+  bool looks_at_room = false;
+  Clock::time_point room_seen_at;
 };
 
 caf::behavior journal(caf::stateful_actor<JournalState>* self, std::shared_ptr<runtime::Store> store,
@@ -46,3 +54,4 @@ caf::behavior journal(caf::stateful_actor<JournalState>* self, std::shared_ptr<r
 }  // namespace carillon::actors
 
 CARILLON_LOCAL_MESSAGE(AskJournal)
+CARILLON_LOCAL_MESSAGE(RoomSeen)

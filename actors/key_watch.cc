@@ -5,6 +5,8 @@
 #include <openssl/x509.h>
 #include <spdlog/spdlog.h>
 
+#include <chrono>
+#include <ctime>
 #include <memory>
 
 namespace carillon::actors {
@@ -16,8 +18,9 @@ Error in_file(const WatchedFile& file, const std::string& what) {
   return {ErrorCode::MALFORMED, file.path().string() + ": " + what, 0};
 }
 
-// OpenSSL drops a key silently that does not belong to the certificate, and so does KJ.
-bool belong_together(const std::string& certificate_pem, const std::string& key_pem) {
+// When the certificate ends; nothing when the key does not belong to it, which OpenSSL drops silently, and so does KJ. Of a chain
+// only the node's own certificate counts: clients may well do without an authority's old one.
+std::optional<std::chrono::sys_seconds> end_of_pair(const std::string& certificate_pem, const std::string& key_pem) {
   const auto bio_of = [](const std::string& pem) {
     return std::unique_ptr<BIO, decltype(&BIO_free)>(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
                                                      BIO_free);
@@ -29,9 +32,12 @@ bool belong_together(const std::string& certificate_pem, const std::string& key_
   const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
       PEM_read_bio_PrivateKey(bio_of(key_pem).get(), nullptr, no_password, nullptr), EVP_PKEY_free);
   const bool together = certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
+  std::tm end{};
+  const bool ends = together && ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &end) == 1;
   // What OpenSSL noted down would be taken for an error of whatever connection this thread turns to next.
   ERR_clear_error();
-  return together;
+  if (!ends) return std::nullopt;
+  return std::chrono::sys_seconds(std::chrono::seconds(timegm(&end)));
 }
 
 }  // namespace
@@ -70,7 +76,8 @@ Result<void> KeyWatch::load_certificate() {
   const auto private_key = private_key_->read();
   if (!certificate) return certificate.error();
   if (!private_key) return private_key.error();
-  if (!belong_together(*certificate, *private_key))
+  const auto ends_at = end_of_pair(*certificate, *private_key);
+  if (!ends_at)
     return in_file(*certificate_, "no certificate in PEM that belongs to the key in " + private_key_->path().string());
   std::string wrong;
   KJ_IF_MAYBE (failed, kj::runCatchingExceptions([&] {
@@ -81,9 +88,11 @@ Result<void> KeyWatch::load_certificate() {
                  options.useSystemTrustStore = false;  // Clients show tokens, not certificates.
                  options.minVersion = kj::TlsVersion::TLS_1_2;
                  options.defaultKeypair = pair;
-                 here_.tell_all([context = std::make_shared<kj::TlsContext>(kj::mv(options))](GatewayLoop& loop) {
-                   loop.use(context);
-                 });
+                 here_.tell_all(
+                     [context = std::make_shared<kj::TlsContext>(kj::mv(options)), ends_at](GatewayLoop& loop) {
+                       loop.use(context);
+                       loop.edge().certificate_ends_at = ends_at;
+                     });
                }))
     wrong = failed->getDescription().cStr();
   if (!wrong.empty()) return in_file(*certificate_, "it cannot be used: " + wrong);

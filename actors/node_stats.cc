@@ -96,6 +96,27 @@ std::vector<Figure> NodeStats::figures() const {
       {"uptime_seconds", "Since the node was ready.", std::chrono::duration<double>(uptime).count(), false},
       {"build_info", "Always 1; its label is the program's version.", 1.0, false, {{"version", version}}},
   };
+  if (journal.room) {
+    figures.push_back({"store_bytes", "Bytes of the files in the data directory, as of some seconds ago.",
+                       count(journal.room->bytes), false});
+    figures.push_back({"store_free_bytes", "Bytes that the disk of the data directory has left, as of then.",
+                       count(journal.room->free_bytes), false});
+  }
+  if (certificate_ends_at)
+    figures.push_back({"tls_certificate_end_timestamp_seconds",
+                       "Unix time at which the TLS certificate that is shown to clients ends.",
+                       count(certificate_ends_at->time_since_epoch().count()), false});
+  const auto all_problems = problems();
+  const auto blocking = std::ranges::count(all_problems, true, &Problem::blocks);
+  const auto count_problems = [&](const char* are_blocking, auto number) {
+    figures.push_back({"problems",
+                       "Problems that health names now; those that block send clients to other nodes.",
+                       count(number),
+                       false,
+                       {{"blocking", are_blocking}}});
+  };
+  count_problems("true", blocking);
+  count_problems("false", std::ssize(all_problems) - blocking);
   if (cluster) std::ranges::move(cluster->figures(), std::back_inserter(figures));
   return figures;
 }

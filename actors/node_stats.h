@@ -23,6 +23,7 @@ struct NodeStats {
   JournalStats journal;
   EdgeCounters edge;
   Edge::Complaints complaints;
+  std::optional<std::chrono::sys_seconds> certificate_ends_at;
   bool in_cluster = false;
   std::optional<ClusterReport> cluster;  // In one: nothing when it did not come in time.
 

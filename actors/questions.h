@@ -33,7 +33,7 @@ struct DeadLetterList {
   std::vector<runtime::DeadLetterEntry> entries;
   bool more = false;
 };
-// Of the whole node when `entity` is empty.
+// Of the whole cluster when `entity` is empty.
 kj::Promise<Result<DeadLetterList>> list_dead_letters(Edge& edge, const access::Rights& rights,
                                                       std::string_view entity);
 

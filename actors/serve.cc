@@ -21,6 +21,8 @@ namespace {
 constexpr std::chrono::milliseconds kDrainPatience{3'500};  // Of the 5 s that a stop may take.
 
 constexpr std::chrono::milliseconds kFailOverRetry{40};
+constexpr int kCannotStart = 1,
+              kWrongSettings = 2;        // As in cli/exit_code.h. A unit starts the former again, not the latter.
 constexpr std::size_t kOtherFiles = 64;  // Logs, listeners, event loops.
 
 // Shares the files that the process may open between store and connections: a log that cannot be opened would make the
@@ -103,9 +105,14 @@ Result<std::unique_ptr<Gateway>> start_gateway(const ServeOptions& options, cons
                     node.journal, options.catalogue, options.limits, edge_limits, node.store_id, options.access});
 }
 
-int fail(const Error& error) {
+int fail(const Error& error, int exit_code = kCannotStart) {
   spdlog::critical("cannot start: {}", error.message);
-  return 1;
+  return exit_code;
+}
+
+Result<void> check_settings(const ServeOptions& options) {
+  if (auto checked = check_access(options.access, {options.listen, options.http}); !checked) return checked;
+  return options.cluster ? check(*options.cluster) : Result<void>();
 }
 
 int serve_alone(const ServeOptions& options, NodeOptions node_options, const EdgeLimits& edge_limits,
@@ -186,6 +193,7 @@ int serve(const ServeOptions& given) {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
   const auto signals = hold_back_stop_signals();
   const ReadyFile ready_file(given.ready_file);
+  if (auto checked = check_settings(given); !checked) return fail(checked.error(), kWrongSettings);
   auto catalogue = with_built_in_behaviours(given.catalogue);
   if (!catalogue) return fail(catalogue.error());
   auto options = given;

@@ -36,7 +36,7 @@ struct ServeOptions {
   std::optional<ClusterOptions> cluster;  // Nothing: one node alone.
 };
 
-// The exit code: 0 after a stop, 1 when the node cannot start.
+// The exit code: 0 after a stop, 1 when the node cannot start now, 2 when it never could with these settings.
 int serve(const ServeOptions& options);
 
 }  // namespace carillon::actors

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "cli/cluster_report.h"
 #include "cli/node_call.h"
@@ -166,7 +167,7 @@ int watch(const WatchOptions& options) {
 struct DrainOptions {
   NodeOptions at;
   std::string node;
-  bool undo = false, primaries = false, wait = false;
+  bool undo = false, primaries = false, wait = false, json = false;
   std::uint32_t at_most_s = 600;
 };
 
@@ -199,9 +200,13 @@ int wait_until_drained(Asking& asking, const DrainOptions& options) {
         complain("node " + options.node + " is no longer to be drained: somebody took it back, or it joined again");
         return kFailed;
       }
-      if (holding != said) say(options.node + " is " + words_of(holding));
-      said = holding;
+      const bool is_new = std::exchange(said, holding) != holding;
+      if (options.json && (is_new || node->getDrained()))
+        (void)print_line(drain_json(*node, holding));
+      else if (is_new)
+        say(options.node + " is " + words_of(holding));
       if (node->getDrained()) {
+        if (options.json) return kOk;
         const auto kept = options.primaries || holding.copies == 0 ? std::string()
                                                                    : "; it keeps " + std::to_string(holding.copies) +
                                                                          " copies, for which there is no other node";
@@ -228,6 +233,10 @@ int drain(const DrainOptions& options) {
                                           : wire::Drain::EVERYTHING;
   if (auto answer = asking.session().drain(options.node, wanted); !answer)
     return complain_of(asking.session(), answer.error());
+  if (options.json && !options.wait) {
+    (void)print_line(drain_json(options.node, wanted));
+    return kOk;
+  }
   if (options.undo) {
     (void)print_line("Node " + options.node + " takes part again.");
     return kOk;
@@ -282,6 +291,8 @@ void add_cluster_command(CLI::App& app, Action& action) {
   drain_command.add_option("--at-most", drain_options->at_most_s, "how long to wait; beyond that, exit code 1")
       ->type_name("SECONDS")
       ->capture_default_str();
+  drain_command.add_flag("--json", drain_options->json,
+                         "print one JSON object a line, with --wait whenever it changes");
   add_connect_option(drain_command, drain_options->at);
   add_examples(drain_command,
                "  carillon cluster drain bee --wait && ssh bee systemctl disable --now carillon\n"

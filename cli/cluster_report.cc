@@ -318,4 +318,15 @@ std::vector<ClusterChange> cluster_changes(wire::Cluster::Reader before, wire::C
   return changes.take();
 }
 
+std::string drain_json(std::string_view node, wire::Drain drain) {
+  return JsonWriter().begin_object().field("node", node).field("drain", name_of(drain)).end_object().take();
+}
+
+std::string drain_json(wire::ClusterNode::Reader node, const actors::Holding& holding) {
+  JsonWriter json;
+  json.begin_object().field("node", view(node.getName())).field("drain", name_of(node.getDrain()));
+  json.field("drained", node.getDrained()).field("primaries", holding.primaries).field("copies", holding.copies);
+  return json.end_object().take();
+}
+
 }  // namespace carillon::cli

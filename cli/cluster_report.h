@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "actors/cluster_json.h"
@@ -14,6 +15,10 @@ namespace carillon::cli {
 
 // Of many partitions only those of which there is something to say, unless `all`.
 std::string cluster_text(const actors::ClusterViews& views, bool all, const Colours& colours);
+
+// What a node was told to give up, as one JSON object; and how far it has come with that.
+std::string drain_json(std::string_view node, wire::Drain drain);
+std::string drain_json(wire::ClusterNode::Reader node, const actors::Holding& holding);
 
 struct ClusterChange {
   std::string text;  // One line each.

@@ -1,6 +1,10 @@
 #include "cli/deadletters_command.h"
 
+#include <algorithm>
+#include <chrono>
+#include <limits>
 #include <optional>
+#include <utility>
 
 #include "actors/answer_json.h"
 #include "cli/node_call.h"
@@ -12,11 +16,13 @@
 namespace carillon::cli {
 namespace {
 
+constexpr std::chrono::milliseconds kOverloadedPause{100};
+
 struct Options {
   NodeOptions node;
   std::string entity;
   Offset offset = 0;
-  bool json = false;
+  bool all = false, json = false;
 };
 
 int list(const Options& options) {
@@ -28,7 +34,10 @@ int list(const Options& options) {
   for (const auto letter : answer->getDeadLetters())
     if (!(options.json ? print_line(actors::dead_letter_json(letter)) : print(dead_letter_text(letter, colours))))
       return kOk;
-  if (answer->getMore()) say("There are more; settle some of these, or name an entity.");
+  if (answer->getMore()) {
+    say("There are more; settle some of these, or name an entity.");
+    if (options.json) (void)print_line(JsonWriter().begin_object().field("more", true).end_object().take());
+  }
   if (options.json) return kOk;
   if (answer->getDeadLetters().size() == 0)
     say("No dead letters.");
@@ -59,30 +68,94 @@ int show(const Options& options) {
                                                         "; see carillon deadletters list"});
 }
 
-int redrive(const Options& options) {
-  client::Session session;
-  if (const ExitCode code = connect(session, options.node); code != kOk) return code;
-  auto answer = session.redrive(options.entity, options.offset);
-  if (!answer) return complain_of(session, answer.error());
-  const Offset offset = answer->getNewOffset();
-  if (options.json)
-    (void)print_line(JsonWriter().begin_object().field("new_offset", offset).end_object().take());
-  else
-    (void)print_line("Redriven as offset " + std::to_string(offset) + " of " + options.entity + ".");
-  return kOk;
+enum class Way { kRedrive, kDiscard };
+
+// The offset of the new event; of what is discarded 0.
+Result<Offset> settle(client::Session& session, const Options& options, Way way, Offset offset) {
+  if (way == Way::kRedrive) {
+    auto answer = session.redrive(options.entity, offset);
+    return answer ? Result<Offset>(answer->getNewOffset()) : Result<Offset>(answer.error());
+  }
+  auto answer = session.discard(options.entity, offset);
+  return answer ? Result<Offset>(Offset{0}) : Result<Offset>(answer.error());
 }
 
-int discard(const Options& options) {
-  client::Session session;
-  if (const ExitCode code = connect(session, options.node); code != kOk) return code;
-  if (auto answer = session.discard(options.entity, options.offset); !answer)
-    return complain_of(session, answer.error());
+void print_settled(Way way, Offset offset, Offset new_offset) {
+  JsonWriter json;
+  json.begin_object();
+  if (way == Way::kRedrive)
+    json.field("offset", offset).field("new_offset", new_offset);
+  else
+    json.field("discarded", offset);
+  (void)print_line(json.end_object().take());
+}
+
+int settle_one(client::Session& session, const Options& options, Way way) {
+  const auto settled = settle(session, options, way, options.offset);
+  if (!settled) return complain_of(session, settled.error());
   if (options.json)
-    (void)print_line(JsonWriter().begin_object().field("discarded", options.offset).end_object().take());
+    print_settled(way, options.offset, *settled);
+  else if (way == Way::kRedrive)
+    (void)print_line("Redriven as offset " + std::to_string(*settled) + " of " + options.entity + ".");
   else
     (void)print_line("Discarded; the event stays in the mailbox of " + options.entity + ", skipped for ever.");
   return kOk;
 }
+
+// Where requests are limited, waits for its turn.
+template <class Ask>
+auto ask_patiently(client::Session& session, const Ask& ask) {
+  auto answer = ask();
+  while (!answer && answer.error().code == ErrorCode::OVERLOADED) {
+    session.wait(session.timer().afterDelay(kOverloadedPause.count() * kj::MILLISECONDS));
+    answer = ask();
+  }
+  return answer;
+}
+
+int settle_all(client::Session& session, const Options& options, Way way) {
+  std::uint64_t count = 0;
+  const auto counted = [&] {
+    return std::string(way == Way::kRedrive ? "Redriven: " : "Discarded: ") + grouped(count) +
+           (count == 1 ? " dead letter of " : " dead letters of ") + options.entity;
+  };
+  const auto stop = [&](const std::string& where, const Error& error) {
+    say(counted() + "; stopped " + where + ".");
+    return complain_of(session, error);
+  };
+  // What is redriven and fails once more stands from the first new offset on, and is left for another time.
+  Offset end = std::numeric_limits<Offset>::max();
+  // A list may be cut, so again until nothing is left.
+  for (bool settled_any = true; std::exchange(settled_any, false);) {
+    const auto list = ask_patiently(session, [&] { return session.dead_letters(options.entity); });
+    if (!list) return stop("when the next ones were listed", list.error());
+    for (const auto letter : list->getDeadLetters()) {
+      const Offset offset = letter.getOffset();
+      if (offset >= end) break;
+      const auto settled = ask_patiently(session, [&] { return settle(session, options, way, offset); });
+      if (!settled) return stop("at offset " + std::to_string(offset), settled.error());
+      if (way == Way::kRedrive) end = std::min(end, *settled);
+      if (options.json) print_settled(way, offset, *settled);
+      ++count;
+      settled_any = true;
+    }
+  }
+  if (!options.json) (void)print_line(counted() + ".");
+  return kOk;
+}
+
+int settle(const Options& options, Way way) {
+  if (!options.all && options.offset == 0) {
+    complain("name the dead letter by its OFFSET, counted from 1, or all of " + options.entity + " by --all");
+    return kUsage;
+  }
+  client::Session session;
+  if (const ExitCode code = connect(session, options.node); code != kOk) return code;
+  return options.all ? settle_all(session, options, way) : settle_one(session, options, way);
+}
+
+int redrive(const Options& options) { return settle(options, Way::kRedrive); }
+int discard(const Options& options) { return settle(options, Way::kDiscard); }
 
 }  // namespace
 
@@ -93,22 +166,32 @@ void add_deadletters_command(CLI::App& app, Action& action) {
                "  carillon deadletters list\n"
                "  carillon deadletters show match/2 17\n"
                "  carillon deadletters redrive match/2 17     after the behaviour was mended\n"
+               "  carillon deadletters redrive match/2 --all\n"
                "  carillon deadletters discard match/2 17\n");
-  const auto add = [&](const char* name, const char* help, bool one, int (*run)(const Options&)) {
+  enum class Takes { kEntity, kOffset, kOffsetOrAll };
+  const auto add = [&](const char* name, const char* help, Takes takes, int (*run)(const Options&)) {
     auto options = std::make_shared<Options>();
     CLI::App& verb = *command.add_subcommand(name, help);
-    verb.add_option("entity", options->entity, one ? "the hub" : "only this hub's")
-        ->required(one)
+    const bool of_one_hub = takes != Takes::kEntity;
+    verb.add_option("entity", options->entity, of_one_hub ? "the hub" : "only this hub's")
+        ->required(of_one_hub)
         ->type_name("KIND/KEY");
-    if (one) verb.add_option("offset", options->offset, "its offset there")->required()->type_name("OFFSET");
+    if (of_one_hub) {
+      auto* const offset = verb.add_option("offset", options->offset, "its offset there")
+                               ->required(takes == Takes::kOffset)
+                               ->type_name("OFFSET");
+      if (takes == Takes::kOffsetOrAll)
+        verb.add_flag("--all", options->all, "every one that the hub has now, in the order of their offsets")
+            ->excludes(offset);
+    }
     verb.add_flag("--json", options->json, "print one JSON object a line");
     add_connect_option(verb, options->node);
     run_with(verb, action, std::move(options), run);
   };
-  add("list", "every dead letter of the node, or of one hub", false, &list);
-  add("show", "one dead letter with its payload", true, &show);
-  add("redrive", "append it again as a new event, once", true, &redrive);
-  add("discard", "forget it as a dead letter", true, &discard);
+  add("list", "every dead letter of the cluster or the node alone, or of one hub", Takes::kEntity, &list);
+  add("show", "one dead letter with its payload", Takes::kOffset, &show);
+  add("redrive", "append it again as a new event, once", Takes::kOffsetOrAll, &redrive);
+  add("discard", "forget it as a dead letter", Takes::kOffsetOrAll, &discard);
 }
 
 }  // namespace carillon::cli

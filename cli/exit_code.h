@@ -6,7 +6,7 @@ namespace carillon::cli {
 enum ExitCode : int {
   kOk = 0,             // Done; also when whoever read our output had enough.
   kFailed = 1,         // Something broke; stderr says what.
-  kUsage = 2,          // The command line or the input is not understood.
+  kUsage = 2,          // The command line or the input is not understood, or these settings cannot hold together.
   kRefused = 3,        // The node refused, with a code from the closed list.
   kCannotConnect = 4,  // No node answers there, or it went away.
 };

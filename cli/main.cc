@@ -1,6 +1,7 @@
 // The `carillon` program: a list of behaviours and a list of commands.
 #include <csignal>
 #include <exception>
+#include <string>
 
 #include "actors/version.h"
 #include "bench/hunt/hunt_behaviour.h"
@@ -19,8 +20,10 @@
 #include "cli/terminal.h"
 #include "cli/token_command.h"
 #include "cli/verify_command.h"
+#include "cluster/handshake.h"
 #include "examples/arena/arena.h"
 #include "examples/hunt/hunt.h"
+#include "runtime/store.h"
 
 namespace carillon::cli {
 namespace {
@@ -34,7 +37,7 @@ constexpr const char* kFooter = R"(Examples:
   carillon publish match/1 match_ended --producer me --sequence 1
   carillon inspect match/1                                    one hub from inside
 
-Exit codes: 0 done, 1 failed, 2 not understood, 3 refused by the node (the code is printed), 4 no connection.
+Exit codes: 0 done, 1 failed, 2 wrong arguments or settings, 3 refused by the node (the code is printed), 4 no connection.
 Each command has a --help of its own.)";
 
 // Every behaviour that a node has installed.
@@ -47,11 +50,17 @@ Catalogue installed_behaviours() {
   return catalogue;
 }
 
+// Beside the program's version, those that decide which programs can work side by side.
+std::string version_text() {
+  return std::string(actors::kVersion) + "\nstore format " + std::to_string(runtime::Store::kFormatVersion) +
+         "\nlinks between nodes " + std::to_string(cluster::kLinkVersion);
+}
+
 int run(int argc, char** argv) {
   CLI::App app{kHelp, "carillon"};
   app.footer(kFooter);
   app.require_subcommand(1);
-  app.set_version_flag("--version", actors::kVersion);
+  app.set_version_flag("--version", version_text());
 
   Action action;
   add_serve_command(app, action, installed_behaviours());

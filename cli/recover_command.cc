@@ -8,6 +8,7 @@
 #include "clients/cpp/session.h"
 #include "cluster/etcd_client.h"
 #include "cluster/recovery.h"
+#include "runtime/json.h"
 
 namespace carillon::cli {
 namespace {
@@ -20,8 +21,13 @@ struct EtcdOptions {
 struct RecoverOptions {
   std::uint16_t partition = 0;
   std::string from;
-  bool accept_loss = false;
+  bool accept_loss = false, json = false;
   EtcdOptions etcd;
+};
+
+struct RaiseOptions {
+  EtcdOptions etcd;
+  bool json = false;
 };
 
 // What etcd holds of the cluster, and the way to change it.
@@ -87,20 +93,37 @@ int recover(const RecoverOptions& options) {
     return kUsage;
   }
   if (const ExitCode code = etcd.put(partition, recovery->expected, recovery->record); code != kOk) return code;
+  if (options.json) {
+    JsonWriter json;
+    json.begin_object().field("partition", partition.value).field("from", options.from);
+    json.field("epoch", recovery->record.epoch).key("lost").begin_array();
+    for (const auto& replica : etcd.view.find(partition)->value.in_sync) json.value(replica.node);
+    (void)print_line(json.end_array().end_object().take());
+    return kOk;
+  }
   (void)print_line("Partition " + std::to_string(partition.value) + " begins again from node " + options.from +
                    " in epoch " + std::to_string(recovery->record.epoch) + ". What only " + lost +
                    " had is lost; carillon cluster status shows how the others are brought in sync.");
   return kOk;
 }
 
-int raise_epochs(const EtcdOptions& options) {
-  EtcdView etcd(options);
-  if (const ExitCode code = etcd.load(options); code != kOk) return code;
+int raise_epochs(const RaiseOptions& options) {
+  EtcdView etcd(options.etcd);
+  if (const ExitCode code = etcd.load(options.etcd); code != kOk) return code;
   const auto partitions = etcd.view.partitions();
-  if (partitions.empty()) return fail({ErrorCode::NOT_FOUND, "etcd holds no cluster named " + options.cluster});
-  for (const auto& [partition, record] : partitions)
-    if (const ExitCode code = etcd.put(partition, record.revision, cluster::raised(record.value)); code != kOk)
-      return code;
+  if (partitions.empty()) return fail({ErrorCode::NOT_FOUND, "etcd holds no cluster named " + options.etcd.cluster});
+  for (const auto& [partition, record] : partitions) {
+    const auto raised = cluster::raised(record.value);
+    if (const ExitCode code = etcd.put(partition, record.revision, raised); code != kOk) return code;
+    if (options.json)
+      (void)print_line(JsonWriter()
+                           .begin_object()
+                           .field("partition", partition.value)
+                           .field("epoch", raised.epoch)
+                           .end_object()
+                           .take());
+  }
+  if (options.json) return kOk;
   (void)print_line(std::to_string(partitions.size()) +
                    " partitions begin a new epoch, later than any that a node has seen" +
                    " since the snapshot. Start the nodes now; carillon cluster status shows how they come in sync.");
@@ -127,17 +150,19 @@ void add_recover_command(CLI::App& cluster, Action& action) {
       ->required()
       ->type_name("NODE");
   command.add_flag("--accept-loss", options->accept_loss, "what that copy lacks is lost; without this nothing is done");
+  command.add_flag("--json", options->json, "print one JSON object");
   add_etcd_options(command, options->etcd);
   add_examples(command, "  carillon cluster recover-partition 3 --from bee --accept-loss\n");
   run_with(command, action, std::move(options), &recover);
 }
 
 void add_raise_epochs_command(CLI::App& cluster, Action& action) {
-  auto options = std::make_shared<EtcdOptions>();
+  auto options = std::make_shared<RaiseOptions>();
   CLI::App& command = *cluster.add_subcommand(
       "raise-epochs",
       "needed once after etcd was restored from a snapshot, before the nodes start: epochs never come again");
-  add_etcd_options(command, *options);
+  command.add_flag("--json", options->json, "print one JSON object a line, for each partition");
+  add_etcd_options(command, options->etcd);
   add_examples(command, "  carillon cluster raise-epochs --etcd http://127.0.0.1:2379\n");
   run_with(command, action, std::move(options), &raise_epochs);
 }

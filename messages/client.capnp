@@ -415,7 +415,7 @@ interface Gateway {
   # The node's figures. For operators.
 
   deadLetters @5 (entity :Text) -> (deadLetters :List(DeadLetter), more :Bool, refusal :Refusal);
-  # The dead letters of one entity, or with an empty name of the whole node: the first 1,000, or fewer that have
+  # The dead letters of one entity, or with an empty name of the whole cluster: the first 1,000, or fewer that have
   # 1 MiB together; `more` when there are more.
 
   redrive @6 (entity :Text, offset :UInt64) -> (newOffset :UInt64, refusal :Refusal);

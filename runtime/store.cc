@@ -74,7 +74,8 @@ struct Store::Database {
   std::unique_ptr<leveldb::DB> db;
 };
 
-Store::Store(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+Store::Store(std::unique_ptr<Database> database, std::filesystem::path directory)
+    : database_(std::move(database)), directory_(std::move(directory)) {}
 Store::~Store() = default;
 
 Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
@@ -109,7 +110,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
       what += " (it is damaged: see `carillon verify`, then restore it from a copy)";
     return failure(std::move(what), status);
   }
-  std::unique_ptr<Store> store(new Store(std::move(database)));
+  std::unique_ptr<Store> store(new Store(std::move(database), options.directory));
   if (auto loaded = store->load_format(options); !loaded) return loaded.error();
   return store;
 }
@@ -220,6 +221,21 @@ std::size_t Store::uncompacted_files() const {
   if (database_->db->GetProperty("leveldb.num-files-at-level0", &count))
     std::from_chars(count.data(), count.data() + count.size(), files);
   return files;
+}
+
+std::optional<Store::Room> Store::room() const {
+  std::error_code failed;
+  const auto space = std::filesystem::space(directory_, failed);
+  if (failed) return std::nullopt;
+  Room room{.bytes = 0, .free_bytes = space.available};
+  for (std::filesystem::directory_iterator file(directory_, failed), end; !failed && file != end;
+       file.increment(failed)) {
+    std::error_code gone;  // A compaction has erased it meanwhile.
+    const auto bytes = file->file_size(gone);
+    if (!gone) room.bytes += bytes;
+  }
+  if (failed) return std::nullopt;
+  return room;
 }
 
 Result<void> Store::write(WriteSet& writes, bool sync) {

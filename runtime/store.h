@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,15 +57,22 @@ class Store final : public Storage {
   Result<void> write(WriteSet& writes, bool sync = true);
   // Tables that no compaction has sorted in yet. LevelDB slows writers down at 8 and stops them at 12.
   std::size_t uncompacted_files() const;
+  struct Room {
+    std::uint64_t bytes = 0;       // Of the files in its directory.
+    std::uint64_t free_bytes = 0;  // Of the disk, for this process.
+  };
+  // Nothing when the disk does not say. Looks at every file, of which there may be thousands. Any thread.
+  std::optional<Room> room() const;
   bool read_only() const { return read_only_.load(std::memory_order_relaxed); }
 
  private:
   struct Database;
-  explicit Store(std::unique_ptr<Database> database);
+  Store(std::unique_ptr<Database> database, std::filesystem::path directory);
   Result<void> load_format(const StoreOptions& options);
   Result<void> write_format();
 
   std::unique_ptr<Database> database_;
+  const std::filesystem::path directory_;
   StoreFormat format_;
   std::atomic<bool> read_only_{false};
 };

@@ -155,8 +155,15 @@ TEST_F(OperatedCluster, DrainWaitsUntilANodeHasHandedOverAndUndoBringsItBack) {
   const auto status = cluster.status(1);
   EXPECT_THAT(status.primaries, Each(Not("cat"))) << status.text;
   EXPECT_THAT(status.in_sync, Each(3u)) << status.text;
+  // Programs are told how far it is, here at once,
+  const auto told =
+      run_carillon({"cluster", "drain", "cat", "--primaries", "--wait", "--json", "--connect", cluster.rpc(0)});
+  EXPECT_EQ(told.exit_code, 0) << told.output;
+  EXPECT_THAT(told.output, HasSubstr(R"({"node":"cat","drain":"primaries","drained":true,"primaries":0,"copies":4})"));
   // And when that is undone it gets its share again.
-  EXPECT_EQ(run_carillon({"cluster", "drain", "cat", "--undo", "--connect", cluster.rpc(1)}).exit_code, 0);
+  const auto undone = run_carillon({"cluster", "drain", "cat", "--undo", "--json", "--connect", cluster.rpc(1)});
+  EXPECT_EQ(undone.exit_code, 0);
+  EXPECT_EQ(undone.output, "{\"node\":\"cat\",\"drain\":\"nothing\"}\n");
   EXPECT_TRUE(eventually(kSettledWithin, [&] { return std::ranges::count(cluster.status(0).primaries, "cat") > 0; }))
       << cluster.status(0).text;
 }

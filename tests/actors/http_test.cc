@@ -365,6 +365,8 @@ TEST_F(Http, SaysHowItIs) {
   EXPECT_EQ(metrics.status, 200);
   EXPECT_THAT(metrics.body, HasSubstr("carillon_events_accepted_total 5\n"));
   EXPECT_THAT(metrics.body, HasSubstr("carillon_store_read_only 0\n"));
+  EXPECT_THAT(metrics.body, HasSubstr("carillon_problems{blocking=\"true\"} 0\n"));
+  EXPECT_THAT(metrics.body, HasSubstr("carillon_problems{blocking=\"false\"} 0\n"));
 }
 
 // Goal: a list of dead letters is never longer than a client takes, by whichever way it is asked for.

@@ -9,6 +9,7 @@
 #include "runtime/record.h"
 #include "runtime/store.h"
 #include "tests/support/damage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/raw_socket.h"
 #include "tests/support/running_node.h"
 #include "tests/support/small_disk.h"
@@ -119,6 +120,9 @@ TEST_F(FullDisk, P1PublishingIsUnavailableAndReadingGoesOn) {
   EXPECT_EQ(health.status, 200);
   EXPECT_THAT(health.body, AllOf(HasSubstr("degraded"), HasSubstr("read-only"), HasSubstr("disk")));
   EXPECT_EQ(node->figure("store_read_only"), 1);
+  EXPECT_GE(node->figure("problems{blocking=\"true\"}"), 1);
+  EXPECT_TRUE(eventually(20s, [&] { return node->figure("store_free_bytes") < kMiB; }));
+  EXPECT_GT(node->figure("store_bytes"), 8 * kMiB);
 }
 
 TEST_F(FullDisk, P1NothingAcceptedIsLostWhenThereIsSpaceAgain) {

@@ -95,6 +95,20 @@ TEST_F(Tls, P7WhoNeverFinishesTheHandshakeIsSentAway) {
   EXPECT_TRUE(connect(trusting(identity_, "ca")).ok());
 }
 
+TEST_F(Tls, P9TheFiguresSayWhenTheCertificateEnds) {
+  auto connected = session.wait(Connection::connect(session.network(), session.timer(), process.address(),
+                                                    Connection::kConnectWithin, trusting(identity_, "ca")));
+  ASSERT_TRUE(connected.ok()) << connected.error().message;
+  auto asked = session.wait((*connected)->stats());
+  ASSERT_TRUE(asked.ok()) << asked.error().message;
+  double end = 0;
+  for (const auto counter : asked->getStats().getCounters())
+    if (counter.getName() == "tls_certificate_end_timestamp_seconds") end = counter.getValue();
+  // It was made for a day.
+  const auto tomorrow = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() + 24h);
+  EXPECT_NEAR(end, static_cast<double>(tomorrow), 300);
+}
+
 TEST_F(Tls, P9ANewCertificateIsShownToNewConnectionsAndABrokenOneIsNot) {
   const auto old_trust = trusting(identity_, "old"), broken_check = old_trust;
   auto standing = session.wait(Connection::connect(session.network(), session.timer(), process.address(),

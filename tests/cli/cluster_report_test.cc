@@ -221,6 +221,15 @@ TEST_F(ClusterReport, NodesThatComeGoAndDrainAreNamed) {
                           "nobody controls placement"));
 }
 
+TEST_F(ClusterReport, ADrainAsJsonSaysWhatWasAskedAndHowFarItIs) {
+  EXPECT_EQ(drain_json("bee", wire::Drain::NOTHING), R"({"node":"bee","drain":"nothing"})");
+  Told of;
+  of.drains = {{"bee", wire::Drain::EVERYTHING}};
+  const auto cluster = told(of);
+  EXPECT_EQ(drain_json(cluster.getNodes()[1], holding_of(cluster, "bee")),
+            R"({"node":"bee","drain":"everything","drained":false,"primaries":1,"copies":2})");
+}
+
 TEST_F(ClusterReport, LinksAreComparedOnlyAsSeenFromTheSameNode) {
   Told lost, elsewhere;
   lost.unlinked = elsewhere.unlinked = {"cat"};

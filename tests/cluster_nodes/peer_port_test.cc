@@ -75,7 +75,7 @@ TEST_F(PeerPort, AnAddressAtWhichNobodyCanBeReachedIsRefusedAtOnce) {
   const auto refused = run_carillon({"serve", "--cluster", "--etcd", "http://127.0.0.1:1", "--node", "ant", "--data",
                                      (directory.path() / "ant").string(), "--secret-file",
                                      file_with("secret", "what all nodes know"), "--peer", "0.0.0.0:0"});
-  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_EQ(refused.exit_code, 2);
   EXPECT_THAT(refused.output, ::testing::HasSubstr("--advertise"));
 }
 

@@ -59,7 +59,7 @@ class LostDisks : public ::testing::Test {
                                           from,
                                           "--etcd",
                                           "http://" + cluster.processes().etcd().endpoint()};
-    if (accept_loss) arguments.push_back("--accept-loss");
+    if (accept_loss) arguments.insert(arguments.end(), {"--accept-loss", "--json"});
     return run_carillon(arguments);
   }
 };
@@ -91,6 +91,8 @@ TEST_F(LostDisks, P1P8APartitionBeginsAgainFromAnOlderCopyOnlyWhenAPersonSaysSo)
   for (std::uint16_t partition = 0; partition < kPartitions; ++partition) {
     const auto done = recover(cluster, partition, partition == of_ada ? "cat" : "bee", true);
     EXPECT_EQ(done.exit_code, 0) << done.output;
+    EXPECT_THAT(done.output, HasSubstr("{\"partition\":" + std::to_string(partition) + ",\"from\":\"")) << done.output;
+    EXPECT_THAT(done.output, HasSubstr("\"lost\":[\""));
   }
   cluster.await_in_sync();
   // that is what all nodes show, also bee, which had it,
@@ -133,6 +135,9 @@ TEST_F(LostDisks, P1P8AfterAnEtcdWasRestoredNoEpochComesAgain) {
   const auto raised = run_carillon({"cluster", "raise-epochs", "--etcd", "http://" + etcd.endpoint()});
   EXPECT_EQ(raised.exit_code, 0) << raised.output;
   EXPECT_THAT(raised.output, HasSubstr("4 partitions begin a new epoch"));
+  const auto again = run_carillon({"cluster", "raise-epochs", "--json", "--etcd", "http://" + etcd.endpoint()});
+  EXPECT_EQ(again.exit_code, 0) << again.output;
+  EXPECT_THAT(again.output, HasSubstr("{\"partition\":3,\"epoch\":"));
   // then all go on with what they had.
   for (const auto node : {kAnt, kBee, kCat}) cluster.start(node);
   cluster.await_in_sync();

@@ -396,6 +396,23 @@ TEST(StoreInADirectory, RefusesADiskThatIsReadOnly) {
   }
 }
 
+TEST(StoreInADirectory, KnowsWhatItTakesAndWhatTheDiskHasLeft) {
+  constexpr std::size_t kWritten = 4 << 20;
+  SmallDisk disk(16 << 20);
+  SKIP_WITHOUT(disk);
+  const auto opened = Store::open(in_directory(disk.path() / "data"));
+  ASSERT_TRUE(opened.ok());
+  const auto before = (*opened)->room();
+  WriteSet writes;
+  writes.put("key", std::string(kWritten, 'x'));
+  ASSERT_TRUE((*opened)->write(writes).ok());
+  const auto after = (*opened)->room();
+  ASSERT_TRUE(before && after);
+  EXPECT_LT(before->bytes, kWritten);
+  EXPECT_GE(after->bytes, kWritten);
+  EXPECT_LT(after->free_bytes, before->free_bytes - kWritten / 2);
+}
+
 TEST(StoreInADirectory, SaysThatItIsDamagedAndWhatToDo) {
   // Given a store whose list of tables is gone.
   TemporaryDirectory directory;
