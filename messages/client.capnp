@@ -393,7 +393,7 @@ interface Gateway {
   # refused too until the first refused sequence comes again, so that nothing overtakes (P3). A call may be made before
   # the one before it was answered; calls of one connection are handled in order. Names of producers are 1 to 256 bytes
   # of UTF-8 without control characters. A batch over the limit is refused item by item with `limitExceeded`; one of more
-  # than 65,536 fails the call.
+  # than 32,768 (or than the limit, if that is more) fails the call.
 
   subscribe @1 (follows :List(Follow), sink :NotificationSink)
       -> (subscription :Subscription, refusals :List(Refusal));

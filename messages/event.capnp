@@ -35,7 +35,7 @@ struct StoredEvent {
   # As published.
 
   producer @2 :Text;
-  # Who sent it: `client NAME` or `hub KIND/KEY`.
+  # Who sent it: `client NAME`, `hub KIND/KEY`, `reminder KIND/KEY` (of that hub), or `node NAME`.
 
   sequence @3 :UInt64;
   # The producer's number for it.

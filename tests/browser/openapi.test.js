@@ -116,10 +116,13 @@ test('what operators ask', async () => {
   await ask('GET', '/deadletters');
   await ask('POST', '/deadletters/{kind}/{key}', { path: '/deadletters/match/1?offset=1' });
   await ask('DELETE', '/deadletters/{kind}/{key}', { path: '/deadletters/match/1?offset=99', status: 404 });
-  await eventually('the redriven event is a dead letter', async () => {
+  const again = await eventually('the redriven event is a dead letter', async () => {
     const list = await ask('GET', '/deadletters/{kind}/{key}', { path: '/deadletters/match/1' });
-    return list.dead_letters.some(({ offset }) => offset === 2);
+    return list.dead_letters.find(({ offset }) => offset === 2);
   });
+  assert.equal(again.redrive_of, 1);
+  const members = document.components.schemas.DeadLetters.properties.dead_letters.items.properties;
+  assert.deepEqual(Object.keys(again).filter((member) => !(member in members)), []); // The document names them all.
   await ask('DELETE', '/deadletters/{kind}/{key}', { path: '/deadletters/match/1?offset=2' });
   await ask('GET', '/stats');
   await ask('GET', '/cluster', { status: 503 });

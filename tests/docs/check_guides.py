@@ -3,8 +3,9 @@
 
 usage: check_guides.py PROJECT
 
-Each block of C++ in a guide is a whole file of the project; each test that security.md names for an attack is there; each link
-within the project leads to a file, and to a heading where it names one.
+Each block of C++ or CMake in a guide, or in the README of the client in C++, is a whole file of the project; or a piece of one, where
+it includes nothing. Each test that security.md names for an attack is there; each link within the project leads to a file, and to a
+heading where it names one.
 """
 import pathlib
 import re
@@ -23,11 +24,14 @@ def pages():
 
 
 def unknown_blocks():
-    files = {read(path) for folder in ('examples', 'tests/examples') for path in (PROJECT / folder).rglob('*')
-             if path.suffix in ('.h', '.cc')}
-    for guide in PROJECT.glob('docs/guide-*.md'):
-        for block in re.findall(r'```cpp\n(.*?)```', read(guide), re.S):
-            yield block in files, f'{guide}: no file of the project is: {block.splitlines()[0]}'
+    files = {read(path) for folder in ('examples', 'tests/examples', 'tests/actors')
+             for path in (PROJECT / folder).rglob('*')
+             if path.suffix in ('.h', '.cc') or path.name == 'CMakeLists.txt'}
+    for guide in [*PROJECT.glob('docs/guide-*.md'), PROJECT / 'clients/cpp/README.md']:
+        for language, block in re.findall(r'```(cpp|cmake)\n(.*?)```', read(guide), re.S):
+            is_piece = language == 'cpp' and '#include' not in block
+            yield (any('\n' + block in file for file in files) if is_piece else block in files,
+                   f'{guide}: no file of the project has: {block.splitlines()[0]}')
 
 
 def unknown_tests():

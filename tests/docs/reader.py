@@ -51,6 +51,7 @@ SMALLER = {
 # What a page says of what a command prints, and its exit code. A command that stands on the page several times has a line for each
 # time; the last one holds for all that follow.
 PUBLISH_NUMBERED = "curl -d '{\"text\": \"hi\"}' 'http://127.0.0.1:7480/events/player/Ada?type=hello&producer=me&sequence=1'"
+CPP_CLIENT = """printf '{"text":"one"}\\n{"text":"two"}\\n' | build/cpp_client 127.0.0.1:7411 player/ana arena-1/1 2"""
 RECOVER = 'build/carillon cluster recover-partition 3 --from bee'
 SHOWS = [
     ('README.md', './dev demo', r'(?s)treasure hunt +http://.*console +http://.*everything is known already', 0),
@@ -60,6 +61,7 @@ SHOWS = [
     (GUIDE, PUBLISH_NUMBERED, '"duplicate":true', 0),
     (GUIDE, "printf 'one\\ntwo\\n' | examples/python/follow_and_publish.py ws://127.0.0.1:7480/ws player/bo bo/script 2",
      '1 one\n2 two\n', 0),
+    ('clients/cpp/README.md', CPP_CLIENT, '1 line {"text":"one"}\n2 line {"text":"two"}\n', 0),
     ('docs/guide-behaviours.md', 'build/carillon tail player/ana --no-follow', '"times": ?1', 0),
     ('docs/model/README.md', './dev model --trail RESTART_KEEPS_EPOCH', 'P1|P2|P8', 0),
     (OPERATING, 'build/carillon cluster status', r'in sync with it +behind by', 0),
@@ -166,6 +168,10 @@ NOT_TYPED = [
     (OPERATING, 'journalctl -u stunnel@carillon', MACHINE),
     (OPERATING, 'etcdctl snapshot save', 'etcd\'s own; takes a file name that the page leaves out'),
     ('docs/security.md', 'ctest -R', ITSELF),
+    ('clients/cpp/README.md', 'apt-get install g++ cmake ninja-build pkg-config capnproto libcapnp-dev libssl-dev libxxhash-dev',
+     MACHINE),
+    ('clients/cpp/README.md', 'cmake -S . -B build -G Ninja && cmake --build build',
+     'is the test clients:AnotherProjectBuildsWithTheClient'),
     ('clients/javascript/README.md', 'npm ci', 'the test javascript:… runs it where it is needed'),
     ('clients/javascript/README.md', 'npm test', 'is the test javascript:…'),
     ('clients/javascript/README.md', 'npm run test:kills', MINUTES + '; javascript:… does it with 3 kills'),

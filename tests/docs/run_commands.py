@@ -225,7 +225,7 @@ class Run:
                 text = text[json.JSONDecoder().raw_decode(text)[1]:].lstrip()
         elif item.kind == 'js':
             self.read_javascript(item.text)
-        elif item.kind != 'cpp':  # check_guides.py
+        elif item.kind not in ('cpp', 'cmake'):  # check_guides.py
             raise Failure('no test knows what to do with such a block')
 
     def read_javascript(self, text):
@@ -283,7 +283,8 @@ def furnish(directory, program):
     """As the project looks after ./dev build, without anything that a command could spoil."""
     (directory / 'build').mkdir()
     (directory / 'build/carillon').symlink_to(program)
-    (directory / 'build/simulate').symlink_to(pathlib.Path(program).with_name('simulate'))
+    for name in ('simulate', 'cpp_client'):
+        (directory / 'build' / name).symlink_to(pathlib.Path(program).with_name(name))
     for file in ROOT.iterdir():
         if not file.name.startswith(('build', '.')) and file.name != 'dev':
             (directory / file.name).symlink_to(file)
