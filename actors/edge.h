@@ -39,8 +39,8 @@ struct EdgeLimits {
   std::size_t node_bytes_max = 64u << 20;
   // Of messages of all kinds and bodies of HTTP requests that are begun and not complete; of one address or subject an eighth.
   std::size_t node_receiving_bytes_max = 64u << 20;
-  std::size_t message_bytes_max = 16u << 20;         // One RPC message,
-  std::chrono::milliseconds message_within{30'000};  // and how long it may take to come.
+  std::size_t message_bytes_max = 16u << 20;         // One RPC message.
+  std::chrono::milliseconds message_within{30'000};  // Until one that has begun is complete; also a WebSocket's.
   std::size_t follows_max = 100'000;                 // In all subscriptions of one native connection.
   std::size_t session_credit_bytes = 1u << 20;       // Sent to a subscriber and not yet taken in.
   std::size_t connection_credit_bytes = 8u << 20;    // The same of all subscriptions of one native connection.

@@ -19,7 +19,6 @@ FrameGuard::Verdict FrameGuard::take(std::string_view bytes) {
       const auto taken = std::min<std::uint64_t>(payload_left_, bytes.size());
       bytes.remove_prefix(static_cast<std::size_t>(taken));
       payload_left_ -= taken;
-      if (!is_control_) bytes_kept_ += taken;
       if (payload_left_ == 0) frame_complete();
       continue;
     }
@@ -67,7 +66,7 @@ void FrameGuard::frame_complete() {
   ++frames_;
   if (is_ping_) ++pings_;
   if (!std::exchange(ends_message_, false)) return;
-  message_bytes_ = bytes_kept_ = 0;
+  message_bytes_ = 0;
   fragments_ = 0;
 }
 

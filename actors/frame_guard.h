@@ -23,8 +23,8 @@ class FrameGuard {
   // Whole frames so far, and the pings among them.
   std::uint64_t frames() const { return frames_; }
   std::uint64_t pings() const { return pings_; }
-  // Of the message that is not complete yet: what has come of it.
-  std::uint64_t bytes_kept() const { return bytes_kept_; }
+  // Of the message that is not complete yet: what its fragments say that they have, for which KJ takes memory at once.
+  std::uint64_t message_bytes() const { return message_bytes_; }
 
  private:
   std::size_t header_wanted() const;
@@ -36,12 +36,11 @@ class FrameGuard {
   std::size_t header_bytes_ = 0;
   std::uint64_t payload_left_ = 0;
   std::uint64_t frames_ = 0, pings_ = 0;
-  std::uint64_t message_bytes_ = 0;  // Of the message that is not complete yet: what its fragments say that they have,
-  std::uint64_t bytes_kept_ = 0;     // and what has come of them.
-  std::size_t fragments_ = 0;        // Of the message that is not complete yet.
-  bool in_message_ = false;          // Its last fragment has not begun.
-  bool ends_message_ = false;        // The frame that is being read does.
-  bool is_control_ = false;          // It belongs to no message.
+  std::uint64_t message_bytes_ = 0;
+  std::size_t fragments_ = 0;  // Of the message that is not complete yet.
+  bool in_message_ = false;    // Its last fragment has not begun.
+  bool ends_message_ = false;  // The frame that is being read does.
+  bool is_control_ = false;    // It belongs to no message.
   bool is_ping_ = false;
 };
 

@@ -64,7 +64,12 @@ void GuardedStream::frames_came(std::string_view bytes) {
   const auto verdict = guard_->take(bytes);
   if (guard_->frames() > frames) frame_at_ = Clock::now();
   pongs_owed_ += guard_->pings() - pings;
-  const bool has_room = visit_.keep(guard_->bytes_kept());
+  const auto message_bytes = guard_->message_bytes();
+  if (message_bytes == 0)
+    message_begun_at_.reset();
+  else if (!message_begun_at_)
+    message_begun_at_ = Clock::now();
+  const bool has_room = visit_.keep(message_bytes);
   if (verdict == FrameGuard::Verdict::kNoFrames)
     trouble_ = Trouble::kNoFrames;
   else if (verdict == FrameGuard::Verdict::kTooBig)

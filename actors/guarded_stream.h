@@ -29,6 +29,8 @@ class GuardedStream final : public PassingStream {
   Trouble trouble() const { return trouble_; }
   // When the last frame was complete.
   Clock::time_point frame_at() const { return frame_at_; }
+  // When the message that is not complete yet has begun.
+  std::optional<Clock::time_point> message_begun_at() const { return message_begun_at_; }
   // Reads whatever comes, until the end of it: a socket that is closed with something unread takes back what it has sent last.
   kj::Promise<void> drain();
 
@@ -49,6 +51,7 @@ class GuardedStream final : public PassingStream {
   std::uint64_t pongs_owed_ = 0;  // KJ keeps each of them until the one before it is written.
   Trouble trouble_ = Trouble::kNone;
   Clock::time_point frame_at_;
+  std::optional<Clock::time_point> message_begun_at_;
 };
 
 }  // namespace carillon::actors

@@ -159,7 +159,8 @@ kj::Promise<Result<std::string>> HttpCall::read_body_on(std::size_t bytes_max) {
   using Body = Result<std::string>;
   const auto had = body_read.size();
   if (had > bytes_max) return Body(too_large(bytes_max));
-  if (!visit.keep(had))
+  const bool is_whole = body.tryGetLength().orDefault(1) == 0;
+  if (!is_whole && !visit.keep(had))
     return Body(Error{.code = ErrorCode::OVERLOADED,
                       .message = "too much is being sent at once, on this connection and others",
                       .retry_after = edge.edge_limits.overloaded_retry});

@@ -3,6 +3,9 @@
 
 #include <kj/timer.h>
 
+#include <chrono>
+
+#include "actors/latency.h"
 #include "actors/passing_stream.h"
 #include "actors/visit.h"
 
@@ -15,22 +18,32 @@ class MeteredStream final : public PassingStream {
       : PassingStream(kj::mv(inner)), visit_(visit), timer_(timer) {}
 
   kj::Promise<std::size_t> read(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override {
-    return inner_->read(buffer, bytes_min, bytes_max).then([this](std::size_t bytes) { return hold_back(bytes); });
+    return when_paid().then(
+        [this, buffer, bytes_min, bytes_max] { return noted(inner_->read(buffer, bytes_min, bytes_max)); });
   }
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override {
-    return inner_->tryRead(buffer, bytes_min, bytes_max).then([this](std::size_t bytes) { return hold_back(bytes); });
+    return when_paid().then(
+        [this, buffer, bytes_min, bytes_max] { return noted(inner_->tryRead(buffer, bytes_min, bytes_max)); });
   }
 
  private:
-  // What came is passed on when it is paid for: so the next read waits, and TCP slows down who sends.
-  kj::Promise<std::size_t> hold_back(std::size_t bytes) {
-    const auto pause = std::chrono::ceil<std::chrono::milliseconds>(visit_.received(bytes));
-    if (pause.count() == 0) return bytes;
-    return timer_.afterDelay(pause.count() * kj::MILLISECONDS).then([bytes] { return bytes; });
+  // What came is paid for before more is read, so that TCP slows down who sends. Nothing is taken and held back: whoever gives up
+  // waiting loses no bytes.
+  kj::Promise<void> when_paid() {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(paid_at_ - Clock::now());
+    if (left.count() <= 0) return kj::READY_NOW;
+    return timer_.afterDelay(left.count() * kj::MILLISECONDS);
+  }
+  kj::Promise<std::size_t> noted(kj::Promise<std::size_t> coming) {
+    return coming.then([this](std::size_t bytes) {
+      paid_at_ = Clock::now() + visit_.received(bytes);
+      return bytes;
+    });
   }
 
   Visit& visit_;
   kj::Timer& timer_;
+  Clock::time_point paid_at_;
 };
 
 }  // namespace carillon::actors

@@ -111,29 +111,39 @@ void PresenceReporter::tell_again_later() {
 template <class Event>
 bool PresenceReporter::tell(const std::string& store_id, std::size_t shard, const Event& event) {
   if (!edge_.own_events->has_room(kOwn)) return tell_again_later(), false;
+  const bool is_own = store_id == store_id_;
+  if (is_own) ++under_way_[shard];
   tasks_.add(edge_.own_events->publish(kOwn, hub_of(store_id, shard), std::string(Event::kType), to_json(event))
-                 .then([](const Result<void>& stored) {
+                 .then([this, is_own, shard](const Result<void>& stored) {
                    if (!stored) spdlog::error("who is here is not told: {}", stored.error().message);
+                   if (!is_own) return;
+                   --under_way_[shard];
+                   if (stored) heard_by(shard);
                  }));
   return true;
+}
+
+// Its hub has heard of us. If it had not for long, it may have taken everybody for gone.
+void PresenceReporter::heard_by(std::size_t shard) {
+  const auto before = std::exchange(alive_at_[shard], Clock::now());
+  if (alive_at_[shard] - before > kSignsMissedMax * edge_.edge_limits.presence_sign_every) begin_anew();
 }
 
 // Hubs that hear nothing for kGatewaySilentMs take everybody for gone: long before, it is told anew.
 kj::Promise<void> PresenceReporter::say_that_we_are_alive() {
   const auto every = edge_.edge_limits.presence_sign_every;
-  return edge_.timer.afterDelay(kj_duration(every)).then([this, every] {
+  return edge_.timer.afterDelay(kj_duration(every)).then([this] {
     std::array<bool, kShards> has_players{};
     for (const auto& [connection, player] : players_) has_players[connection % kShards] = true;
     for (std::size_t shard = 0; shard < kShards; ++shard) {
-      if (!has_players[shard]) alive_at_[shard] = Clock::now();  // There is nobody to be taken for gone.
+      // There is nobody to be taken for gone, and the hub knows.
+      if (!has_players[shard] && under_way_[shard] == 0) alive_at_[shard] = Clock::now();
       if (!has_players[shard] || !edge_.own_events->has_room(kOwn)) continue;
       tasks_.add(edge_.own_events
                      ->publish(kOwn, hub_of(store_id_, shard), std::string(GatewayAlive::kType),
                                to_json(GatewayAlive{.boot = boot_}))
-                     .then([this, shard, every](const Result<void>& stored) {
-                       if (!stored) return;
-                       const auto before = std::exchange(alive_at_[shard], Clock::now());
-                       if (alive_at_[shard] - before > kSignsMissedMax * every) begin_anew();
+                     .then([this, shard](const Result<void>& stored) {
+                       if (stored) heard_by(shard);
                      }));
     }
     return say_that_we_are_alive();

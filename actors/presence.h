@@ -48,6 +48,7 @@ class PresenceReporter final : private kj::TaskSet::ErrorHandler {
   void post(std::function<void(PresenceReporter&)> job);
   bool begin(std::size_t shard);
   void begin_anew();
+  void heard_by(std::size_t shard);
   void gone(std::uint64_t connection);
   // False when there is no room for it now; then it is called again, by way of tell_of.
   template <class Event>
@@ -70,6 +71,7 @@ class PresenceReporter final : private kj::TaskSet::ErrorHandler {
 
   std::array<bool, kShards> has_past_{};               // Which hubs may know of an earlier life,
   std::array<bool, kShards> begun_{};                  // and which have been told of this one.
+  std::array<std::size_t, kShards> under_way_{};       // What they are told and has not been stored.
   std::array<Clock::time_point, kShards> alive_at_{};  // When they last heard that it is alive, if there was a need.
   std::atomic<std::uint64_t> last_connection_ = 0;
   std::map<std::uint64_t, Player> players_;           // By connection, until it is told that they are gone.

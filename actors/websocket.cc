@@ -440,6 +440,9 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
           const auto silent = Clock::now() - heard_at();
           if (silent >= limits().socket_idle_timeout)
             return close(CloseCode::kIdle, "nothing came for too long"), kj::READY_NOW;
+          const auto begun_at = stream_.message_begun_at();
+          if (begun_at && Clock::now() - *begun_at >= limits().message_within)
+            return close(CloseCode::kIdle, "a message was begun and not ended for too long"), kj::READY_NOW;
           if (silent >= limits().socket_ping_every && queue_.empty()) answer(R"({"ping":{}})");
           return watch();
         });

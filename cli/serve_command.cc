@@ -78,6 +78,7 @@ void add_limits(CLI::App& command, runtime::Limits& limits, actors::EdgeLimits& 
            "a WebSocket that says nothing is asked whether it is there");
   add_time("--websocket-idle-timeout", edge.socket_idle_timeout, "and closed, when it still says nothing");
   add_time("--request-within", edge.request_within, "how long the header or body of an HTTP request may take");
+  add_time("--message-within", edge.message_within, "how long a message by WebSocket or native RPC may take to come");
   command
       .add_option_function<std::uint32_t>(
           "--presence-grace", [&edge](std::uint32_t ms) { edge.presence_grace = std::chrono::milliseconds(ms); },

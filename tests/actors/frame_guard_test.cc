@@ -34,19 +34,19 @@ TEST(FrameGuard, LetsMessagesFragmentsAndControlFramesPass) {
   EXPECT_EQ(guard.take(all), Verdict::kGood);
   EXPECT_EQ(guard.frames(), 9u);
   EXPECT_EQ(guard.pings(), 1u);
-  EXPECT_EQ(guard.bytes_kept(), 0u);
+  EXPECT_EQ(guard.message_bytes(), 0u);
 }
 
-TEST(FrameGuard, CountsWhatHasComeOfAMessage) {
+TEST(FrameGuard, CountsWhatTheFragmentsOfAMessageSayThatTheyHave) {
   FrameGuard guard(1'000);
   EXPECT_EQ(guard.take(frame_of(std::string(300, 'a'), {.last = false})), Verdict::kGood);
   EXPECT_EQ(guard.take(frame_of("still there", {.opcode = Opcode::kPing})), Verdict::kGood);
   EXPECT_EQ(guard.take(frame_of("", {.opcode = Opcode::kContinuation, .said_length = 400})), Verdict::kGood);
-  EXPECT_EQ(guard.bytes_kept(), 300u);
+  EXPECT_EQ(guard.message_bytes(), 700u);
   EXPECT_EQ(guard.take(std::string(399, 'a')), Verdict::kGood);
-  EXPECT_EQ(guard.bytes_kept(), 699u);
+  EXPECT_EQ(guard.message_bytes(), 700u);
   EXPECT_EQ(guard.take("a"), Verdict::kGood);
-  EXPECT_EQ(guard.bytes_kept(), 0u);
+  EXPECT_EQ(guard.message_bytes(), 0u);
 }
 
 TEST(FrameGuard, IsNotTakenIn) {

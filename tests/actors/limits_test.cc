@@ -206,23 +206,27 @@ TEST_F(AddressLimits, P7WhoSendsTooManyBytesIsReadFromSlowly) {
 }
 
 // A message over a WebSocket that is begun, and of which so much has come.
-WebSocket begun(const client::Address& address, std::size_t came, const char* from = nullptr) {
+WebSocket begun(const client::Address& address, std::size_t came, const char* from = nullptr,
+                std::uint64_t announced = 1'000'000) {
   WebSocket socket(address, "", 0, from);
   EXPECT_TRUE(socket.opened());
   (void)socket.hear("welcome");
-  EXPECT_TRUE(socket.send(frame_of(std::string(came, ' '), {.said_length = 1'000'000})));
+  EXPECT_TRUE(socket.send(frame_of(std::string(came, ' '), {.said_length = announced})));
   return socket;
 }
 
-TEST_F(AddressLimits, P7WhatIsOnlyAnnouncedTakesNoRoom) {
+TEST_F(AddressLimits, P7WhatIsAnnouncedTakesTheRoomThatItNeeds) {
   auto node = with({});
-  // Given more announced messages than the node has room for, of which nothing came.
+  // Given as much as one address may have begun, of which nothing came.
   std::vector<WebSocket> announced;
-  while (announced.size() < 80) announced.push_back(begun(node.http(), 0));
-  // Then there is room for others of the same address.
-  auto socket = begun(node.http(), 999'999);
-  ASSERT_TRUE(socket.send(" "));
-  EXPECT_EQ(socket.hear_close(), 4400) << "blanks are no message, but they came";
+  while (announced.size() < 8) announced.push_back(begun(node.http(), 0));
+  announced.push_back(begun(node.http(), 0, nullptr, (8u << 20) - 8'000'001));
+  // When it begins more, then that is refused; what comes whole needs no room.
+  EXPECT_EQ(begun(node.http(), 0).hear_close(), 4429);
+  RawSocket whole(node.http());
+  ASSERT_TRUE(whole.send("POST /events/note/ana HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n" +
+                         std::string(20, ' ')));
+  EXPECT_THAT(whole.receive_until("}"), HasSubstr(" 400 ")) << "blanks are no event, but they came";
   node.stop();
 }
 
@@ -281,6 +285,21 @@ TEST_F(AddressLimits, P7AnUploadThatWeHoldBackIsToldToComeLater) {
   ASSERT_TRUE(body.send("POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100001\r\n\r\n" +
                         std::string(100'000, ' ')));
   EXPECT_THAT(body.receive_until("overloaded"), AllOf(HasSubstr(" 429 "), HasSubstr("Retry-After")));
+  node.stop();
+}
+
+TEST_F(AddressLimits, P9ABodyThatWeHoldBackTakesNothingOfTheNextRequest) {
+  auto node = with({"--address-bytes-per-second", "100000", "--request-within", "300"});
+  // Given a whole request whose body is held back for longer than a request may take, and the next one behind it.
+  RawSocket socket(node.http());
+  ASSERT_TRUE(socket.send("POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 460000\r\n\r\n" +
+                          std::string(460'000, ' ') + "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  EXPECT_THAT(socket.receive_until("overloaded"), HasSubstr(" 429 "));
+  // Then that one is answered, or the connection ends; nobody takes the middle of one for another.
+  bool closed = false;
+  const auto next = socket.receive_all(closed, 3s);
+  EXPECT_THAT(next, ::testing::Not(HasSubstr(" 400 ")));
+  EXPECT_TRUE(closed || next.find(" 200 OK") != std::string::npos) << next;
   node.stop();
 }
 

@@ -180,5 +180,19 @@ TEST_F(SignOfLife, P7WhoIsHereIsToldAnewAfterALongTimeInWhichNothingCouldBeTold)
   EXPECT_THAT(told, ::testing::Contains(HasSubstr("\"ada\"")).Times(1));
 }
 
+TEST_F(SignOfLife, P7WhoWasHereAndIsToldLateToHaveGoneIsFollowedByANewBeginning) {
+  // Given a player who is known to be here, and goes when nothing can be told, for long.
+  PresenceReporter reporter(*edge_, "store");
+  auto ada = reporter.arrived("ada");
+  EXPECT_THAT(store_all(), ElementsAre(HasSubstr("started"), HasSubstr("ada")));
+  ada.reset();
+  pass(600 * kj::MILLISECONDS);
+  // When it can, then the hub, which may have taken everybody for gone, hears of a new beginning.
+  auto told = store_all();
+  std::ranges::move(store_all(), std::back_inserter(told));
+  EXPECT_THAT(told, ::testing::Contains(HasSubstr("closed")));
+  EXPECT_THAT(told, ::testing::Contains(HasSubstr("started")));
+}
+
 }  // namespace
 }  // namespace carillon::actors

@@ -376,6 +376,21 @@ TEST_F(ImpatientWebSockets, PingTheSilentAndCloseThemWith4408) {
   EXPECT_EQ(alive.hear("pong"), R"({"pong":{}})");
 }
 
+class WebSocketsWithShortMessages : public WebSockets {
+ protected:
+  WebSocketsWithShortMessages() : WebSockets({"--websocket-ping-every", "100", "--message-within", "300"}) {}
+};
+
+TEST_F(WebSocketsWithShortMessages, P7AMessageThatIsNotEndedEndsItsConnection) {
+  auto socket = open();
+  ASSERT_TRUE(socket.send(frame_of("{", {.last = false})));
+  // Whatever else comes.
+  const auto until = std::chrono::steady_clock::now() + 5s;
+  while (socket.send(frame_of("", {.opcode = Opcode::kPing})) && std::chrono::steady_clock::now() < until)
+    (void)socket.hear(50ms);
+  EXPECT_EQ(socket.hear_close(), 4408);
+}
+
 // Goal: a client that takes nothing costs little, and others nothing. Method: it follows a long mailbox and publishes without end,
 // reading nothing, while another one is served.
 TEST_F(WebSockets, P7AReaderThatStopsIsBounded) {
