@@ -238,9 +238,14 @@ void PartitionHost::list_dead_letters(Entrance::ListAnswer answer) {
   if (!partition_) return;
   const auto errors = read_errors_;
   auto letters = partition_->dead_letters(std::nullopt, 10);
-  if (letters) return answer(std::move(*letters));
-  if (outside_.is_powered() && read_errors_ == errors)
-    world_->broken("P6: one bad event stops nobody", "dead letters cannot be listed: " + letters.error().message);
+  if (outside_.is_powered() && read_errors_ == errors) {
+    if (!letters)
+      world_->broken("P6: one bad event stops nobody", "dead letters cannot be listed: " + letters.error().message);
+    for (const auto& letter : *letters)
+      if (letter.event.type == "unknown")
+        world_->broken("P6: one bad event stops nobody", letter.entity.text() + " has lost the event of a dead letter");
+  }
+  if (letters) answer(std::move(*letters));
 }
 
 void PartitionHost::operate(const EntityId& entity, Offset offset, bool redrive, Entrance::OperationAnswer answer) {
