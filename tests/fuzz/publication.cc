@@ -2,7 +2,7 @@
 // promised to hubs and followers.
 #include <fuzzer/FuzzedDataProvider.h>
 
-#include "bench/hunt/hunt_behaviour.h"
+#include "examples/arena/arena.h"
 #include "messages/text.h"
 #include "runtime/admission.h"
 #include "runtime/json.h"
@@ -13,7 +13,7 @@ namespace carillon {
 void fuzz(std::string_view input) {
   static const Catalogue catalogue = [] {
     Catalogue installed;
-    CHECK(installed.add(bench::hunt_behaviour()).ok());
+    CHECK(installed.add(arena::match_behaviour()).ok());
     return installed;
   }();
   FuzzedDataProvider data(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
