@@ -160,7 +160,8 @@ class GatewayServer final : public wire::Gateway::Server {
     const auto params = context.getParams();
     const auto batch = params.getBatch();
     const auto producer = ProducerId::client(view(params.getProducer()));
-    if (const auto refusal = publish_path_.refusal_of_all(batch.size())) KJ_FAIL_REQUIRE(refusal->message);
+    const auto refusal = publish_path_.refusal_of_all(batch.size());
+    if (refusal) KJ_FAIL_REQUIRE(refusal->message);  // NOLINT(bugprone-suspicious-semicolon): in the macro.
     if (!producer) {
       auto refusals = context.getResults().initRefusals(batch.size());
       for (unsigned i = 0; i < batch.size(); ++i) write(edge_.edge_limits, refusals[i], i, producer.error());

@@ -180,6 +180,7 @@ Index Replica::State::acknowledged_by_most() const {
   std::set<ReplicaId> members;
   for_each_waited_for([&](const ReplicaId& member) { members.insert(member); });
   std::vector<Index> acknowledged;
+  acknowledged.reserve(members.size());
   for (const auto& member : members) acknowledged.push_back(acknowledged_by(member));
   std::ranges::sort(acknowledged);
   return std::min(acknowledged[(acknowledged.size() - 1) / 2], log.end());

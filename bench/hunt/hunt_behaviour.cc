@@ -2,8 +2,8 @@
 
 #include <array>
 #include <charconv>
-#include <ranges>
 #include <string>
+#include <vector>
 
 namespace carillon::bench {
 namespace {
@@ -116,7 +116,10 @@ Result<Effects> on(Hunt& hunt, const Muster& muster, const Context&) {
   Effects effects;
   Find find{.id = muster.id, .at = muster.at, .filler = {}};
   fill(find);
-  effects.notify_all(std::views::iota(0u, muster.players) | std::views::transform(name_of), find);
+  std::vector<std::string> players;
+  players.reserve(muster.players);
+  for (std::uint32_t player = 0; player < muster.players; ++player) players.push_back(name_of(player));
+  effects.notify_all(players, find);
   return effects;
 }
 

@@ -1,7 +1,8 @@
 #include "examples/hunt/hunt.h"
 
 #include <algorithm>
-#include <ranges>
+#include <string_view>
+#include <vector>
 
 namespace carillon::hunt {
 namespace {
@@ -12,6 +13,15 @@ std::vector<Leader> leaders_of(const Island& island) {
   std::stable_sort(leaders.begin(), leaders.end(), [](const Leader& a, const Leader& b) { return a.score > b.score; });
   if (leaders.size() > kLeaders) leaders.resize(kLeaders);
   return leaders;
+}
+
+// All but one, if there is one to leave out.
+std::vector<std::string_view> diggers_of(const Island& island, std::string_view but_for = {}) {
+  std::vector<std::string_view> names;
+  names.reserve(island.diggers.size());
+  for (const auto& [player, digger] : island.diggers)
+    if (player != but_for) names.push_back(player);
+  return names;
 }
 
 Digger& digger_of(Island& island, const std::string& player, const Context& context) {
@@ -70,8 +80,7 @@ Result<Effects> on(Island& island, const Dug& dug, const Context& context) {
                                              .leaders = leaders});
     const TreasureSeen seen{
         .player = dug.player, .x = dug.x, .y = dug.y, .tide = island.tide, .treasure = name, .leaders = leaders};
-    const auto is_other = [&dug](const std::string& player) { return player != dug.player; };
-    effects.notify_all(std::views::keys(island.diggers) | std::views::filter(is_other), seen);
+    effects.notify_all(diggers_of(island, dug.player), seen);
   } else {
     if (!again) square = kHole;
     effects.notify(dug.player, HoleDug{.dig = dug.dig, .x = dug.x, .y = dug.y, .again = again});
@@ -88,7 +97,7 @@ Effects on(Island& island, const TideDue& due, const Context&) {
   if (due.tide != island.tide || !is_dug_up(island)) return effects;  // Anybody may publish one.
   island.ground = Island().ground;
   const TideCame came{.tide = ++island.tide, .leaders = leaders_of(island)};
-  effects.notify_all(std::views::keys(island.diggers), came);
+  effects.notify_all(diggers_of(island), came);
   return effects;
 }
 

@@ -276,7 +276,7 @@ TEST(Partition, P3KeepsTheOrderInWhichAProducerSent) {
 }
 
 // Reads of what belongs to an entity or a producer.
-auto reads_of(std::string name) {
+auto reads_of(const std::string& name) {
   return [name](std::string_view key) { return key.find(name) != key.npos; };
 }
 constexpr auto kNoReads = [](std::string_view) { return false; };

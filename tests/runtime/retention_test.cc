@@ -14,7 +14,6 @@ namespace carillon::runtime {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::OnePartition;
