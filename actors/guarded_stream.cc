@@ -23,13 +23,6 @@ bool GuardedStream::guard(std::uint64_t message_bytes_max) {
   return true;
 }
 
-kj::Promise<std::size_t> GuardedStream::read(void* buffer, std::size_t bytes_min, std::size_t bytes_max) {
-  return tryRead(buffer, bytes_min, bytes_max).then([bytes_min](std::size_t bytes) {
-    if (bytes < bytes_min) kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "the client has gone"));
-    return bytes;
-  });
-}
-
 kj::Promise<std::size_t> GuardedStream::tryRead(void* buffer, std::size_t bytes_min, std::size_t bytes_max) {
   if (!guard_)
     return inner_->tryRead(buffer, bytes_min, bytes_max).then([this, buffer](std::size_t bytes) {

@@ -34,7 +34,6 @@ class GuardedStream final : public PassingStream {
   // Reads whatever comes, until the end of it: a socket that is closed with something unread takes back what it has sent last.
   kj::Promise<void> drain();
 
-  kj::Promise<std::size_t> read(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override;
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override;
   using PassingStream::write;
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;

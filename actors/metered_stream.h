@@ -17,13 +17,13 @@ class MeteredStream final : public PassingStream {
   MeteredStream(kj::Own<kj::AsyncIoStream> inner, Visit& visit, kj::Timer& timer)
       : PassingStream(kj::mv(inner)), visit_(visit), timer_(timer) {}
 
-  kj::Promise<std::size_t> read(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override {
-    return when_paid().then(
-        [this, buffer, bytes_min, bytes_max] { return noted(inner_->read(buffer, bytes_min, bytes_max)); });
-  }
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override {
-    return when_paid().then(
-        [this, buffer, bytes_min, bytes_max] { return noted(inner_->tryRead(buffer, bytes_min, bytes_max)); });
+    return when_paid()
+        .then([this, buffer, bytes_min, bytes_max] { return inner_->tryRead(buffer, bytes_min, bytes_max); })
+        .then([this](std::size_t bytes) {
+          paid_at_ = Clock::now() + visit_.received(bytes);
+          return bytes;
+        });
   }
 
  private:
@@ -33,12 +33,6 @@ class MeteredStream final : public PassingStream {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(paid_at_ - Clock::now());
     if (left.count() <= 0) return kj::READY_NOW;
     return timer_.afterDelay(left.count() * kj::MILLISECONDS);
-  }
-  kj::Promise<std::size_t> noted(kj::Promise<std::size_t> coming) {
-    return coming.then([this](std::size_t bytes) {
-      paid_at_ = Clock::now() + visit_.received(bytes);
-      return bytes;
-    });
   }
 
   Visit& visit_;

@@ -2,11 +2,20 @@
 #pragma once
 
 #include <kj/async-io.h>
+#include <kj/debug.h>
+
+#include <cstddef>
 
 namespace carillon::actors {
 
 class PassingStream : public kj::AsyncIoStream {
  public:
+  kj::Promise<std::size_t> read(void* buffer, std::size_t bytes_min, std::size_t bytes_max) final {
+    return tryRead(buffer, bytes_min, bytes_max).then([bytes_min](std::size_t came) {
+      if (came < bytes_min) kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "the client has gone"));
+      return came;
+    });
+  }
   kj::Promise<void> write(const void* buffer, std::size_t bytes) final { return inner_->write(buffer, bytes); }
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
     return inner_->write(pieces);

@@ -20,13 +20,6 @@ class ReceivingStream final : public PassingStream {
   ReceivingStream(kj::Own<kj::AsyncIoStream> inner, Visit& visit, kj::Timer& timer, kj::Duration message_within)
       : PassingStream(kj::mv(inner)), visit_(visit), timer_(timer), message_within_(message_within) {}
 
-  kj::Promise<std::size_t> read(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override {
-    return tryRead(buffer, bytes_min, bytes_max).then([bytes_min](std::size_t came) {
-      if (came < bytes_min) kj::throwRecoverableException(KJ_EXCEPTION(DISCONNECTED, "the client is gone"));
-      return came;
-    });
-  }
-
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t bytes_min, std::size_t bytes_max) override {
     return inner_->tryRead(buffer, std::min<std::size_t>(bytes_min, 1), bytes_max)
         .then([this, buffer, bytes_min, bytes_max](std::size_t came) -> kj::Promise<std::size_t> {

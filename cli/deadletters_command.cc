@@ -17,6 +17,7 @@ namespace carillon::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kOverloadedPause{100};
+constexpr std::chrono::seconds kPatience{30};
 
 struct Options {
   NodeOptions node;
@@ -102,11 +103,12 @@ int settle_one(client::Session& session, const Options& options, Way way) {
   return kOk;
 }
 
-// Where requests are limited, waits for its turn.
+// Where requests are limited, waits for its turn, but not for ever.
 template <class Ask>
 auto ask_patiently(client::Session& session, const Ask& ask) {
+  const auto give_up_at = std::chrono::steady_clock::now() + kPatience;
   auto answer = ask();
-  while (!answer && answer.error().code == ErrorCode::OVERLOADED) {
+  while (!answer && answer.error().code == ErrorCode::OVERLOADED && std::chrono::steady_clock::now() < give_up_at) {
     session.wait(session.timer().afterDelay(kOverloadedPause.count() * kj::MILLISECONDS));
     answer = ask();
   }

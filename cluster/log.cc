@@ -99,20 +99,15 @@ std::optional<Log::EpochEnding> Log::end_of(Epoch epoch) const {
   return ending;
 }
 
-// With its position.
-Result<std::pair<Entry, std::uint64_t>> Log::read_entry(Index index) const {
+Result<Log::Placed> Log::read_entry(Index index) const {
   const Index cached_from = end_ - cache_.size();
-  if (index > cached_from) {
-    const auto& cached = cache_[index - cached_from - 1];
-    return std::pair(cached.entry, cached.position);
-  }
+  if (index > cached_from) return Placed(cache_[index - cached_from - 1]);
   const auto stored = storage_->get(batch_key(partition_, Tag::kLog, index));
   if (!stored) return stored.error();
   if (!*stored) return damaged(partition_, "entry " + std::to_string(index) + " is missing");
   auto record = decode_log_entry(**stored);
   if (!record) return record.error();
-  return std::pair(Entry{record->epoch, std::make_shared<const std::string>(std::move(record->writes))},
-                   record->position);
+  return Placed{{record->epoch, std::make_shared<const std::string>(std::move(record->writes))}, record->position};
 }
 
 Result<std::vector<Entry>> Log::read(Index from, std::size_t bytes_max) const {
@@ -120,11 +115,11 @@ Result<std::vector<Entry>> Log::read(Index from, std::size_t bytes_max) const {
   std::vector<Entry> entries;
   std::size_t bytes = 0;
   for (auto index = from; index <= end_; ++index) {
-    auto entry = read_entry(index);
-    if (!entry) return entry.error();
-    bytes += entry->first.size();
+    auto placed = read_entry(index);
+    if (!placed) return placed.error();
+    bytes += placed->entry.size();
     if (!entries.empty() && bytes > bytes_max) break;
-    entries.push_back(std::move(entry->first));
+    entries.push_back(std::move(placed->entry));
   }
   return entries;
 }
@@ -151,7 +146,7 @@ void Log::append(Entry entry, runtime::WriteSet writes) {
   stage(batch_key(partition_, Tag::kLog, end_), encode_log_entry(entry.epoch, end_position_, *entry.bytes));
   staged_sync_ = true;
   cache_bytes_ += entry.size();
-  cache_.push_back({std::move(entry), end_position_, std::move(writes)});
+  cache_.push_back({{std::move(entry), end_position_}, std::move(writes)});
   shrink_cache();
 }
 
@@ -176,7 +171,7 @@ void Log::truncate(Index end) {
   } else if (end_ == state_.base_index) {
     end_position_ = state_.base_position;
   } else if (const auto last = read_entry(end_)) {
-    end_position_ = last->second;
+    end_position_ = last->position;
   }  // Otherwise the log counts as longer than it is, and is trimmed sooner.
   durable_ = std::min(durable_, end_);
   for (auto& write : under_way_) write.end = std::min(write.end, end_);
@@ -214,9 +209,9 @@ Result<void> Log::apply(Index until) {
     } else {
       const auto read = read_entry(index);
       if (!read) return read.error();
-      auto writes = decode_writes(partition_, *read->first.bytes);
+      auto writes = decode_writes(partition_, *read->entry.bytes);
       if (!writes) return damaged(partition_, writes.error().message);
-      bytes += read->first.size();
+      bytes += read->entry.size();
       staged_.append(std::move(*writes));
     }
     ++state_.applied;
@@ -242,7 +237,7 @@ void Log::trim() {
     while (!entry && next < farthest) entry = read_entry(++next);
     trim_at_ = entry ? 0 : next;  // The next time it goes on from there.
     if (!entry) return;
-    if (!too_many && end_position_ - entry->second < limits_.log_bytes_kept) return;
+    if (!too_many && end_position_ - entry->position < limits_.log_bytes_kept) return;
     const auto epoch = epoch_at(next);
     for (auto index = state_.base_index + 1; index <= next; ++index)
       staged_.erase(batch_key(partition_, Tag::kLog, index));
@@ -253,7 +248,7 @@ void Log::trim() {
     }
     state_.base_index = next;
     state_.base_epoch = epoch;
-    state_.base_position = entry->second;
+    state_.base_position = entry->position;
     std::erase_if(begins_, [&](const auto& begin) {
       if (begin.second > next) return false;
       staged_.erase(batch_key(partition_, Tag::kEpoch, begin.first));

@@ -10,7 +10,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "cluster/entry.h"
@@ -97,9 +96,11 @@ class Log {
     Index whole_from = 0;
     std::uint64_t base_position = 0;
   };
-  struct Cached {
+  struct Placed {
     Entry entry;
     std::uint64_t position = 0;
+  };
+  struct Cached : Placed {
     std::optional<runtime::WriteSet> writes;  // Until it is applied.
   };
   struct UnderWay {
@@ -113,7 +114,7 @@ class Log {
   Result<void> load();
   void stage_state();
   void stage(std::string_view key, std::string_view value);
-  Result<std::pair<Entry, std::uint64_t>> read_entry(Index index) const;
+  Result<Placed> read_entry(Index index) const;
   void trim();
   void shrink_cache();
 

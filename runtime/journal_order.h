@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -17,14 +18,15 @@ namespace carillon::runtime {
 // `partition_of(commit)` and `is_synced(commit)` tell of each. Returns how many need no sync; they stand first.
 template <class Commit, class PartitionOf, class IsSynced>
 std::size_t put_unsynced_first(std::vector<Commit>& batch, PartitionOf&& partition_of, IsSynced&& is_synced) {
+  if (std::ranges::all_of(batch, is_synced)) return 0;  // As on a node alone.
   std::vector<Commit> early, rest;
-  std::vector<PartitionId> waiting;  // For the sync.
+  std::set<PartitionId> waiting;  // For the sync.
   for (auto& commit : batch) {
     const PartitionId partition = partition_of(commit);
-    if (!is_synced(commit) && std::ranges::find(waiting, partition) == waiting.end()) {
+    if (!is_synced(commit) && !waiting.contains(partition)) {
       early.push_back(std::move(commit));
     } else {
-      waiting.push_back(partition);
+      waiting.insert(partition);
       rest.push_back(std::move(commit));
     }
   }

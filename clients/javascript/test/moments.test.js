@@ -133,14 +133,20 @@ test('P3 what is new waits until the last event of an earlier page is settled, a
   await after.close();
 });
 
-test('P2 what a client that is gone left is finished by another that lives', async () => {
-  // Given two clients, one of which goes with an event that is not confirmed.
-  const storage = new MemoryStorage();
+// Two clients, one of which goes with an event that is not confirmed: the other one.
+async function abandoned(storage, options = {}) {
   const others = await client({ storage });
-  const mine = await client({ storage });
+  const mine = await client({ storage, ...options });
   const lost = assert.rejects(others.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
   await others.close();
   await lost;
+  return mine;
+}
+
+test('P2 what a client that is gone left is finished by another that lives', async () => {
+  // Given two clients, one of which goes with an event that is not confirmed.
+  const storage = new MemoryStorage();
+  const mine = await abandoned(storage);
   // When the other one has found it abandoned twice,
   await clock.advance(10_000);
   assert.deepEqual(calls(), []);
@@ -327,11 +333,7 @@ test('P1 what is confirmed resolves also where the storage lets go of nothing, a
 test('P2 what a client that is gone left is finished also when the storage cannot be read for a moment', async () => {
   // Given two clients, one of which goes with an event that is not confirmed,
   const storage = new MemoryStorage();
-  const others = await client({ storage });
-  const mine = await client({ storage, pingMs: 1_000_000 });
-  const lost = assert.rejects(others.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
-  await others.close();
-  await lost;
+  const mine = await abandoned(storage, { pingMs: 1_000_000 });
   // and a storage that then fails at every look for a while: first its keys cannot be read, then what stands there.
   const fails = () => {
     throw new Error('EIO');
@@ -471,11 +473,7 @@ test('P1 P3 an event that the storage gives back damaged ends no connection, and
 
 test('what a client that is gone left is cleared away when all of it is damaged', async () => {
   const storage = new MemoryStorage();
-  const others = await client({ storage });
-  const mine = await client({ storage });
-  const lost = assert.rejects(others.publish('hunt/island', 'dug', { n: 1 }), { code: 'closed' });
-  await others.close();
-  await lost;
+  const mine = await abandoned(storage);
   for (let i = 0; i < storage.length; i += 1) if (storage.key(i).endsWith(':1')) storage.setItem(storage.key(i), '');
   await clock.advance(20_000);
   assert.deepEqual([calls(), mine.unconfirmed, storage.length], [[], 0, 1]);
