@@ -20,7 +20,7 @@ struct NodeEdge {
   std::atomic<runtime::SessionId> last_session{0};
   std::atomic<std::size_t> events_under_way{0};  // Published on all connections, and not yet answered.
   std::atomic<std::size_t> bytes_under_way{0};
-  // Of messages of WebSockets and bodies of HTTP requests that are begun and not complete.
+  // Of messages and bodies of HTTP requests that are begun and not complete.
   std::atomic<std::uint64_t> receiving_bytes{0};
   // What each uses of the node (P9).
   access::Quotas addresses, subjects;
