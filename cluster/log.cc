@@ -44,7 +44,7 @@ Result<void> Log::load() {
     state_ = {state->applied,    state->base_index, state->base_epoch,   state->begun,
               state->installing, state->whole_from, state->base_position};
   }
-  end_ = durable_ = applied_ = state_.applied;
+  end_ = durable_ = applied_ = stable_ = state_.applied;
   end_position_ = state_.base_position;
   if (state_.installing) return {};  // Whatever else is there is worth nothing, and may have holes.
   std::optional<Error> wrong;
@@ -53,7 +53,7 @@ Result<void> Log::load() {
         const auto begin = decode_epoch_begin(value);
         if (!begin)
           wrong = begin.error();
-        else
+        else if (*begin > state_.base_index)  // Else a crash undid its erasing, and not what came after.
           begins_[runtime::batch_of(key)] = *begin;
         return !wrong;
       });
@@ -128,9 +128,12 @@ Result<std::vector<Entry>> Log::read(Index from, std::size_t bytes_max) const {
 
 void Log::stage(std::string_view key, std::string_view value) { staged_.put(key, value); }
 
+// A power cut may take a write without a sync and leave one that came after it (a disk writes its blocks in any order, and LevelDB goes on
+// behind a block of zeros). So what is said to be applied is what no crash undoes; the entries behind it are applied again.
 void Log::stage_state() {
+  const auto applied = mutated(Mutation::kTrustUnsynced) ? state_.applied : stable_;
   stage(tag_prefix(partition_, Tag::kApplied),
-        encode(StoredReplicaState{state_.applied, state_.base_index, state_.base_epoch, state_.begun,
+        encode(StoredReplicaState{applied, state_.base_index, state_.base_epoch, state_.begun,
                                   state_.installing && !mutated(Mutation::kForgetInstalling), state_.whole_from,
                                   state_.base_position}));
 }
@@ -153,6 +156,7 @@ void Log::append(Entry entry, runtime::WriteSet writes) {
 void Log::truncate(Index end) {
   CHECK(end >= state_.applied && end <= end_);
   for (auto index = end + 1; index <= end_; ++index) staged_.erase(batch_key(partition_, Tag::kLog, index));
+  if (end < end_ && !mutated(Mutation::kTrustUnsynced)) staged_sync_ = true;  // Before others take their place.
   std::erase_if(begins_, [&](const auto& epoch) {
     if (epoch.second <= end) return false;
     staged_.erase(batch_key(partition_, Tag::kEpoch, epoch.first));
@@ -225,15 +229,15 @@ Result<void> Log::apply(Index until) {
 void Log::trim() {
   const auto step = std::clamp<std::uint64_t>(limits_.log_entries_kept / 4, 1, kTrimStep);
   // Not beyond what a restart finds applied: it reads the log from there on.
-  while (state_.base_index + step <= applied_) {
+  while (state_.base_index + step <= stable_) {
     auto next = std::max(state_.base_index + step, trim_at_);
-    if (next > applied_) return;
+    if (next > stable_) return;
     const bool too_many = end_ - next >= limits_.log_entries_kept;
     const bool may_be_too_long = end_position_ - state_.base_position > limits_.log_bytes_kept;
     if (!too_many && !may_be_too_long) return;
     // Nobody needs an entry of these: one that cannot be read goes with those behind it.
     auto entry = read_entry(next);
-    const auto farthest = std::min(applied_, next + kTrimStep);
+    const auto farthest = std::min(stable_, next + kTrimStep);
     while (!entry && next < farthest) entry = read_entry(++next);
     trim_at_ = entry ? 0 : next;  // The next time it goes on from there.
     if (!entry) return;
@@ -271,7 +275,7 @@ void Log::begin_install(Index base, Epoch base_epoch) {
   begins_.clear();
   cache_.clear();
   cache_bytes_ = 0;
-  end_ = durable_ = applied_ = base;
+  end_ = durable_ = applied_ = stable_ = base;
   end_position_ = 0;
   wipe_from_.clear();
   for (auto& write : under_way_) write.end = write.applied = base;
@@ -280,6 +284,11 @@ void Log::begin_install(Index base, Epoch base_epoch) {
 }
 
 void Log::put_records(const runtime::WriteSet& records) { staged_.append(records); }
+
+void Log::settle() {
+  stage_state();
+  staged_sync_ = true;
+}
 
 void Log::end_install(Index whole_from) {
   CHECK(state_.installing);
@@ -312,14 +321,16 @@ Result<bool> Log::wipe() {
 std::optional<Write> Log::take_write() {
   if (staged_.empty()) return std::nullopt;
   Write write{++number_, std::exchange(staged_, {}), std::exchange(staged_sync_, false)};
-  under_way_.push_back({number_, end_, state_.applied, std::exchange(staged_applied_bytes_, 0)});
+  under_way_.push_back({number_, end_, state_.applied, std::exchange(staged_applied_bytes_, 0), write.sync});
   return write;
 }
 
 void Log::written(std::uint64_t number) {
   CHECK(!under_way_.empty() && under_way_.front().number == number);
-  durable_ = std::max(durable_, under_way_.front().end);
-  applied_ = std::max(applied_, under_way_.front().applied);
+  const auto& done = under_way_.front();
+  durable_ = std::max(durable_, done.end);
+  applied_ = std::max(applied_, done.applied);
+  if (done.sync) stable_ = applied_;
   answered_ = number;
   under_way_.pop_front();
   shrink_cache();

@@ -37,7 +37,7 @@ class Log {
   Epoch end_epoch() const { return epoch_at(end_); }
   Epoch epoch_at(Index index) const;  // From base() to end().
   Index durable() const { return durable_; }
-  Index applied() const { return applied_; }         // Storage shows it.
+  Index applied() const { return applied_; }         // Storage shows it; after a crash perhaps less.
   Index applying() const { return state_.applied; }  // Storage may show it.
   Epoch begun() const { return state_.begun; }       // The highest epoch begun as primary.
   bool is_begun_durable() const { return begun_in_ <= answered_; }
@@ -75,6 +75,8 @@ class Log {
   // partition are to be erased first, with `wipe`.
   void begin_install(Index base, Epoch base_epoch);
   void put_records(const runtime::WriteSet& records);
+  // The next write, once it is answered, has everything before it on stable storage. Before end_install().
+  void settle();
   void end_install(Index whole_from);
   // Only while is_idle(): erases some records. False when there are none left but the replica's state.
   Result<bool> wipe();
@@ -108,6 +110,7 @@ class Log {
     Index end = 0;  // Of the log that stands on disk with it.
     Index applied = 0;
     std::size_t applied_bytes = 0;  // Of the entries that it applies.
+    bool sync = true;
   };
 
   Log(PartitionId partition, const ReplicaLimits& limits, const runtime::Storage& storage);
@@ -129,6 +132,7 @@ class Log {
   std::uint64_t end_position_ = 0;
   Index durable_ = 0;
   Index applied_ = 0;
+  Index stable_ = 0;  // Applied, on stable storage, and with everything before it.
 
   std::deque<Cached> cache_;  // The last entries; at least those that cannot be read from disk yet.
   std::size_t cache_bytes_ = 0;

@@ -28,7 +28,8 @@ enum class Mutation {
   kFailedDiskAcknowledges,  // A backup whose disk has failed goes on answering.
   kReadDuringHandOver,      // A primary that has named its successor answers reads.
   kReadOnReleasedLease,     // A primary that gave its leases back reads on them when its hand-over has failed.
-  kSkipPreviousCheck,       // Entries are taken although the one before them differs or is missing.
+  kTrustUnsynced,      // What was written without a sync is taken to outlive a power cut if what came after it does.
+  kSkipPreviousCheck,  // Entries are taken although the one before them differs or is missing.
 };
 
 #ifdef CARILLON_MUTATIONS

@@ -183,6 +183,7 @@ void Replica::State::written(std::uint64_t number) {
     chunk_at_ = now;
     if (primary) send(primary->node, CopyCredit{copy_, chunks_written_, chunks_written_ + options.limits.chunks_ahead});
   }
+  if (copy_ends_ && chunk_writes_.empty()) end_copy();
 }
 
 void Replica::State::write_failed(const Error& error) {
@@ -321,7 +322,7 @@ bool Replica::may_publish() const { return state_->may_publish(); }
 Instant Replica::readable_until() const { return state_->readable_until(); }
 Index Replica::log_end() const { return state_->log.end(); }
 Index Replica::commit_index() const { return state_->commit; }
-bool Replica::is_worthless() const { return state_->log.is_installing(); }
+bool Replica::is_worthless() const { return state_->is_worthless(); }
 Index Replica::applied_index() const { return state_->log.applied(); }
 std::vector<Replica::BackupStatus> Replica::backups() const { return state_->backups(); }
 bool Replica::is_under_replicated() const { return state_->is_under_replicated(); }

@@ -170,6 +170,7 @@ Result<void> Replica::State::take_in(EpochEnd end) {
 void Replica::State::become_worthless() {
   install_ = Install::kNone;
   chunk_writes_.clear();
+  copy_ends_.reset();
   reconciled_ = false;
   log.begin_install(0, 0);
   commit = 0;
@@ -188,6 +189,7 @@ void Replica::State::take_in(const CopyBegin& begin) {
   copy_ = begin.copy;
   chunks_ = chunks_written_ = 0;
   chunk_writes_.clear();
+  copy_ends_.reset();
 }
 
 void Replica::State::pump_wipe() {
@@ -219,11 +221,20 @@ Result<void> Replica::State::take_in(const CopyChunk& chunk) {
   chunk_at_ = now;
   log.put_records(*records);
   if (chunk.last) {
-    log.end_install(chunk.through);
-    install_ = Install::kNone;
+    copy_ends_ = chunk.through;
+    if (mutated(Mutation::kTrustUnsynced))
+      end_copy();
+    else
+      log.settle();
   }
   chunk_writes_.push_back(log.next_write());
   return {};
+}
+
+// All chunks are on stable storage.
+void Replica::State::end_copy() {
+  log.end_install(*std::exchange(copy_ends_, std::nullopt));
+  install_ = Install::kNone;
 }
 
 // --- What is due.

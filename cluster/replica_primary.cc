@@ -24,7 +24,7 @@ std::uint64_t clock_of(Time time) {
 
 // The record names this replica. It goes on if it led already, with all that was appended.
 void Replica::State::lead() {
-  if (log.is_installing() || failed) return;  // Nobody could have named it; whoever else is in sync takes over.
+  if (is_worthless() || failed) return;  // No replica names it; whoever else is in sync takes over.
   if (log.begun() >= epoch && !mutated(Mutation::kBeginTwice)) {
     // Before a crash it may have sent entries of this epoch that are not on its own disk.
     must_raise_ = true;

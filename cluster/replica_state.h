@@ -39,6 +39,8 @@ class Replica::State {
   Instant readable_until() const;
   std::vector<BackupStatus> backups() const;
   bool is_under_replicated() const;
+  // It holds a copy that is not all there, or that lacks the entries which belong to it.
+  bool is_worthless() const { return log.is_installing() || log.end() < log.whole_from(); }
 
   Instant now{};  // Of the input that is being handled.
   Options options;
@@ -69,6 +71,7 @@ class Replica::State {
   Result<void> take_in(EpochEnd end);
   void take_in(const CopyBegin& begin);
   Result<void> take_in(const CopyChunk& chunk);
+  void end_copy();
   void heard_primary();
   void refuse(const ReplicaId& from);
   void tell_primary();
@@ -146,6 +149,7 @@ class Replica::State {
   std::uint64_t chunks_ = 0;  // Taken in.
   std::uint64_t chunks_written_ = 0;
   std::deque<std::uint64_t> chunk_writes_;  // The writes with those that are not written yet.
+  std::optional<Index> copy_ends_;          // The last one has come: what it is a copy of, with all that has not ended.
   bool discarding_ = false;
 
   // --- A primary.

@@ -42,8 +42,11 @@ TEST_F(CopyVerdictTest, OneThatIsBeingMadeIsNotUntilItsEndIsReplayed) {
   log.end_install(7);
   write();
   EXPECT_FALSE(judge_copy(kPartition, disk).is_complete);
-  // then it is complete once they are applied.
+  // then it is complete once they are applied, and a later entry says so.
   ASSERT_TRUE(log.apply(7).ok());
+  write();
+  append(1);
+  ASSERT_TRUE(log.apply(8).ok());
   write();
   EXPECT_TRUE(judge_copy(kPartition, disk).is_complete);
 }

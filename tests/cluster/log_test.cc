@@ -53,6 +53,10 @@ TEST(Log, P1IsTheSameAfterARestart) {
   at.write();
   ASSERT_TRUE(at.log.apply(2).ok());
   at.write();
+  at.log.settle();
+  at.write();
+  ASSERT_TRUE(at.log.apply(3).ok());  // Says what was applied before the sync that has just been answered.
+  at.write();
   const auto again = at.reopened();
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(again->end(), 3u);
@@ -61,6 +65,42 @@ TEST(Log, P1IsTheSameAfterARestart) {
   EXPECT_EQ(again->epoch_at(2), 1u);
   EXPECT_EQ(again->epoch_at(3), 4u);
   EXPECT_EQ(again->read(1, 1u << 20).value().size(), 3u);
+}
+
+// A disk writes its blocks in any order, and LevelDB goes on behind one that was not written.
+TEST(Log, P1AWriteWithoutASyncMayBeLostThoughALaterOneIsNot) {
+  // Given an entry that was applied, and a power cut that takes just that.
+  LogOnDisk at;
+  append(at.log, 1, "first");
+  at.write();
+  ASSERT_TRUE(at.log.apply(1).ok());
+  const auto lost = at.log.take_write();
+  ASSERT_TRUE(lost && !lost->sync);
+  at.log.written(lost->number);
+  append(at.log, 1, "second");
+  ASSERT_TRUE(at.log.apply(2).ok());
+  (void)at.send();
+  // Then it is applied again.
+  auto again = at.reopened();
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->end(), 2u);
+  ASSERT_TRUE(again->apply(2).ok());
+  at.disk.write(again->take_write()->writes);
+  for (const auto* name : {"first", "second"})
+    EXPECT_TRUE(
+        at.disk.get(runtime::entity_key(kPartition, Tag::kCursor, EntityId::trusted("thing/" + std::string(name))))
+            .value())
+        << name;
+}
+
+TEST(Log, P1NothingTakesThePlaceOfWhatWasCutBeforeThatIsDurable) {
+  LogOnDisk at;
+  for (int i = 0; i < 3; ++i) append(at.log, 1);
+  at.write();
+  at.log.truncate(1);
+  const auto cut = at.log.take_write();
+  ASSERT_TRUE(cut);
+  EXPECT_TRUE(cut->sync);
 }
 
 TEST(Log, P1WhatWasTruncatedIsNotDurableWhenItsWriteIsAnswered) {

@@ -111,7 +111,7 @@ constexpr std::array<std::pair<std::string_view, Mutation>, 29> kMutations = {{
 }};
 
 using ClusterMutation = carillon::cluster::Mutation;
-constexpr std::array<std::pair<std::string_view, ClusterMutation>, 22> kClusterMutations = {{
+constexpr std::array<std::pair<std::string_view, ClusterMutation>, 23> kClusterMutations = {{
     {"commit-by-majority", ClusterMutation::kCommitByMajority},
     {"forget-added", ClusterMutation::kForgetAdded},
     {"ignore-epoch", ClusterMutation::kIgnoreEpoch},
@@ -133,6 +133,7 @@ constexpr std::array<std::pair<std::string_view, ClusterMutation>, 22> kClusterM
     {"failed-disk-acknowledges", ClusterMutation::kFailedDiskAcknowledges},
     {"read-during-hand-over", ClusterMutation::kReadDuringHandOver},
     {"read-on-released-lease", ClusterMutation::kReadOnReleasedLease},
+    {"trust-unsynced", ClusterMutation::kTrustUnsynced},
     {"skip-previous-check", ClusterMutation::kSkipPreviousCheck},
 }};
 

@@ -26,8 +26,8 @@ class SilentLogger final : public leveldb::Logger {
 
 std::string_view name_of(Fault fault) {
   static constexpr std::array<std::string_view, kFaultKinds> kNames = {
-      "power cut", "lost tail", "torn write", "zeroed sector", "lost directory operation", "write error", "sync error",
-      "lost sync", "disk full", "corruption", "process kill"};
+      "power cut",   "lost tail",  "torn write", "zeroed sector", "lost block", "lost directory operation",
+      "write error", "sync error", "lost sync",  "disk full",     "corruption", "process kill"};
   return kNames[static_cast<std::size_t>(fault)];
 }
 
@@ -161,7 +161,11 @@ leveldb::Env* FaultyEnv::after_restart() {
   for (std::size_t i = 0; i < kept; ++i) apply(pending_[i], durable_names_);
   pending_.clear();
   names_ = durable_names_;
-  for (const auto& [path, file] : names_) lose_what_is_not_durable(*file);
+  for (const auto& [path, file] : names_) {
+    const auto begin = file->durable_bytes;
+    lose_what_is_not_durable(*file);
+    if (torn_writes_ && path.ends_with(".log")) lose_some_blocks(*file, begin);
+  }
   begin_life();
   return this;
 }
@@ -495,6 +499,20 @@ void FaultyEnv::lose_what_is_not_durable(File& file) {
     }
   }
   file.durable_bytes = file.bytes.size();
+}
+
+void FaultyEnv::lose_some_blocks(File& file, std::size_t begin) {
+  constexpr std::size_t kBlockBytes = kSectorBytes;
+  if (begin + kBlockBytes >= file.bytes.size() || dice(2) == 0) return;
+  for (auto at = begin; at + kBlockBytes < file.bytes.size();) {
+    const auto end = (at / kBlockBytes + 1) * kBlockBytes;
+    if (dice(3) == 0) {
+      std::fill(file.bytes.begin() + static_cast<std::ptrdiff_t>(at),
+                file.bytes.begin() + static_cast<std::ptrdiff_t>(end), '\0');
+      count(Fault::kLostBlock);
+    }
+    at = end;
+  }
 }
 
 void FaultyEnv::apply(const DirectoryOperation& operation, Directory& directory) {

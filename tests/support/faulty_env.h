@@ -2,7 +2,8 @@
 //
 // What it models, and what a power cut therefore may take away:
 // - Bytes are durable once their file was synced. Of the tail that was not, a power cut keeps nothing, or with
-//   `torn_writes` a prefix, whose last sector may read as zeros (a size that was journalled before its data).
+//   `torn_writes` a prefix, whose last sector may read as zeros (a size that was journalled before its data). Of a LevelDB log,
+//   which is written into zeros (runtime/direct_file.h), any blocks of it: a disk writes them in the order that it likes.
 // - Directory operations (create, rename, remove) are durable in the order made, as in the journals of ext4, XFS and
 //   btrfs: any sync of a file commits all that were made before it; of the others a power cut keeps a prefix. POSIX
 //   promises less, but LevelDB relies on this too (its rename of CURRENT is followed by no sync of the directory).
@@ -44,6 +45,7 @@ enum class Fault {
   kLostTail,                // A power cut took unsynced bytes of a file.
   kTornWrite,               // A power cut kept a part of a file's unsynced bytes.
   kZeroedSector,            // A torn write's last sector reads as zeros.
+  kLostBlock,               // A power cut took a part of a log's unsynced bytes, and left some behind it.
   kLostDirectoryOperation,  // A power cut undid a create, rename or remove.
   kWriteError,              // A write failed; it may have written a prefix.
   kSyncError,               // A sync failed.
@@ -52,7 +54,7 @@ enum class Fault {
   kCorruption,              // A byte on disk was changed.
   kProcessKill,             // The process died; what the kernel had been given is still there.
 };
-inline constexpr std::size_t kFaultKinds = 11;
+inline constexpr std::size_t kFaultKinds = 12;
 std::string_view name_of(Fault fault);
 
 // When what goes wrong. A write is an operation that changes the disk: append, create, rename, remove; counts start at
@@ -173,6 +175,7 @@ class FaultyEnv final : public leveldb::Env {
   std::uint64_t bytes_used_locked() const;
   void cut_power();
   void lose_what_is_not_durable(File& file);
+  void lose_some_blocks(File& file, std::size_t begin);
   static void apply(const DirectoryOperation& operation, Directory& directory);
   void begin_life();
   std::uint64_t dice(std::uint64_t sides);  // 0 to `sides` - 1.
