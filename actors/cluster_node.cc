@@ -19,7 +19,8 @@ constexpr std::chrono::milliseconds kReplicasLookEvery{10};
 
 Result<std::uint16_t> listen(caf::actor_system& system, const caf::actor& reception, const std::string& address) {
   const auto colon = address.rfind(':');
-  const auto host = address.substr(0, colon);
+  auto host = address.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   const auto wanted = static_cast<std::uint16_t>(std::strtoul(address.c_str() + colon + 1, nullptr, 10));
   // Reused: the connections of a process that was killed keep the address for a minute.
   auto port = system.middleman().publish(reception, wanted, host.c_str(), true);
@@ -148,6 +149,7 @@ Result<void> ClusterNode::join(const std::string& rpc, const std::string& http) 
   }
   auto replicas = std::make_shared<std::vector<caf::actor>>();
   const auto emission_bytes = std::make_shared<runtime::EmissionBytes>(0);
+  const auto commits_held = std::make_shared<runtime::CommitBytes>(0);
   for (std::uint16_t p = 0; p < format.partitions; ++p) {
     cluster::Replica::Options replica_options{
         {p}, {options_.node, format.store_id}, cluster_format.min_in_sync, options_.timeouts, options_.replica_limits};
@@ -157,6 +159,7 @@ Result<void> ClusterNode::join(const std::string& rpc, const std::string& http) 
         journal_,
         {}};
     partition_options.emission_bytes = emission_bytes;
+    partition_options.partition.commits_held = commits_held;
     replicas->push_back(system_->spawn(replica, ReplicaOptions{std::move(replica_options), std::move(partition_options),
                                                                journal_, standings_, coordinator_->proposing()}));
   }

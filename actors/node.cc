@@ -22,6 +22,7 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
 
   const auto partitions = node->store_->format().partitions;
   const auto emission_bytes = std::make_shared<runtime::EmissionBytes>(0);
+  const auto commits_held = std::make_shared<runtime::CommitBytes>(0);
   auto actors = std::make_shared<std::vector<caf::actor>>();
   for (std::uint16_t p = 0; p < partitions; ++p) {
     PartitionOptions partition_options{
@@ -30,6 +31,7 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
         node->journal_,
         [reloaded = node->reloaded_](PartitionId id, std::uint64_t life) { (*reloaded)(id, life); }};
     partition_options.emission_bytes = emission_bytes;
+    partition_options.partition.commits_held = commits_held;
     actors->push_back(node->system_->spawn(partition, std::move(partition_options)));
   }
   node->partitions_ = actors;

@@ -145,7 +145,8 @@ class HubState {
   // does not fit: the state is as before. Otherwise what the handler said or threw (UNAVAILABLE): the state may be half
   // changed; the caller throws it away and goes on from a clone or from disk.
   virtual Result<Effects> apply(const Event& event, const Context& context) = 0;
-  // A JSON object; equal states give equal text, also when one of them went through decode().
+  // A JSON object; equal states give equal text, also when one of them went through decode(). All is kept, also what a handler has cut
+  // in the middle of a letter, or a state would be another one after a restart (P5).
   virtual std::string encode() const = 0;
   // Replaces the state by what encode() gave; after an error it is as before.
   virtual Result<void> decode(std::string_view json) = 0;
@@ -353,10 +354,10 @@ class BehaviourOf {
       }
     }
 
-    std::string encode() const override { return to_json(state_); }
+    std::string encode() const override { return to_json(state_, NotUtf8::kKept); }
 
     Result<void> decode(std::string_view json) override {
-      auto state = from_json<State>(json);
+      auto state = from_json<State>(json, NotUtf8::kKept);
       if (!state) return std::move(state.error());
       state_ = std::move(*state);
       return {};

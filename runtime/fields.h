@@ -191,19 +191,19 @@ class FieldReader {
 
 // `value` as a JSON object.
 template <class T>
-std::string to_json(const T& value) {
+std::string to_json(const T& value, NotUtf8 bytes = NotUtf8::kReplaced) {
   static_assert(detail::Inspectable<T>, "this type needs: template <class F> void inspect(F& fields, T& value)");
-  JsonWriter out;
+  JsonWriter out(160, bytes);
   detail::FieldWriter(out).write(value);
   return out.take();
 }
 
 // Reads a JSON object into a new T. MALFORMED says where the text or which field is wrong.
 template <class T>
-Result<T> from_json(std::string_view text) {
+Result<T> from_json(std::string_view text, NotUtf8 bytes = NotUtf8::kReplaced) {
   static_assert(detail::Inspectable<T>, "this type needs: template <class F> void inspect(F& fields, T& value)");
   JsonDocument document;
-  if (auto parsed = document.parse(text); !parsed) return parsed.error();
+  if (auto parsed = document.parse(text, bytes); !parsed) return parsed.error();
   T value{};
   std::string wrong;
   detail::FieldReader fields(document.root(), wrong);

@@ -31,7 +31,7 @@ const Node& as_node(const void* node) { return *static_cast<const Node*>(node); 
 template <class Next>
 class Guard {
  public:
-  Guard(Next& next, bool has_escapes) : next_(next), has_escapes_(has_escapes) {}
+  Guard(Next& next, bool has_escapes, NotUtf8 bytes) : next_(next), has_escapes_(has_escapes), bytes_(bytes) {}
 
   // Why the reader was stopped; null when it was not.
   const char* objection() const { return objection_; }
@@ -48,10 +48,10 @@ class Guard {
   // numbers that are too big for infinite, so that numbers are read here.
   bool RawNumber(const char* text, rapidjson::SizeType bytes, bool) { return inside() && number({text, bytes}); }
   bool String(const char* text, rapidjson::SizeType bytes, bool copy) {
-    return inside() && no_surrogate(text, bytes) && next_.String(text, bytes, copy);
+    return inside() && take_surrogates(text, bytes) && next_.String(text, bytes, copy);
   }
   bool Key(const char* text, rapidjson::SizeType bytes, bool copy) {
-    return no_surrogate(text, bytes) && next_.Key(text, bytes, copy);
+    return take_surrogates(text, bytes) && next_.Key(text, bytes, copy);
   }
   bool StartObject() { return descend() && next_.StartObject(); }
   bool EndObject(rapidjson::SizeType members) { return --depth_, next_.EndObject(members); }
@@ -80,18 +80,36 @@ class Guard {
     return std::isinf(value) ? object_to("a number that is too big") : next_.Double(value);
   }
 
-  // RapidJSON 1.1 lets the escape of a lone low surrogate (\udc00) through; decoded, it is no UTF-8.
-  bool no_surrogate(const char* text, std::size_t bytes) {
-    if (!has_escapes_) return true;
-    const char* const end = text + bytes;
-    while ((text = static_cast<const char*>(std::memchr(text, 0xed, static_cast<std::size_t>(end - text))))) {
-      if (++text < end && static_cast<unsigned char>(*text) >= 0xa0) return object_to("a lone surrogate");
+  // RapidJSON 1.1 lets the escape of a lone low surrogate (\udc00) through; decoded, it is no UTF-8. What stands for a byte becomes
+  // that byte, in place: `text` lies in the copy that is decoded in place anyway.
+  static bool has_surrogate(std::string_view text) {
+    for (auto at = text.find('\xed'); at != std::string_view::npos; at = text.find('\xed', at + 1))
+      if (at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) >= 0xa0) return true;
+    return false;
+  }
+  bool take_surrogates(const char* text, rapidjson::SizeType& bytes) {
+    if (!has_escapes_ || !has_surrogate({text, bytes})) return true;
+    char* const begin = const_cast<char*>(text);
+    const auto at = [&](rapidjson::SizeType i) { return i < bytes ? static_cast<unsigned char>(begin[i]) : 0u; };
+    rapidjson::SizeType kept = 0;
+    for (rapidjson::SizeType i = 0; i < bytes; ++kept) {
+      if (at(i) != 0xed || at(i + 1) < 0xa0) {
+        begin[kept] = begin[i++];
+        continue;
+      }
+      const auto byte = ((at(i + 1) & 0x3fu) << 6 | (at(i + 2) & 0x3fu)) & 0xffu;
+      const bool is_byte = (at(i + 1) == 0xb2 || at(i + 1) == 0xb3) && byte >= 0x80;
+      if (bytes_ != NotUtf8::kKept || !is_byte) return object_to("a lone surrogate");
+      begin[kept] = static_cast<char>(byte);
+      i += 3;
     }
+    bytes = kept;
     return true;
   }
 
   Next& next_;
   const bool has_escapes_;
+  const NotUtf8 bytes_;
   std::size_t depth_ = 0;
   const char* objection_ = nullptr;
 };
@@ -140,7 +158,7 @@ Error not_an_object(std::size_t at, std::string_view reason) {
 // The guard bounds the depth, so the reader may recurse, which is faster than its iterative way. What is known to be
 // UTF-8 as a whole needs no second look string by string.
 template <class Next>
-Result<void> read(std::string_view text, Pool& pool, Next& next) {
+Result<void> read(std::string_view text, NotUtf8 bytes, Pool& pool, Next& next) {
   if (const auto good = utf8_bytes(text); good != text.size())
     return not_an_object(good, is_overlooked(text[good]) ? "a control character" : "no UTF-8");
   constexpr std::size_t kPaddingBytes = 16;  // SSE2 reads so far beyond what it looks for.
@@ -148,7 +166,7 @@ Result<void> read(std::string_view text, Pool& pool, Next& next) {
   if (copy == nullptr) throw std::bad_alloc();
   std::memset(copy + text.copy(copy, text.size()), 0, kPaddingBytes);
   rapidjson::InsituStringStream stream(copy);
-  Guard<Next> guard(next, text.find('\\') != std::string_view::npos);
+  Guard<Next> guard(next, text.find('\\') != std::string_view::npos, bytes);
   Reader reader(&pool, 512);
   constexpr unsigned kFlags = rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseInsituFlag;
   const rapidjson::ParseResult outcome = reader.template Parse<kFlags>(stream, guard);
@@ -165,7 +183,7 @@ Result<void> check_json_object(std::string_view text) {
   alignas(std::max_align_t) char memory[2048];
   Pool pool(memory, sizeof memory);
   Ignore ignore;
-  return read(text, pool, ignore);
+  return read(text, NotUtf8::kReplaced, pool, ignore);
 }
 
 JsonValue::Type JsonValue::type() const {
@@ -282,12 +300,12 @@ JsonDocument::~JsonDocument() { tree().~Tree(); }
 JsonDocument::Tree& JsonDocument::tree() { return *std::launder(reinterpret_cast<Tree*>(storage_)); }
 const JsonDocument::Tree& JsonDocument::tree() const { return *std::launder(reinterpret_cast<const Tree*>(storage_)); }
 
-Result<void> JsonDocument::parse(std::string_view text) {
+Result<void> JsonDocument::parse(std::string_view text, NotUtf8 bytes) {
   Result<void> outcome;
   Tree& into = tree();
   into.dom.SetNull();
   const auto generate = [&](Dom& handler) {
-    outcome = read(text, into.pool, handler);
+    outcome = read(text, bytes, into.pool, handler);
     return outcome.ok();
   };
   into.dom.Populate(generate);
@@ -397,9 +415,12 @@ constexpr auto kNeeds = [] {
   return needs;
 }();
 
+constexpr std::string_view kHex = "0123456789abcdef";
+
+void append_byte(std::string& out, unsigned char c) { ((out += "\\udc") += kHex[c >> 4]) += kHex[c & 15]; }
+
 void append_escape(std::string& out, unsigned char c) {
   static constexpr std::string_view kLetters = "btn?fr";  // From U+0008 on; U+000B has none.
-  static constexpr std::string_view kHex = "0123456789abcdef";
   out += '\\';
   if (c == '"' || c == '\\')
     out += static_cast<char>(c);
@@ -430,8 +451,10 @@ void JsonWriter::quote(std::string_view text) {
     text_.append(run, at);
     if (needs == 1)
       append_escape(text_, static_cast<unsigned char>(*at));
-    else
+    else if (bytes_ == NotUtf8::kReplaced)
       text_ += "\xef\xbf\xbd";
+    else
+      append_byte(text_, static_cast<unsigned char>(*at));
     run = ++at;
   }
   text_.append(run, at);

@@ -23,6 +23,10 @@ inline constexpr std::size_t kJsonDepthMax = 64;  // Objects and arrays inside o
 // every publish.
 Result<void> check_json_object(std::string_view text);
 
+// What becomes of a text that is not UTF-8, which JSON cannot hold: those bytes become U+FFFD, or the escapes \udc80 to \udcff, which
+// mean nothing otherwise, and are read back as what they were (PEP 383).
+enum class NotUtf8 { kReplaced, kKept };
+
 // A value inside a JsonDocument; valid as long as that lives and parses nothing else. Cheap to copy.
 class JsonValue {
  public:
@@ -67,8 +71,8 @@ class JsonDocument {
   JsonDocument(const JsonDocument&) = delete;
   JsonDocument& operator=(const JsonDocument&) = delete;
 
-  // Judges as check_json_object does. `text` is not needed afterwards.
-  Result<void> parse(std::string_view text);
+  // Judges as check_json_object does; with `kKept` the escapes above are taken as well. `text` is not needed afterwards.
+  Result<void> parse(std::string_view text, NotUtf8 bytes = NotUtf8::kReplaced);
   // The object; only after a parse() that went well.
   JsonValue root() const;
 
@@ -83,10 +87,12 @@ class JsonDocument {
 };
 
 // Writes JSON into a string, placing commas and escapes. The caller keeps to the grammar: a key before each value of an
-// object, an end for each begin. Bytes that are not UTF-8 become U+FFFD, so that the output is always valid.
+// object, an end for each begin. The output is always valid UTF-8.
 class JsonWriter {
  public:
-  explicit JsonWriter(std::size_t reserved_bytes = 160) { text_.reserve(reserved_bytes); }
+  explicit JsonWriter(std::size_t reserved_bytes = 160, NotUtf8 bytes = NotUtf8::kReplaced) : bytes_(bytes) {
+    text_.reserve(reserved_bytes);
+  }
 
   JsonWriter& begin_object() { return open('{'); }
   JsonWriter& end_object() { return close('}'); }
@@ -126,6 +132,7 @@ class JsonWriter {
   void separate();
   void quote(std::string_view text);
 
+  NotUtf8 bytes_;
   std::string text_;
   bool comma_due_ = false;  // Before whatever comes next, unless that is an end.
 };

@@ -31,6 +31,10 @@ struct Limits {
   // it, and beyond twice as much nobody does.
   std::size_t emission_bytes_max = 128u << 20;
 
+  // Commits of a node that somebody holds in memory still: hubs that have not handled an event of them yet, sessions. Beyond it hubs are
+  // fed from disk.
+  std::size_t commits_held_bytes_max = 128u << 20;
+
   // A failing event is tried again, then it goes to the dead letters (P6).
   std::uint32_t retries = 3;
   std::chrono::milliseconds retry_pause{200};

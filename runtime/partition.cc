@@ -312,6 +312,7 @@ void Partition::seal() {
   in_flight_ = std::move(open_);
   open_ = std::make_shared<Batch>();
   Batch& batch = *in_flight_;
+  batch.count_in(options_.commits_held);
   open_->cuts_max = std::max(kCutsPerBatch, 2 * batch.touched.size());
   open_->cut_bytes_max = std::max(kCutBytesPerBatch, 2 * batch.staged_bytes);
 

@@ -10,6 +10,7 @@
 // (P5). See docs/decisions.md.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <limits>
@@ -149,6 +150,9 @@ struct Outputs {
   std::vector<Redriven> redriven;  // Answers to `redrive` and `discard` (offset 0).
 };
 
+// Bytes of commits that are in memory still, of all partitions that share it. Any thread.
+using CommitBytes = std::atomic<std::size_t>;
+
 class Partition {
  public:
   struct Options {
@@ -159,6 +163,7 @@ class Partition {
     RetentionTable retention;
     bool fold_before_commit = true;
     std::uint64_t life = 0;  // Higher with every reload in one process: reports of hubs of a former life are dropped.
+    std::shared_ptr<CommitBytes> commits_held = std::make_shared<CommitBytes>(0);
   };
   struct Counters {
     std::uint64_t accepted = 0;  // From clients.
@@ -319,6 +324,18 @@ class Partition {
   // What is collected for one commit, and what is to be said once it is durable. Events stay where they arrived;
   // slices point into them and share the batch.
   struct Batch {
+    Batch() = default;
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+    ~Batch() {
+      if (held) *held -= held_bytes;
+    }
+    // As long as it lives.
+    void count_in(std::shared_ptr<CommitBytes> all) {
+      held = std::move(all);
+      *held += held_bytes = staged_bytes;
+    }
+
     bool is_cut_enough(std::size_t more = 0, std::size_t more_bytes = 0) const {
       return cut + more >= cuts_max || cut_bytes + more_bytes >= cut_bytes_max;
     }
@@ -351,6 +368,8 @@ class Partition {
     std::size_t cut_bytes_max = kCutBytesPerBatch;
     std::vector<EntityId> resume;  // Hubs that wait for this commit.
     bool worth_a_commit = false;   // Something in it cannot wait for a later one.
+    std::shared_ptr<CommitBytes> held;
+    std::size_t held_bytes = 0;
   };
 
   Partition(Options options, const Storage& storage);

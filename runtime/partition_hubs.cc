@@ -41,8 +41,11 @@ void Partition::feed(Mailbox& mailbox) {
   const auto until = visible(mailbox);
   if (hub.handed >= until) return;
   const auto* slice = mailbox.in_flight;
+  // A slice keeps its whole commit in memory: those that wait for long, say for a target that is away, must not have too many.
   const bool is_in_memory =
-      until - hub.folded <= options_.limits.hub_events_ahead_max && slice != nullptr && slice->first <= hub.handed + 1;
+      until - hub.folded <= options_.limits.hub_events_ahead_max && slice != nullptr &&
+      slice->first <= hub.handed + 1 &&
+      options_.commits_held->load(std::memory_order_relaxed) < options_.limits.commits_held_bytes_max;
   if (hub.lagging || !is_in_memory) {
     hub.lagging = true;
     if (hub.folded < hub.handed) return;  // Its report leads here again.

@@ -186,6 +186,35 @@ TEST(Behaviour, P5AStateSurvivesItsSnapshot) {
   EXPECT_EQ(other->encode(), state->encode());
 }
 
+struct Motto {
+  std::string text;
+  std::map<std::string, int> by_letter;
+};
+template <class Fields>
+void inspect(Fields& fields, Motto& motto) {
+  fields("text", motto.text);
+  fields("by_letter", motto.by_letter);
+}
+
+TEST(Behaviour, P5AStateKeepsALetterThatItsHandlerHasCutInTwo) {
+  // Given texts that are no UTF-8, since a handler took so many bytes of one that is.
+  const std::string all = "caf\xc3\xa9";
+  const Motto motto{all.substr(0, 4), {{"\xc3", 1}, {"\xa9", 2}}};
+  // When it is saved as JSON in UTF-8 and read back, then it is the same.
+  const auto json = to_json(motto, NotUtf8::kKept);
+  EXPECT_EQ(json, R"({"text":"caf\udcc3","by_letter":{"\udca9":2,"\udcc3":1}})");
+  const auto again = from_json<Motto>(json, NotUtf8::kKept);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->text, motto.text);
+  EXPECT_EQ(again->by_letter, motto.by_letter);
+  // What leaves the hub is for others, who know nothing of that,
+  EXPECT_THAT(to_json(motto), HasSubstr("caf\xef\xbf\xbd"));
+  // and nothing like it comes in.
+  EXPECT_FALSE(from_json<Motto>(json));
+  for (const auto* other : {R"({"text":"\ud83d"})", R"({"text":"\udc7f"})", R"({"text":"\udd80"})"})
+    EXPECT_FALSE(from_json<Motto>(other, NotUtf8::kKept)) << other;
+}
+
 TEST(Behaviour, ACloneGoesItsOwnWay) {
   const auto state = door::behaviour().initial_state();
   const auto clone = state->clone();

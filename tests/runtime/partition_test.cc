@@ -766,6 +766,27 @@ TEST(Partition, P7FeedsAHubFromDiskWhenItIsTooFarBehind) {
   EXPECT_THAT(node.mailbox("player/ada"), SizeIs(50));
 }
 
+TEST(Partition, P7FeedsHubsFromDiskWhileTooManyCommitsAreHeldInMemory) {
+  // Given a node that holds no commit beside the one that is under way.
+  Limits limits;
+  limits.commits_held_bytes_max = 1;
+  for (const bool fold_before_commit : {true, false}) {
+    OnePartition node(limits, 1, {}, fold_before_commit);
+    node.add("counter/a", 10, 1, "ada");
+    node.settle();
+    const auto before = node.catch_ups;
+    // When more comes.
+    for (Sequence sequence = 2; sequence <= 6; ++sequence) {
+      node.add("counter/a", 10, sequence, "ada");
+      node.settle();
+    }
+    // Then hubs read it, and miss nothing.
+    EXPECT_GT(node.catch_ups, before);
+    EXPECT_EQ(node.state_of("counter/a"), R"({"events":6,"sum":60})");
+    EXPECT_THAT(node.mailbox("player/ada"), SizeIs(6));
+  }
+}
+
 TEST(Partition, P7SendsNoMoreThanTheReceiversWindowHolds) {
   // Given an event with ten times as many notifications as may be unacknowledged.
   Limits limits;

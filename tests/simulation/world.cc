@@ -36,6 +36,7 @@ Settings settings_of(Dice& dice) {
   limits.page_bytes_max = dice.pick<std::size_t>({1, 500, 1u << 20});
   settings.retention.set("player", {dice.pick<std::uint64_t>({3, 10, 50, 10'000, 10'000, 10'000}), {}});
   limits.batch_events_max = dice.pick<std::size_t>({1, 3, 8'192, 8'192});
+  limits.commits_held_bytes_max = dice.pick<std::size_t>({1, 500, 128u << 20, 128u << 20});
   limits.commit_bytes_max = dice.pick<std::size_t>({1, 500, 16u << 20, 16u << 20});
   if (dice.chance(0.15)) settings.retention.set("player", {10'000, std::chrono::hours(1)});
   for (const char* kind : {"town", "road"}) {
