@@ -18,6 +18,7 @@ kj::Promise<void> send_problems(HttpCall& call, const NodeStats& stats, bool fai
   if (call.edge.leaving || call.edge.stopping) problems.push_back({"the node is stopping"});
   JsonWriter json;
   json.begin_object().field("status", problems.empty() ? "ok" : "degraded").key("problems").begin_array();
+  if (call.token_refused) json.value("the token of this request is not good: " + call.token_refused->message);
   // Beyond loopback strangers may know how a node fares, as balancers must, but not why.
   if (call.edge.figures_are_open || call.rights.may_operate())
     for (const auto& problem : problems) json.value(problem.sentence);
@@ -52,7 +53,8 @@ kj::Promise<void> send_readiness(HttpCall& call, const NodeStatsSource& stats) {
 
 kj::Promise<void> send_metrics(HttpCall& call, const NodeStatsSource& stats) {
   if (!call.edge.figures_are_open)
-    if (auto allowed = call.rights.check_operate(); !allowed) return call.refuse(allowed.error());
+    if (auto allowed = call.rights.check_operate(); !allowed)
+      return call.refuse(call.token_refused.value_or(allowed.error()));
   return stats().then(
       [&call](const NodeStats& node) { return call.send(kHttpOk, "text/plain; version=0.0.4", to_prometheus(node)); });
 }
@@ -100,7 +102,9 @@ kj::Promise<void> send_dead_letters(HttpCall& call) {
       write(told, entry);
       json.raw(dead_letter_json(told));
     }
-    return call.send_json(json.end_array().field("more", list->more).end_object().take());
+    json.end_array().field("more", list->more).key("absent_partitions").begin_array();
+    for (const auto partition : list->absent) json.value(partition.value);
+    return call.send_json(json.end_array().end_object().take());
   });
 }
 

@@ -1,6 +1,7 @@
 #include "actors/journal.h"
 
 #include <span>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -85,8 +86,12 @@ void note(Self self, const RoomSeen& seen) {
 void look_at_room(Self self) {
   auto& state = self->state;
   if (Clock::now() < state.room_seen_at + kRoomLookEvery || std::exchange(state.looks_at_room, true)) return;
-  self->spawn<caf::detached>([store = state.store, journal = caf::actor_cast<caf::actor>(self)](
-                                 caf::event_based_actor*) { caf::anon_send(journal, RoomSeen{store->room()}); });
+  try {
+    self->spawn<caf::detached>([store = state.store, journal = caf::actor_cast<caf::actor>(self)](
+                                   caf::event_based_actor*) { caf::anon_send(journal, RoomSeen{store->room()}); });
+  } catch (const std::system_error&) {
+    state.looks_at_room = false;  // There is no thread for it now.
+  }
 }
 
 }  // namespace

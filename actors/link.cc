@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "actors/peer_session_host.h"
@@ -135,7 +136,12 @@ void begin_to_dial(Self self) {
   state.handshake.reset();
   state.caller = nullptr;
   state.dialling = true;
-  options.dial(self->system(), DialOptions{address(self), ++state.attempt, options.address});
+  try {
+    options.dial(self->system(), DialOptions{address(self), ++state.attempt, options.address});
+  } catch (const std::system_error& no_thread) {
+    state.dialling = false;
+    complain(state, "no thread to dial with: " + std::string(no_thread.what()));
+  }
 }
 
 // --- Through a third node.

@@ -14,14 +14,21 @@ NodePublisher::NodePublisher(Edge& edge, const std::string& name) : edge_(edge),
     lanes_.push_back({ProducerId::node(name + " " + std::to_string(p)).value()});
 }
 
+// One partition that is away takes no room from the others.
+bool NodePublisher::has_room(For whom, const EntityId& entity) const {
+  const auto& lane = lanes_[entity.partition_of(edge_.partition_count()).value];
+  return has_room(whom) && lane.counts[static_cast<std::size_t>(whom)] < kWaitingMax / kLanesFull;
+}
+
 kj::Promise<Result<void>> NodePublisher::publish(For whom, EntityId entity, std::string type, std::string payload) {
-  if (!has_room(whom))
+  if (!has_room(whom, entity))
     return Result<void>(Error{ErrorCode::OVERLOADED, "too much waits to be stored already; try again later", 0});
   auto& lane = lanes_[entity.partition_of(edge_.partition_count()).value];
   auto stored = kj::newPromiseAndFulfiller<Result<void>>();
   lane.waiting.push_back(
       {whom, std::move(entity), std::move(type), std::move(payload), ++lane.last, kj::mv(stored.fulfiller)});
   ++waiting_[static_cast<std::size_t>(whom)];
+  ++lane.counts[static_cast<std::size_t>(whom)];
   if (!std::exchange(lane.busy, true)) tasks_.add(work(lane));
   return kj::mv(stored.promise);
 }
@@ -64,6 +71,7 @@ std::chrono::milliseconds NodePublisher::settle(Lane& lane, std::uint32_t count,
       continue;
     }
     --waiting_[static_cast<std::size_t>(item.whom)];
+    --lane.counts[static_cast<std::size_t>(item.whom)];
     item.stored->fulfill(found == refused.end() ? Result<void>() : Result<void>(*found->second));
   }
   while (!again.empty()) {

@@ -20,12 +20,14 @@ class NodePublisher final : private kj::TaskSet::ErrorHandler {
  public:
   // On whose behalf: what clients ask for leaves room for what the node has to say.
   enum class For { kClients, kNode };
-  static constexpr std::size_t kWaitingMax = 65'536;  // Events for each that are not yet stored, of all lanes.
+  static constexpr std::size_t kWaitingMax = 65'536;  // Events for each that are not yet stored, of all lanes,
+  static constexpr std::size_t kLanesFull = 4;        // in so many lanes that are full.
 
   // `name` is this process's own: another one, of this node too, has another.
   NodePublisher(Edge& edge, const std::string& name);
 
   bool has_room(For whom) const { return waiting_[static_cast<std::size_t>(whom)] < kWaitingMax; }
+  bool has_room(For whom, const EntityId& entity) const;
   // Done when the event is on stable storage. OVERLOADED when there is no room; otherwise what the node refuses for good.
   // Busy and absent partitions are waited for, as long as it takes.
   kj::Promise<Result<void>> publish(For whom, EntityId entity, std::string type, std::string payload);
@@ -43,7 +45,8 @@ class NodePublisher final : private kj::TaskSet::ErrorHandler {
   struct Lane {
     ProducerId producer;
     Sequence last = 0;
-    std::deque<Item> waiting;  // Those of the call under way first.
+    std::deque<Item> waiting;             // Those of the call under way first.
+    std::array<std::size_t, 2> counts{};  // Of them, for each.
     bool busy = false;
   };
 

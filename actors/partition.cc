@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <system_error>
 
 #include "actors/hub.h"
 #include "actors/player.h"
@@ -22,6 +23,8 @@ using Self = caf::stateful_actor<PartitionActorState>*;
 
 constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::seconds kLoadAgainAfter{10};
+constexpr std::size_t kEmissionBytesAtOnce = 1024 * 1024;
+constexpr std::size_t kBesidePayload = 64;
 constexpr std::size_t kPlayersMax = 4'096;  // Per partition; for one more another one ends.
 
 caf::actor address(Self self) { return caf::actor_cast<caf::actor>(self); }
@@ -47,6 +50,16 @@ void dismiss(Self self, const EntityId& entity) {
   state.hubs.erase(found);
 }
 
+caf::actor spawn_hub(Self self, HubOptions options, const std::shared_ptr<const runtime::Storage>& storage) {
+  if (options.aside) try {
+      return self->spawn<caf::detached>(hub, options, storage, address(self));
+    } catch (const std::system_error& no_thread) {
+      spdlog::warn("hub {} has no thread of its own: {}", options.fold.hub.text(), no_thread.what());
+      options.aside = false;
+    }
+  return self->spawn(hub, std::move(options), storage, address(self));
+}
+
 void activate(Self self, const runtime::Outputs::Activation& activation) {
   auto& state = self->state;
   const auto& options = state.options->partition;
@@ -55,8 +68,7 @@ void activate(Self self, const runtime::Outputs::Activation& activation) {
                          activation.incarnation,
                          activation.aside};
   const std::shared_ptr<const runtime::Storage> storage = state.options->store;
-  const auto actor = activation.aside ? self->spawn<caf::detached>(hub, std::move(hub_options), storage, address(self))
-                                      : self->spawn(hub, std::move(hub_options), storage, address(self));
+  const auto actor = spawn_hub(self, std::move(hub_options), storage);
   self->monitor(actor);
   state.hub_addresses.emplace(actor.address(), activation.hub);
   state.hubs[activation.hub] = {actor, activation.incarnation, Clock::now()};
@@ -120,6 +132,22 @@ void deliver(Self self, std::unordered_map<runtime::SessionId, std::vector<runti
   for (auto& [host, news] : by_host) host->committed(std::move(news), committed);
 }
 
+// In several messages when there is much: what shares the link with them, leases above all, is not to wait for all of it.
+void send_emissions(Self self, const caf::actor& target, std::vector<runtime::HubEmissions> emissions) {
+  std::vector<runtime::HubEmissions> some;
+  std::size_t bytes = 0;
+  const auto send = [&] {
+    self->send(target, EmissionsArrived{self->state.partition->id(), std::exchange(some, {})});
+    bytes = 0;
+  };
+  for (auto& of_hub : emissions) {
+    for (const auto& emission : of_hub.emissions) bytes += emission.event.payload.size() + kBesidePayload;
+    some.push_back(std::move(of_hub));
+    if (bytes >= kEmissionBytesAtOnce) send();
+  }
+  if (!some.empty()) send();
+}
+
 void perform(Self self) {
   auto& state = self->state;
   if (!state.partition) return;
@@ -141,7 +169,7 @@ void perform(Self self) {
   for (const auto& hub : outputs.rests)
     if (const auto found = state.hubs.find(hub); found != state.hubs.end()) self->send(found->second.actor, RestSoon{});
   for (auto& [target, emissions] : outputs.emissions)
-    self->send((*state.peers)[target], EmissionsArrived{state.partition->id(), std::move(emissions)});
+    send_emissions(self, (*state.peers)[target], std::move(emissions));
   for (auto& [source, acks] : outputs.acks)
     self->send((*state.peers)[source], EmissionsAccepted{state.partition->id(), std::move(acks)});
   for (auto& published : outputs.published) answer(self, published);
@@ -155,6 +183,10 @@ void perform(Self self) {
     self->send(state.drain_reply_to, Drained{state.partition->id()});
     state.drain_reply_to = nullptr;
   }
+}
+
+void perform_soon(Self self) {
+  if (!std::exchange(self->state.perform_due, true)) self->send(self, PerformDue{});
 }
 
 // Runs `steps`. A broken invariant ends the partition, not the process.
@@ -179,10 +211,23 @@ void run(Self self, Input&& input) {
   auto& state = self->state;
   if (!state.partition) return;
   guarded(self, [&] { input(*state.partition); });
-  if (!std::exchange(state.perform_due, true)) self->send(self, PerformDue{});
+  perform_soon(self);
+}
+
+void give_up_operations(Self self, const char* why) {
+  for (auto& [call, answer_operation] : std::exchange(self->state.operation_answers, {}))
+    answer_operation(Error{ErrorCode::UNAVAILABLE, why});
 }
 
 // --- Loading.
+
+Result<std::unique_ptr<runtime::Partition>> open(const PartitionOptions& options) {
+  try {
+    return runtime::Partition::open(options.partition, *options.store);
+  } catch (const std::exception& broken) {
+    return Error{ErrorCode::UNAVAILABLE, std::string("its loading met a bug: ") + broken.what()};
+  }
+}
 
 void load(Self self) {
   auto& state = self->state;
@@ -192,11 +237,10 @@ void load(Self self) {
   if (state.partition) state.counted_before.add(state.partition->counters());
   state.partition.reset();
   while (!state.hubs.empty()) dismiss(self, EntityId(state.hubs.begin()->first));
-  for (auto& [call, answer_operation] : std::exchange(state.operation_answers, {}))
-    answer_operation(Error{ErrorCode::UNAVAILABLE, "the partition was loaded anew; look whether it was done"});
+  give_up_operations(self, "the partition was loaded anew; look whether it was done");
 
   if (again) state.options->partition.life = ++state.reloads;
-  auto opened = runtime::Partition::open(state.options->partition, *state.options->store);
+  auto opened = open(*state.options);
   if (!opened) {
     state.problem = opened.error();
     spdlog::error("partition {} is unavailable: {}", id.value, to_string(opened.error()));
@@ -212,7 +256,7 @@ void load(Self self) {
       if (peer != address(self)) self->send(peer, RestartHubs{id});
     for (const auto& [session, host] : state.sessions) host->reloaded(session, id);
   }
-  perform(self);
+  perform_soon(self);
 }
 
 // --- Requests.
@@ -327,6 +371,7 @@ void stop(Self self) {
   auto& state = self->state;
   while (!state.hubs.empty()) dismiss(self, EntityId(state.hubs.begin()->first));
   for (const auto& [entity, player_actor] : std::exchange(state.players, {})) self->send(player_actor, Dismiss{});
+  give_up_operations(self, "another node leads the partition now; look whether it was done");
   const auto& route = (*state.peers)[state.options->partition.id.value];
   if (route != address(self)) self->send(route, PartitionEnded{stats(self)});
   self->quit();
@@ -404,7 +449,7 @@ caf::behavior loaded(Self self) {
       },
       [=](const ReadPage& request) { read_page(self, request); },
       [=](const PlayerIdle& idle) { player_idle(self, idle); },
-      [=](const InspectHub& request) { inspect_hub(self, request); },
+      [=](const InspectHub& request) { guarded(self, [&] { inspect_hub(self, request); }); },
       [=](const StartOperation& request) { operate(self, request); },
       [=](const InspectEntity& request) {
         const auto& loaded = self->state.partition;
@@ -415,7 +460,7 @@ caf::behavior loaded(Self self) {
         request.answer(loaded ? loaded->dead_letters(request.entity, request.most) : not_loaded(self));
       },
       [=](const AskStats& ask) { ask.answer(stats(self)); },
-      [=](const Drain& request) { drain(self, request); },
+      [=](const Drain& request) { guarded(self, [&] { drain(self, request); }); },
       [=](Stop) { stop(self); },
   };
 }
@@ -427,8 +472,8 @@ caf::behavior loaded(Self self) {
 caf::behavior partition(Self self, PartitionOptions options) {
   self->state.options.emplace(std::move(options));
   self->set_down_handler([=](caf::down_msg& down) {
-    hub_down(self, down);
-    perform(self);
+    guarded(self, [&] { hub_down(self, down); });
+    perform_soon(self);
   });
   self->set_default_handler(caf::skip);
   return {[=](const Peers& peers) {

@@ -1,7 +1,7 @@
 // A player: one actor per stream that somebody reads from disk. Spawned and dismissed by its partition.
 //
 // What is committed reaches followers that keep up straight from the partition; those that have fallen behind, or began
-// earlier, are fed by this actor, so that a cold disk delays neither the partition nor other streams. It serves the
+// earlier, are fed by this actor, so that the partition waits for no read and goes on between two pages. It serves the
 // mailbox of any entity, hubs included. See docs/decisions.md, "Live notifications pass the player by".
 #pragma once
 

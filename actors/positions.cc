@@ -48,10 +48,10 @@ kj::Promise<Result<Positions>> positions_of(Edge& edge, const access::Rights& ri
   const auto reader = reader_of(edge, mailbox);
   if (!reader) return Result<Positions>(reader.error());
   auto known = inspect_entity(edge, access::Rights::everything(), reader->text());
-  return inspect_entity(edge, access::Rights::everything(), mailbox)
-      .then([known = kj::mv(known)](Result<EntityInspection> seen) mutable -> kj::Promise<Result<Positions>> {
-        if (!seen) return Result<Positions>(seen.error());
-        return known.then([extent = seen->extent](const Result<EntityInspection>& told) -> Result<Positions> {
+  return extent_of(edge, mailbox)
+      .then([known = kj::mv(known)](Result<runtime::Extent> reaches) mutable -> kj::Promise<Result<Positions>> {
+        if (!reaches) return Result<Positions>(reaches.error());
+        return known.then([extent = *reaches](const Result<EntityInspection>& told) -> Result<Positions> {
           if (!told) return told.error();
           const auto state = state_of(*told);
           if (!state) return state.error();
@@ -71,14 +71,14 @@ kj::Promise<Result<Offset>> acknowledge(Edge& edge, const access::Rights& rights
   if (!is_printable_utf8(device, kDeviceBytesMax))
     return Answer(
         Error{ErrorCode::MALFORMED, "a device's name is 1 to 64 bytes of UTF-8 without control characters", 0});
-  return inspect_entity(edge, access::Rights::everything(), mailbox)
+  return extent_of(edge, mailbox)
       .then([&edge, hub = *reader, mailbox = std::string(mailbox), device = std::string(device),
-             offset](const Result<EntityInspection>& seen) mutable -> kj::Promise<Answer> {
-        if (!seen) return Answer(seen.error());
-        if (offset > seen->extent.last)
+             offset](const Result<runtime::Extent>& reaches) mutable -> kj::Promise<Answer> {
+        if (!reaches) return Answer(reaches.error());
+        if (offset > reaches->last)
           return Answer(Error{ErrorCode::BEYOND_END,
-                              "the mailbox ends at " + std::to_string(seen->extent.last) + "; nobody has read further",
-                              seen->extent.last + 1});
+                              "the mailbox ends at " + std::to_string(reaches->last) + "; nobody has read further",
+                              reaches->last + 1});
         // The node goes on trying; positions only grow, so that it does no harm if it is stored later.
         return edge.timer
             .timeoutAfter(

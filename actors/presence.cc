@@ -14,7 +14,7 @@
 namespace carillon::actors {
 namespace {
 
-constexpr auto kLookEvery = 2 * kj::SECONDS;
+constexpr std::chrono::seconds kLookEvery{2};
 constexpr auto kOwn = NodePublisher::For::kNode;
 constexpr auto kTellAgainAfter = 100 * kj::MILLISECONDS;
 constexpr int kSignsMissedMax = 3;
@@ -110,7 +110,7 @@ void PresenceReporter::tell_again_later() {
 
 template <class Event>
 bool PresenceReporter::tell(const std::string& store_id, std::size_t shard, const Event& event) {
-  if (!edge_.own_events->has_room(kOwn)) return tell_again_later(), false;
+  if (!edge_.own_events->has_room(kOwn, hub_of(store_id, shard))) return tell_again_later(), false;
   const bool is_own = store_id == store_id_;
   if (is_own) ++under_way_[shard];
   tasks_.add(edge_.own_events->publish(kOwn, hub_of(store_id, shard), std::string(Event::kType), to_json(event))
@@ -138,7 +138,7 @@ kj::Promise<void> PresenceReporter::say_that_we_are_alive() {
     for (std::size_t shard = 0; shard < kShards; ++shard) {
       // There is nobody to be taken for gone, and the hub knows.
       if (!has_players[shard] && under_way_[shard] == 0) alive_at_[shard] = Clock::now();
-      if (!has_players[shard] || !edge_.own_events->has_room(kOwn)) continue;
+      if (!has_players[shard] || !edge_.own_events->has_room(kOwn, hub_of(store_id_, shard))) continue;
       tasks_.add(edge_.own_events
                      ->publish(kOwn, hub_of(store_id_, shard), std::string(GatewayAlive::kType),
                                to_json(GatewayAlive{.boot = boot_}))
@@ -151,7 +151,7 @@ kj::Promise<void> PresenceReporter::say_that_we_are_alive() {
 }
 
 kj::Promise<void> PresenceReporter::watch_cluster() {
-  return edge_.timer.afterDelay(kLookEvery).then([this]() -> kj::Promise<void> {
+  return edge_.timer.afterDelay(kj_duration(kLookEvery)).then([this]() -> kj::Promise<void> {
     if (!edge_.cluster) return watch_cluster();
     return edge_.ask<ClusterReport>([this](auto answer) { edge_.cluster->report(std::move(answer)); })
         .then([this](const Result<ClusterReport>& report) {
@@ -164,9 +164,12 @@ kj::Promise<void> PresenceReporter::watch_cluster() {
 
 void PresenceReporter::seen(const ClusterReport& report) {
   const auto now = Clock::now();
+  // Whoever was not registered for long may have been taken for vanished, by one who looked as seldom as this node does.
+  const auto own = members_.find(store_id_);
+  const bool was_away = own == members_.end() || now - own->second + 2 * kLookEvery >= edge_.edge_limits.presence_grace;
+  if (std::exchange(registrations_, report.cluster.registrations) < report.cluster.registrations && was_away)
+    begin_anew();
   for (const auto& node : report.cluster.nodes) members_[node.member.store] = now;
-  // Whoever was not registered for a while may have been taken for vanished.
-  if (std::exchange(registrations_, report.cluster.registrations) < report.cluster.registrations) begin_anew();
   const bool controls = report.cluster.controller == report.cluster.self;
   std::erase_if(members_, [&](const auto& member) {
     const auto away = now - member.second;

@@ -66,6 +66,14 @@ kj::Promise<Result<Page>> read_page(Edge& edge, const access::Rights& rights, st
       });
 }
 
+kj::Promise<Result<runtime::Extent>> extent_of(Edge& edge, std::string_view name) {
+  const auto entity = runtime::check_entity(name, edge.catalogue);
+  if (!entity) return refuse<runtime::Extent>(entity.error());
+  return inspect_mailbox(edge, *entity).then([](const Result<runtime::Partition::Inspection>& seen) {
+    return seen ? Result<runtime::Extent>(seen->extent) : Result<runtime::Extent>(seen.error());
+  });
+}
+
 kj::Promise<Result<EntityInspection>> inspect_entity(Edge& edge, const access::Rights& rights, std::string_view name) {
   if (auto allowed = rights.check_operate(); !allowed) return refuse<EntityInspection>(allowed.error());
   const auto entity = runtime::check_entity(name, edge.catalogue);
@@ -100,9 +108,11 @@ kj::Promise<Result<DeadLetterList>> list_dead_letters(Edge& edge, const access::
   using Entries = std::vector<runtime::DeadLetterEntry>;
   kj::Vector<kj::Promise<Result<Entries>>> asked;
   const auto ask = [&](const caf::actor& partition) {
-    asked.add(edge.ask<Entries>([&](auto answer) {
-      caf::anon_send(partition, ListDeadLetters{entity, DeadLetterList::kMost + 1, std::move(answer)});
-    }));
+    asked.add(edge.ask<Entries>(
+        [&](auto answer) {
+          caf::anon_send(partition, ListDeadLetters{entity, DeadLetterList::kMost + 1, std::move(answer)});
+        },
+        entity ? edge.edge_limits.answer_within : edge.edge_limits.figures_within));
   };
   if (entity)
     ask(edge.partition_of(*entity));
@@ -110,10 +120,12 @@ kj::Promise<Result<DeadLetterList>> list_dead_letters(Edge& edge, const access::
     for (const auto& partition : *edge.partitions) ask(partition);
   return kj::joinPromises(asked.releaseAsArray()).then([](kj::Array<Result<Entries>> answers) {
     DeadLetterList list;
-    for (auto& answer : answers) {
-      if (!answer) return Result<DeadLetterList>(answer.error());
-      std::ranges::move(*answer, std::back_inserter(list.entries));
-    }
+    for (std::size_t i = 0; i < answers.size(); ++i)
+      if (answers[i])
+        std::ranges::move(*answers[i], std::back_inserter(list.entries));
+      else
+        list.absent.push_back(PartitionId{static_cast<std::uint16_t>(i)});
+    if (list.absent.size() == answers.size()) return Result<DeadLetterList>(answers.front().error());
     const auto count = count_that_fits(list.entries);
     list.more = count < list.entries.size();
     list.entries.erase(list.entries.begin() + static_cast<std::ptrdiff_t>(count), list.entries.end());

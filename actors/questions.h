@@ -18,6 +18,9 @@ struct Page {
 kj::Promise<Result<Page>> read_page(Edge& edge, const access::Rights& rights, std::string_view entity, Offset from,
                                     std::uint32_t limit);
 
+// How far a mailbox reaches, for the node itself.
+kj::Promise<Result<runtime::Extent>> extent_of(Edge& edge, std::string_view entity);
+
 struct EntityInspection {
   runtime::Extent extent;
   Offset cursor = 0;
@@ -32,8 +35,9 @@ struct DeadLetterList {
   static constexpr std::size_t kMost = 1'000, kBytesMost = runtime::Partition::kDeadLetterBytes;
   std::vector<runtime::DeadLetterEntry> entries;
   bool more = false;
+  std::vector<PartitionId> absent;  // Do not answer, or cannot be read; the others have.
 };
-// Of the whole cluster when `entity` is empty.
+// Of the whole cluster when `entity` is empty. An error when nobody answers.
 kj::Promise<Result<DeadLetterList>> list_dead_letters(Edge& edge, const access::Rights& rights,
                                                       std::string_view entity);
 

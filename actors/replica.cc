@@ -38,14 +38,23 @@ void begin_to_serve(Self self) {
   // Hubs of an earlier partition actor must not be taken for those of this one.
   options.partition.life = ++state.partitions_spawned << 16;
   options.journal = address(self);
-  options.reloaded = [me = address(self)](PartitionId, std::uint64_t life) { caf::anon_send(me, PartitionLife{life}); };
-  options.unreadable = [me = address(self)](const Error& error) { caf::anon_send(me, PartitionUnreadable{error}); };
+  options.reloaded = [me = address(self), spawned = state.partitions_spawned](PartitionId, std::uint64_t life) {
+    caf::anon_send(me, PartitionLife{life, spawned});
+  };
+  options.unreadable = [me = address(self), spawned = state.partitions_spawned](const Error& error) {
+    caf::anon_send(me, PartitionUnreadable{error, spawned});
+  };
   state.partition = self->spawn(partition, std::move(options));
   spdlog::info("partition {}: primary in epoch {}", id_of(state).value, state.replica->epoch());
   state.serving = {id_of(state), state.partition, 0, 0};
   tell_serving(self);
   // Its hubs begin: by now others are being told where to acknowledge what they send.
   self->send(state.partition, Peers{state.routes});
+}
+
+// Not one that was ended since.
+bool is_above(const ReplicaState& state, std::uint64_t spawned) {
+  return state.partition && spawned == state.partitions_spawned;
 }
 
 void end_serving(Self self) {
@@ -279,13 +288,13 @@ caf::behavior replica(Self self, ReplicaOptions options) {
           run(self, [&](auto& replica) { replica.link_lost(news.node, instant_now()); });
         },
         [=](const PartitionLife& life) {
-          if (!self->state.partition) return;
+          if (!is_above(self->state, life.spawned)) return;
           self->state.serving.life = life.life;
           tell_serving(self);
         },
         [=](const PartitionUnreadable& unreadable) {
           // As a disk that fails: others have sound copies, and one of them takes over.
-          if (!self->state.partition) return;
+          if (!is_above(self->state, unreadable.spawned)) return;
           run(self, [&](auto& replica) { replica.write_failed(unreadable.error, instant_now()); });
         },
         [=](LookAgainDue) { look_again(self); },

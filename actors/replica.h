@@ -42,9 +42,11 @@ struct HandOver {
 };
 struct PartitionLife {  // The partition actor loaded its partition anew.
   std::uint64_t life = 0;
+  std::uint64_t spawned = 0;  // Which one: the number of its spawning.
 };
 struct PartitionUnreadable {  // The partition actor cannot load its partition.
   Error error;
+  std::uint64_t spawned = 0;
 };
 struct LookAgainDue {};  // Whether what could not be read can be now.
 struct ReplicaStats {

@@ -273,6 +273,8 @@ class GatewayServer final : public wire::Gateway::Server {
                           auto results = context.getResults();
                           if (!list) return write(edge_.edge_limits, results.initRefusal(), 0, list.error());
                           results.setMore(list->more);
+                          auto absent = results.initAbsentPartitions(static_cast<unsigned>(list->absent.size()));
+                          for (unsigned i = 0; i < list->absent.size(); ++i) absent.set(i, list->absent[i].value);
                           auto letters = results.initDeadLetters(static_cast<unsigned>(list->entries.size()));
                           for (unsigned i = 0; i < list->entries.size(); ++i) write(letters[i], list->entries[i]);
                         }));

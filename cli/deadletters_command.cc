@@ -26,6 +26,19 @@ struct Options {
   bool all = false, json = false;
 };
 
+void tell_of_absent(const Options& options, capnp::List<std::uint16_t>::Reader partitions) {
+  JsonWriter json;
+  std::string named;
+  json.begin_object().key("absent_partitions").begin_array();
+  for (const auto partition : partitions) {
+    json.value(partition);
+    named += (named.empty() ? "" : ", ") + std::to_string(partition);
+  }
+  if (options.json) (void)print_line(json.end_array().end_object().take());
+  complain("these are not all: partitions that do not answer or cannot be read now: " + named +
+           "; see /healthz of the node, or carillon cluster status");
+}
+
 int list(const Options& options) {
   client::Session session;
   if (const ExitCode code = connect(session, options.node); code != kOk) return code;
@@ -39,12 +52,16 @@ int list(const Options& options) {
     say("There are more; settle some of these, or name an entity.");
     if (options.json) (void)print_line(JsonWriter().begin_object().field("more", true).end_object().take());
   }
-  if (options.json) return kOk;
-  if (answer->getDeadLetters().size() == 0)
-    say("No dead letters.");
-  else
-    say("Next: carillon deadletters show KIND/KEY OFFSET, then redrive or discard it.");
-  return kOk;
+  const auto absent = answer->getAbsentPartitions();
+  const bool all_answered = absent.size() == 0;
+  if (!all_answered) tell_of_absent(options, absent);
+  if (!options.json) {
+    if (answer->getDeadLetters().size() > 0)
+      say("Next: carillon deadletters show KIND/KEY OFFSET, then redrive or discard it.");
+    else
+      say(all_answered ? "No dead letters." : "No dead letters elsewhere.");
+  }
+  return all_answered ? kOk : kRefused;
 }
 
 int show(const Options& options) {

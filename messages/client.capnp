@@ -414,9 +414,11 @@ interface Gateway {
   stats @4 () -> (stats :Stats, refusal :Refusal);
   # The node's figures. For operators.
 
-  deadLetters @5 (entity :Text) -> (deadLetters :List(DeadLetter), more :Bool, refusal :Refusal);
+  deadLetters @5 (entity :Text)
+      -> (deadLetters :List(DeadLetter), more :Bool, refusal :Refusal, absentPartitions :List(UInt16));
   # The dead letters of one entity, or with an empty name of the whole cluster: the first 1,000, or fewer that have
-  # 1 MiB together; `more` when there are more.
+  # 1 MiB together; `more` when there are more. Partitions whose letters are not among them, since they do not answer or cannot
+  # be read now, are `absentPartitions`; when that is all of them, a refusal.
 
   redrive @6 (entity :Text, offset :UInt64) -> (newOffset :UInt64, refusal :Refusal);
   # Appends the dead letter again as a new event, once, and forgets it as a dead letter.

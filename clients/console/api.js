@@ -1,6 +1,9 @@
 // Asks the node. A token, where there is authentication, lives as long as the tab: in sessionStorage, never in an address.
 
-const KEY = 'carillon.token';
+import { parseExactly } from './exact_json.js';
+import { Kept } from './kept.js';
+
+const kept = new Kept('sessionStorage', 'carillon.token');
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -15,11 +18,8 @@ export class NodeError extends Error {
 }
 
 export const token = {
-  get: () => sessionStorage.getItem(KEY) ?? '',
-  set(value) {
-    if (value) sessionStorage.setItem(KEY, value);
-    else sessionStorage.removeItem(KEY);
-  },
+  get: () => kept.get() ?? '',
+  set: (value) => kept.set(value || null),
 };
 
 // `match/the hall/1` as it stands in an address.
@@ -48,7 +48,7 @@ export async function ask(path, options = {}) {
   throw new NodeError(response.status, problem.error ?? 'failed', problem.detail ?? problem.message ?? `HTTP ${response.status}`, problem);
 }
 
-export const askJson = async (path, options) => (await ask(path, options)).json();
+export const askJson = async (path, options) => parseExactly(await askText(path, options));
 export const askText = async (path, options) => (await ask(path, options)).text();
 
 export const stats = (options) => askJson('/stats', options);
@@ -59,7 +59,7 @@ export const entity = (name) => askJson(`/entities/${entityPath(name)}`);
 
 export async function deadLetters(name, options) {
   const answer = await askJson(name ? `/deadletters/${entityPath(name)}` : '/deadletters', options);
-  return { letters: answer.dead_letters ?? [], more: Boolean(answer.more) };
+  return { letters: answer.dead_letters ?? [], more: Boolean(answer.more), absent: answer.absent_partitions ?? [] };
 }
 export const redrive = (name, offset) => ask(`/deadletters/${entityPath(name)}?offset=${offset}`, { method: 'POST' });
 export const discard = (name, offset) => ask(`/deadletters/${entityPath(name)}?offset=${offset}`, { method: 'DELETE' });

@@ -63,9 +63,11 @@ export class DeadLettersView {
       this.#shown = '';
       return;
     }
-    const { letters, more } = answer;
-    const count = letters.length === 0 ? 'No dead letters: every event was handled.' : `${letters.length}${more ? ' and more' : ''}. Redrive after the behaviour was mended, or discard.`;
-    setText(this.#status, said ? `${said} ${count}` : count);
+    const { letters, more, absent } = answer;
+    const none = absent.length === 0 ? 'No dead letters: every event was handled.' : 'No dead letters elsewhere.';
+    const count = letters.length === 0 ? none : `${letters.length}${more ? ' and more' : ''}. Redrive after the behaviour was mended, or discard.`;
+    const missing = absent.length === 0 ? '' : `Without those of ${absent.length === 1 ? 'partition' : 'partitions'} ${absent.join(', ')}, which cannot be asked now.`;
+    setText(this.#status, [said, missing, count].filter(Boolean).join(' '));
     const now = JSON.stringify(letters);
     if (now === this.#shown) return;
     this.#shown = now;

@@ -238,7 +238,7 @@ TEST_F(Http, FiguresOfTheNode) {
 }
 
 TEST_F(Http, P6DeadLettersAreListedAndSettled) {
-  EXPECT_THAT(get("/deadletters").body, HasSubstr(R"({"dead_letters":[],"more":false})"));
+  EXPECT_THAT(get("/deadletters").body, HasSubstr(R"({"dead_letters":[],"more":false,"absent_partitions":[]})"));
   EXPECT_EQ(get("/deadletters/dragon/7").status, 404);
   EXPECT_EQ(post("/deadletters/match/1", "").status, 400);
   EXPECT_EQ(post("/deadletters/match/1?offset=1", "").status, 404);
@@ -266,6 +266,15 @@ TEST_F(Http, APositionIsKeptPerDeviceAndNeverGoesBack) {
   EXPECT_EQ(put("device=&offset=1").status, 400);
   EXPECT_EQ(put("device=" + std::string(65, 'd') + "&offset=1").status, 400);
   EXPECT_EQ(put("device=phone").status, 400);
+}
+
+// It is about the mailbox: nobody waits for the hub, whose state may be large.
+TEST_F(Http, ThePositionsOfAHubsReadersAreKnownWithoutTheHub) {
+  ASSERT_TRUE(node.publish("match/9", R"({"client":1,"name":"Ada"})", "player_named").ok());
+  node.stop();
+  node.start();
+  EXPECT_THAT(get("/positions/match/9").body, HasSubstr(R"("last":1)"));
+  EXPECT_EQ(node.figure("hubs_active"), 0);
 }
 
 TEST_F(Http, P9NobodyElsePublishesToKindsOfTheNodes) {

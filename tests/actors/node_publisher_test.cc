@@ -118,6 +118,12 @@ TEST_F(NodePublisherTest, P7WhatClientsAskForLeavesRoomForTheNode) {
   EXPECT_TRUE(has_room(For::kClients));
 }
 
+TEST_F(NodePublisherTest, P7APartitionThatIsAwayTakesNoRoomFromOthers) {
+  fill(For::kClients);
+  EXPECT_TRUE(publisher_->has_room(For::kClients));
+  EXPECT_FALSE(publisher_->has_room(For::kClients, EntityId::parse("player/ada").value()));
+}
+
 TEST_F(NodePublisherTest, P7NoCallHasMoreEventsThanMayBeInOne) {
   // Given a node whose calls have few events, and many that wait for a partition.
   fill(For::kNode);

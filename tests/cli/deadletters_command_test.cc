@@ -2,13 +2,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "runtime/key.h"
+#include "runtime/store.h"
 #include "tests/support/eventually.h"
+#include "tests/support/raw_socket.h"
 #include "tests/support/running_node.h"
 
 namespace carillon::testing {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -68,6 +72,46 @@ TEST_F(DeadLetters, OneOrAllMustBeNamedAndARefusalIsPassedOn) {
   const auto refused = deadletters({"redrive", "dragon/1", "--all"});
   EXPECT_EQ(refused.exit_code, 3);
   EXPECT_THAT(refused.output, HasSubstr("unknown_kind"));
+}
+
+TEST(DeadLettersOfSeveralPartitions, AreListedWithoutThoseThatCannotBeReadAndThoseAreNamed) {
+  // Given dead letters of two hubs in two partitions, one of which cannot be read.
+  const EntityId damaged = EntityId::trusted("match/1");
+  const auto partition = damaged.partition_of(8);
+  int number = 2;
+  while (EntityId::trusted("match/" + std::to_string(number)).partition_of(8) == partition) ++number;
+  const auto sound = "match/" + std::to_string(number);
+  RunningNode node;
+  for (const auto& hub : {damaged.text(), sound})
+    ASSERT_TRUE(node.publish(hub, R"({"killer":500,"victim":500,"means":"x","at_s":0})", "kill").ok());
+  ASSERT_TRUE(eventually(60s, [&] { return node.figure("dead_letters_total") >= 2; }));
+  node.stop();
+  {
+    runtime::StoreOptions options;
+    options.directory = node.data();
+    const auto store = runtime::Store::open(options);
+    ASSERT_TRUE(store.ok());
+    runtime::WriteSet writes;
+    writes.put(runtime::entity_key(partition, runtime::Tag::kDeadLetter, damaged, 1), "no dead letter");
+    ASSERT_TRUE((*store)->write(writes).ok());
+  }
+  node.start();
+  const auto list = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"deadletters", "list"});
+    arguments.insert(arguments.end(), {"--connect", node.rpc().text()});
+    return run_carillon(arguments);
+  };
+  // Then the other one's is listed, and the list says whose are missing, to people, scripts and browsers;
+  const auto for_people = list({});
+  EXPECT_EQ(for_people.exit_code, 3) << for_people.output;
+  EXPECT_THAT(for_people.output, AllOf(HasSubstr(sound), HasSubstr("now: " + std::to_string(partition.value) + ";")));
+  const auto absent = "\"absent_partitions\":[" + std::to_string(partition.value) + "]}";
+  EXPECT_THAT(list({"--json"}).output, AllOf(HasSubstr("\"" + sound + "\""), HasSubstr("{" + absent)));
+  EXPECT_THAT(http_get(node.http(), "/deadletters").body,
+              AllOf(HasSubstr("\"" + sound + "\""), HasSubstr("\"more\":false," + absent)));
+  // who asks for the damaged one alone is refused.
+  EXPECT_EQ(list({damaged.text()}).exit_code, 3);
+  EXPECT_EQ(http_get(node.http(), "/deadletters/match/1").status, 503);
 }
 
 }  // namespace
