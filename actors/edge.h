@@ -53,6 +53,8 @@ struct EdgeLimits {
   std::chrono::milliseconds overloaded_retry{20};
   std::chrono::milliseconds unavailable_retry{500};
   std::chrono::milliseconds answer_within{10'000};  // Questions to actors.
+  // The same where many are asked at once: what the others know is told without those who do not answer. Less than the five seconds of a scrape.
+  std::chrono::milliseconds figures_within{4'000};
 
   // Of one WebSocket.
   std::size_t socket_message_bytes_max = 1u << 20;
@@ -156,9 +158,14 @@ class Edge {
   OriginRules origins;                            // Which pages may connect.
   std::unordered_set<SocketConnection*> sockets;  // All WebSockets.
 
-  // Asks an actor: `send` gets a function that the actor may call, once, on any thread. UNAVAILABLE after a while.
+  // Asks an actor: `send` gets a function that the actor may call, once, on any thread. UNAVAILABLE when it takes longer than `within`.
   template <class T>
-  kj::Promise<Result<T>> ask(const std::function<void(std::function<void(Result<T>)>)>& send);
+  kj::Promise<Result<T>> ask(const std::function<void(std::function<void(Result<T>)>)>& send,
+                             std::chrono::milliseconds within);
+  template <class T>
+  kj::Promise<Result<T>> ask(const std::function<void(std::function<void(Result<T>)>)>& send) {
+    return ask(send, edge_limits.answer_within);
+  }
 
   // From a connection that ends: what it published counts as under way until it is answered.
   void leave_behind(std::shared_ptr<PublishPath> path);
@@ -174,7 +181,8 @@ class Edge {
 };
 
 template <class T>
-kj::Promise<Result<T>> Edge::ask(const std::function<void(std::function<void(Result<T>)>)>& send) {
+kj::Promise<Result<T>> Edge::ask(const std::function<void(std::function<void(Result<T>)>)>& send,
+                                 std::chrono::milliseconds within) {
   using Fulfiller = kj::Own<kj::PromiseFulfiller<Result<T>>>;
   auto promise = kj::newPromiseAndFulfiller<Result<T>>();
   const auto number = ++last_question_;
@@ -187,7 +195,7 @@ kj::Promise<Result<T>> Edge::ask(const std::function<void(std::function<void(Res
       questions_.erase(found);
     });
   });
-  return timer.timeoutAfter(edge_limits.answer_within.count() * kj::MILLISECONDS, kj::mv(promise.promise))
+  return timer.timeoutAfter(within.count() * kj::MILLISECONDS, kj::mv(promise.promise))
       .catch_([this, number](kj::Exception&&) {
         questions_.erase(number);
         return Result<T>(Error{ErrorCode::UNAVAILABLE, "the node did not answer in time; try again", 0});

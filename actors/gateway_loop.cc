@@ -125,30 +125,32 @@ void GatewayLoop::taskFailed(kj::Exception&& failed) {
 
 // --- What the node knows of itself.
 
+template <class T>
+kj::Promise<Result<T>> GatewayLoop::ask(const std::function<void(std::function<void(Result<T>)>)>& send) {
+  return edge_->ask<T>(send, edge_->edge_limits.figures_within);
+}
+
 kj::Promise<EdgeCounters> GatewayLoop::counters_of(GatewayLoop& loop) {
   if (&loop == this) return edge_->counters;
-  return edge_
-      ->ask<EdgeCounters>([&loop](auto answer) {
-        loop.post([answer = std::move(answer)](GatewayLoop& other) { answer(other.edge_->counters); });
-      })
+  return ask<EdgeCounters>([&loop](auto answer) {
+           loop.post([answer = std::move(answer)](GatewayLoop& other) { answer(other.edge_->counters); });
+         })
       .then([](const Result<EdgeCounters>& counters) { return counters ? *counters : EdgeCounters(); });
 }
 
 kj::Promise<std::optional<ClusterReport>> GatewayLoop::cluster_report() {
   if (!edge_->cluster) return std::optional<ClusterReport>();
-  return edge_->ask<ClusterReport>([&](auto answer) { edge_->cluster->report(std::move(answer)); })
+  return ask<ClusterReport>([&](auto answer) { edge_->cluster->report(std::move(answer)); })
       .then([](Result<ClusterReport> report) { return report ? std::optional(std::move(*report)) : std::nullopt; });
 }
 
 kj::Promise<NodeStats> GatewayLoop::collect() {
   auto partitions = kj::heapArrayBuilder<kj::Promise<Result<PartitionStats>>>(edge_->partitions->size());
   for (const auto& partition : *edge_->partitions)
-    partitions.add(
-        edge_->ask<PartitionStats>([&](auto answer) { caf::anon_send(partition, AskStats{std::move(answer)}); }));
+    partitions.add(ask<PartitionStats>([&](auto answer) { caf::anon_send(partition, AskStats{std::move(answer)}); }));
   auto threads = kj::heapArrayBuilder<kj::Promise<EdgeCounters>>(team_->size());
   for (auto* loop : *team_) threads.add(counters_of(*loop));
-  auto journal =
-      edge_->ask<JournalStats>([&](auto answer) { caf::anon_send(journal_, AskJournal{std::move(answer)}); });
+  auto journal = ask<JournalStats>([&](auto answer) { caf::anon_send(journal_, AskJournal{std::move(answer)}); });
 
   auto gathered = kj::heap<NodeStats>();
   auto& node = *gathered;
@@ -175,7 +177,7 @@ kj::Promise<NodeStats> GatewayLoop::collect() {
     for (const auto& of_thread : counters) node.edge.add(of_thread);
   }));
   parts.add(journal.then([&node](const Result<JournalStats>& stats) {
-    if (stats) node.journal = *stats;
+    if (stats) node.journal = *stats;  // Else it waits for the disk.
   }));
   parts.add(cluster_report().then([&node](std::optional<ClusterReport> report) { node.cluster = std::move(report); }));
   return kj::joinPromises(parts.finish()).then([gathered = kj::mv(gathered)]() mutable {

@@ -60,6 +60,8 @@ class GatewayLoop final : private kj::TaskSet::ErrorHandler {
   kj::Promise<void> welcome(kj::Own<kj::AsyncIoStream> stream, Port port);
   kj::Promise<void> serve_as(Port port, kj::Own<kj::AsyncIoStream> stream, Visit& visit);
   kj::Promise<void> sockets_closed(Clock::time_point until);
+  template <class T>
+  kj::Promise<Result<T>> ask(const std::function<void(std::function<void(Result<T>)>)>& send);
   kj::Promise<NodeStats> collect();
   kj::Promise<EdgeCounters> counters_of(GatewayLoop& loop);
   kj::Promise<std::optional<ClusterReport>> cluster_report();

@@ -104,7 +104,10 @@ kj::Promise<void> route(HttpCall& call, const NodeStatsSource& stats) {
     if (route.method == call.method) {
       if (route.needs == Needs::kLooksItself) return route.answer(call, stats);
       auto admitted = call.edge.admit(call.bearer_token());
-      if (admitted) call.rights = std::move(*admitted);
+      if (admitted)
+        call.rights = std::move(*admitted);
+      else if (!call.bearer_token().empty())
+        call.token_refused = admitted.error();
       if (const auto entered = call.visit.enter(call.rights); !entered) return call.refuse(entered.error());
       if (const auto refusal = call.visit.request()) return call.refuse(*refusal);
       if (!admitted && route.needs != Needs::kNothing) return call.refuse(admitted.error());

@@ -48,6 +48,7 @@ struct HttpCall {
   Visit& visit;                // As well.
   std::string page = {};       // The origin of the page that sent it, if it is to be named in the answer.
   access::Rights rights = {};  // Of whoever asks: nothing without a good token, where one is needed.
+  std::optional<Error> token_refused = {};
   std::string body_read = {};  // As far as it has come.
 
   // What follows `Bearer` in the field Authorization; empty when there is nothing of the kind.

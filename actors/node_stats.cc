@@ -44,6 +44,22 @@ Figure limited(const char* by, const char* what, std::uint64_t times) {
           {{"by", by}, {"what", what}}};
 }
 
+// Without some of them rather than with zeros when they are not known: those would look like a restart.
+std::vector<Figure> figures_of(const JournalStats& journal) {
+  const auto count = [](auto value) { return static_cast<double>(value); };
+  std::vector<Figure> figures = {
+      {"journal_syncs_total", "Synced writes of the journal.", count(journal.syncs)},
+      {"journal_bytes_total", "Bytes written by the journal.", count(journal.bytes)},
+      {"store_read_only", "1 after the disk refused a write.", journal.read_only ? 1.0 : 0.0, false},
+  };
+  if (!journal.room) return figures;
+  figures.push_back({"store_bytes", "Bytes of the files in the data directory, as of some seconds ago.",
+                     count(journal.room->bytes), false});
+  figures.push_back({"store_free_bytes", "Bytes that the disk of the data directory has left, as of then.",
+                     count(journal.room->free_bytes), false});
+  return figures;
+}
+
 }  // namespace
 
 std::vector<Figure> NodeStats::figures() const {
@@ -78,9 +94,7 @@ std::vector<Figure> NodeStats::figures() const {
       standing_still("not_installed", sum_of(partitions, &PartitionStats::not_installed)),
       {"hub_backlog_events", "Accepted events that hubs in memory have not handled yet.", count(sum.backlog_events),
        false},
-      {"journal_syncs_total", "Synced writes of the journal.", count(journal.syncs)},
-      {"journal_bytes_total", "Bytes written by the journal.", count(journal.bytes)},
-      {"store_read_only", "1 after the disk refused a write.", journal.read_only ? 1.0 : 0.0, false},
+      {"store_hangs", "1 while the disk does not answer a write.", journal ? 0.0 : 1.0, false},
       {"connections", "Connections now, native and HTTP.", count(edge.connections), false},
       {"connections_refused_total", "Connections beyond the limit.", count(edge.connections_refused)},
       {"tls_handshakes_failed_total", "TLS handshakes that failed or took too long.", count(edge.handshakes_failed)},
@@ -96,12 +110,7 @@ std::vector<Figure> NodeStats::figures() const {
       {"uptime_seconds", "Since the node was ready.", std::chrono::duration<double>(uptime).count(), false},
       {"build_info", "Always 1; its label is the program's version.", 1.0, false, {{"version", version}}},
   };
-  if (journal.room) {
-    figures.push_back({"store_bytes", "Bytes of the files in the data directory, as of some seconds ago.",
-                       count(journal.room->bytes), false});
-    figures.push_back({"store_free_bytes", "Bytes that the disk of the data directory has left, as of then.",
-                       count(journal.room->free_bytes), false});
-  }
+  if (journal) std::ranges::move(figures_of(*journal), std::back_inserter(figures));
   if (certificate_ends_at)
     figures.push_back({"tls_certificate_end_timestamp_seconds",
                        "Unix time at which the TLS certificate that is shown to clients ends.",
@@ -125,14 +134,16 @@ std::vector<NodeStats::Stage> NodeStats::stages() const {
   Stage publish{"publish", "From the arrival of a publish call to its answer.", edge.publish};
   Stage commit{
       "commit", "From a partition's wish to commit until it is synced, in a cluster by the whole in-sync set.", {}};
-  Stage sync{"sync", "One LevelDB write with its sync.", journal.write};
+  Stage sync{"sync", "One LevelDB write with its sync.", journal ? journal->write : LatencyHistogram()};
   Stage fold{"fold", "From feeding a hub to its report.", {}};
   Stage deliver{"deliver", "From the commit of a notification to its subscriber's connection.", edge.deliver};
   for (const auto& partition : partitions) {
     commit.latencies.merge(partition.commit);
     fold.latencies.merge(partition.fold);
   }
-  return {publish, commit, sync, fold, deliver};
+  std::vector<Stage> stages{publish, commit, sync, fold, deliver};
+  if (!journal) stages.erase(stages.begin() + 2);
+  return stages;
 }
 
 std::vector<NodeStats::BusyEntity> NodeStats::busiest() const {
@@ -150,7 +161,10 @@ std::vector<NodeStats::BusyEntity> NodeStats::busiest() const {
 
 std::vector<Problem> NodeStats::problems() const {
   std::vector<Problem> problems;
-  if (journal.read_only) problems.push_back({"the store is read-only since the disk refused a write"});
+  if (!journal)
+    problems.push_back({"the disk has not answered a write for seconds"});
+  else if (journal->read_only)
+    problems.push_back({"the store is read-only since the disk refused a write"});
   // Where a few cannot be reached, other nodes hardly reach more; who reaches few is better passed by.
   const auto away = static_cast<std::size_t>(std::ranges::count(partitions, false, &PartitionStats::available));
   const bool most_are_away = 2 * away > partitions.size();

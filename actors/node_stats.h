@@ -20,7 +20,7 @@ struct NodeStats {
   std::chrono::milliseconds uptime{0};
   std::string store_id;
   std::vector<PartitionStats> partitions;
-  JournalStats journal;
+  std::optional<JournalStats> journal;  // Nothing when it does not answer: it waits for the disk.
   EdgeCounters edge;
   Edge::Complaints complaints;
   std::optional<std::chrono::sys_seconds> certificate_ends_at;

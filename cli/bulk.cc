@@ -23,14 +23,17 @@ ExitCode Bulk::connect() {
       complain("more are refused; only counted from here on");
   };
   callbacks.disconnected = [this](const Error& error) {
-    if (lost_since_) return;
-    lost_since_ = Clock::now();
+    if (!lost_since_) lost_since_ = Clock::now();
+    const bool is_new = !lost_ || lost_->code != error.code;
+    lost_ = error;
+    if (!is_new || is_hopeless(error, options_.node)) return;
     progress_.clear();
-    say("Lost the node (" + error.message + "); trying again until it is back.");
+    say(lost_because(error, options_.node));
   };
   callbacks.connected = [this] {
     if (lost_since_) say("The node is back; going on, nothing is published twice.");
     lost_since_.reset();
+    lost_.reset();
   };
   publisher_.emplace(session_.network(), session_.timer(),
                      client::Publisher::Options{.addresses = client::Addresses::parse(options_.node.address).value(),
@@ -64,6 +67,7 @@ bool Bulk::finish() {
 
 bool Bulk::has_patience() {
   if (!lost_since_) return has_patience_with_refusals();
+  if (is_hopeless(*lost_, options_.node)) return give_up(kRefused, to_string(*lost_));
   if (Clock::now() - *lost_since_ < options_.patience) return true;
   return give_up(kCannotConnect, "the node at " + options_.node.address + " stayed away for " +
                                      std::to_string(options_.patience.count()) + " s");

@@ -1,6 +1,7 @@
 // The `carillon` program: a list of behaviours and a list of commands.
 #include <csignal>
 #include <exception>
+#include <stdexcept>
 #include <string>
 
 #include "actors/version.h"
@@ -33,7 +34,7 @@ constexpr const char* kHelp = R"(Carillon: events that people wait for, durably,
 constexpr const char* kFooter = R"(Examples:
   carillon serve --data ./data                                a node on 127.0.0.1:7411
   carillon replay examples/arena/sample.log                   gives it something to do
-  carillon tail player/ada                                    follows a player's notifications
+  carillon tail player/Ada                                    follows a player's notifications
   carillon publish match/1 match_ended --producer me --sequence 1
   carillon inspect match/1                                    one hub from inside
 
@@ -43,7 +44,9 @@ Each command has a --help of its own.)";
 // Every behaviour that a node has installed.
 Catalogue installed_behaviours() {
   Catalogue catalogue;
-  const auto add = [&](const Behaviour& behaviour) { CHECK(catalogue.add(behaviour).ok()); };
+  const auto add = [&](const Behaviour& behaviour) {
+    if (const auto added = catalogue.add(behaviour); !added) throw std::invalid_argument(added.error().message);
+  };
   add(arena::match_behaviour());
   add(hunt::island_behaviour());
   add(bench::hunt_behaviour());

@@ -2,7 +2,36 @@
 
 #include "cli/terminal.h"
 
+#include <algorithm>
+#include <chrono>
+
 namespace carillon::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kStartTakes{2'000}, kLookEvery{50};
+
+bool is_here(const client::Address& address) {
+  return address.host == "localhost" || address.host == "::1" || address.host.starts_with("127.");
+}
+
+// A node on this machine may just have been started.
+Result<void> connect_patiently(client::Session& session, const client::Addresses& addresses,
+                               const client::Credentials& credentials) {
+  const auto give_up_at = std::chrono::steady_clock::now() + kStartTakes;
+  for (;;) {
+    auto connected = session.connect(addresses, credentials);
+    const bool may_come =
+        !connected && connected.error().code == ErrorCode::UNAVAILABLE && std::ranges::any_of(addresses.all(), is_here);
+    if (!may_come || std::chrono::steady_clock::now() >= give_up_at) return connected;
+    session.wait(session.timer().afterDelay(kLookEvery.count() * kj::MILLISECONDS));
+  }
+}
+
+bool is_about_token(const Error& error) {
+  return error.code == ErrorCode::UNAUTHENTICATED || error.code == ErrorCode::FORBIDDEN;
+}
+
+}  // namespace
 
 ExitCode connect(client::Session& session, const NodeOptions& node) {
   const auto parsed = client::Addresses::parse(node.address);
@@ -10,7 +39,11 @@ ExitCode connect(client::Session& session, const NodeOptions& node) {
     complain("--connect: " + parsed.error().message);
     return kUsage;
   }
-  const auto connected = session.connect(*parsed, node.credentials);
+  if (const auto token = client::token_to_show(node.credentials); !token) {
+    complain("--token-file (CARILLON_TOKEN_FILE): " + token.error().message);
+    return kUsage;
+  }
+  const auto connected = connect_patiently(session, *parsed, node.credentials);
   if (connected) return kOk;
   if (connected.error().code != ErrorCode::UNAVAILABLE) return complain_of_refusal(connected.error());
   complain(connected.error().message);
@@ -33,6 +66,17 @@ ExitCode complain_of_refusal(const Error& error) {
     say("Show a good token with --token-file FILE or CARILLON_TOKEN; `carillon token` makes one (docs/security.md).");
   if (error.code == ErrorCode::FORBIDDEN) say("`carillon token inspect` shows what a token allows (docs/security.md).");
   return kRefused;
+}
+
+std::string lost_because(const Error& error, const NodeOptions& node) {
+  if (is_about_token(error))
+    return "The node does not take the token in " + node.credentials.token_file + " (" + error.message +
+           "); put a new one there. Trying again until then.";
+  return "Lost the node (" + error.message + "); trying again until it is back.";
+}
+
+bool is_hopeless(const Error& error, const NodeOptions& node) {
+  return is_about_token(error) && node.credentials.token_file.empty();
 }
 
 }  // namespace carillon::cli

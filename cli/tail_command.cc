@@ -58,7 +58,7 @@ int print_stored(client::Session& session, const Options& options, const Colours
 
 int follow(client::Session& session, const Options& options, const Colours& colours) {
   std::optional<ExitCode> code;
-  bool was_lost = false;
+  std::optional<ErrorCode> lost;  // As it was said.
   auto over = kj::newPromiseAndFulfiller<void>();
   const auto end_with = [&](ExitCode ending) {
     if (!code) code = ending;
@@ -75,12 +75,13 @@ int follow(client::Session& session, const Options& options, const Colours& colo
     return std::nullopt;
   };
   callbacks.disconnected = [&](const Error& error) {
-    if (!was_lost) say("Lost the node (" + error.message + "); trying again until it is back.");
-    was_lost = true;
+    if (is_hopeless(error, options.node)) return end_with(refuse(error));
+    if (lost != error.code) say(lost_because(error, options.node));
+    lost = error.code;
   };
   callbacks.following = [&] {
-    if (was_lost) say("Following again, from where it was.");
-    was_lost = false;
+    if (lost) say("Following again, from where it was.");
+    lost.reset();
   };
   const client::Follower follower(
       session.network(), session.timer(),
@@ -112,8 +113,8 @@ void add_tail_command(CLI::App& app, Action& action) {
   command.add_flag("--json", options->json, "no colours, on a terminal either");
   add_connect_option(command, options->node);
   add_examples(command,
-               "  carillon tail player/ada                  from the beginning, then live\n"
-               "  carillon tail player/ada --from 118       after offset 117 was seen\n"
+               "  carillon tail player/Ada                  from the beginning, then live\n"
+               "  carillon tail player/Ada --from 118       after offset 117 was seen\n"
                "  carillon tail match/2 --no-follow | wc -l\n");
   run_with(command, action, std::move(options), &run);
 }

@@ -1,4 +1,4 @@
-// Makes elements. What comes from the node enters the page as text only, so that no name can become markup.
+// Makes elements. What comes from the node enters the page as text only, so that no name can become markup. The hunt has it as well.
 
 // element('td', {class: 'number'}, 'text', anotherElement): attributes by name, `on…` as listeners, children as they come.
 export function element(tag, attributes = {}, ...children) {

@@ -1,6 +1,7 @@
 // A stream, followed live over server-sent events; after a lost connection it goes on behind the last offset it showed.
 import * as api from './api.js';
 import { clock, element, grouped, setText } from './dom.js';
+import { parseExactly } from './exact_json.js';
 import { readEvents } from './sse.js';
 import { traceOf } from './trace.js';
 
@@ -53,7 +54,7 @@ export class StreamView {
         setText(this.#parts.status, `Following ${entity}, from offset ${grouped(next)} on.`);
         attempt = 0;
         await readEvents(response, ({ data }) => {
-          const event = JSON.parse(data);
+          const event = parseExactly(data);
           next = event.offset + 1;
           this.#take(event);
         });

@@ -1,5 +1,5 @@
 // Light, dark, or as the system has it: kept in localStorage, before anything is drawn.
-const KEY = 'carillon.theme';
+import { Kept } from './kept.js';
 
 function apply(theme) {
   if (theme === 'auto') delete document.documentElement.dataset.theme;
@@ -7,11 +7,11 @@ function apply(theme) {
 }
 
 export function themeSwitch(select) {
-  const saved = localStorage.getItem(KEY) ?? 'auto';
-  select.value = ['auto', 'light', 'dark'].includes(saved) ? saved : 'auto';
+  const theme = new Kept('localStorage', 'carillon.theme');
+  select.value = ['light', 'dark'].includes(theme.get()) ? theme.get() : 'auto';
   apply(select.value);
   select.addEventListener('change', () => {
-    localStorage.setItem(KEY, select.value);
+    theme.set(select.value);
     apply(select.value);
   });
 }

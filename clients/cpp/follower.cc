@@ -111,6 +111,10 @@ void Follower::subscribe(const std::shared_ptr<Life>& life, Entities entities) {
 void Follower::subscribed(const std::shared_ptr<Life>& life, const std::shared_ptr<Entities>& entities,
                           Answer<wire::Gateway::SubscribeResults> answer) {
   if (!answer.ok()) return end(*life, answer.error());
+  // Of more than one connection may follow no entity is to blame.
+  if (const auto all = answer->getRefusals();
+      !answer->hasSubscription() && all.size() == 1 && all[0].getCode() == wire::ErrorCode::LIMIT_EXCEEDED)
+    return end(*life, error_of(all[0]));
   bool is_unavailable = false;
   for (const auto refusal : answer->getRefusals()) {
     is_unavailable |= refusal.getCode() == wire::ErrorCode::UNAVAILABLE;

@@ -27,7 +27,7 @@ export class CarillonError extends Error {
   readonly retryAfterMs?: number;
   /** For `truncated` and `beyond_end`: the nearest offset that can be asked for. */
   readonly firstOffset?: number;
-  /** Passes by itself. */
+  /** Passes by itself: the same request may be answered well later, by a client that is not closed. */
   readonly passes: boolean;
 }
 

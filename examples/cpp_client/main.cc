@@ -58,16 +58,16 @@ int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);  // Lets in_avail() see what was read ahead.
 
   client::Session session;  // The event loop of this thread. What follows runs on it whenever somebody waits.
-  bool lost = false;
+  std::optional<carillon::ErrorCode> lost;  // As it was said.
   client::Publisher publisher(
       session.network(), session.timer(), {.addresses = *nodes, .producer = producer, .credentials = credentials},
       {.refused = [](Sequence line, const Error& e) { std::cerr << "line " << line << ": " << e.message << std::endl; },
        .disconnected =
            [&](const Error& error) {
-             if (!lost) std::cerr << "lost, and trying again: " << error.message << std::endl;
-             lost = true;
+             if (lost != error.code) std::cerr << "lost, and trying again: " << error.message << std::endl;
+             lost = error.code;
            },
-       .connected = [&] { lost = false; }});
+       .connected = [&] { lost.reset(); }});
 
   std::uint64_t shown = 0;
   std::optional<Error> ended;

@@ -479,6 +479,18 @@ TEST(AccessAtStart, P9BeyondLoopbackOnlyWithKeysAndTls) {
   EXPECT_THAT(without_file.output, HasSubstr("cannot read"));
 }
 
+// It would be refused for ever: nobody can give it another one.
+TEST_F(Access, ACommandThatFollowsEndsWhenItsTokenExpiresAndSaysSo) {
+  const client::Publication event{"player/ana", "note", "{}", 1};
+  auto connection = connect({.token = ana()});
+  ASSERT_TRUE(node.session().wait(connection->publish("ana", {&event, 1})).ok());
+  ASSERT_EQ(setenv("CARILLON_TOKEN", ana(2s).c_str(), 1), 0);
+  const auto ran = run_carillon_at_most(20s, {"tail", "player/ana", "--connect", node.rpc().text()});
+  ASSERT_EQ(unsetenv("CARILLON_TOKEN"), 0);
+  EXPECT_EQ(ran.exit_code, 3) << ran.output;
+  EXPECT_THAT(ran.output, AllOf(HasSubstr("\"offset\":1"), HasSubstr("unauthenticated"), HasSubstr("expired")));
+}
+
 class BeyondLoopback : public Access {
  protected:
   BeyondLoopback() : Access({"--plaintext", "--http", "0.0.0.0:0"}) {}
@@ -488,6 +500,11 @@ TEST_F(BeyondLoopback, P9FiguresAreForOperators) {
   EXPECT_EQ(get("/metrics", "").status, 401);
   EXPECT_EQ(get("/metrics", ana()).status, 403);
   EXPECT_EQ(get("/metrics", token_of(KeyFile::of_operator())).status, 200);
+  // Whoever shows one that has expired is told that, not that there was none.
+  const auto expired = get("/metrics", ana(-1s));
+  EXPECT_EQ(expired.status, 401);
+  EXPECT_THAT(expired.body, HasSubstr("expired"));
+  EXPECT_THAT(get("/healthz", ana(-1s)).body, HasSubstr("expired"));
   // Balancers have no token; how the node fares they may know, but not why.
   EXPECT_EQ(get("/readyz", "").status, 200);
   keys.write("broken");

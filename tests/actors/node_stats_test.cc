@@ -20,6 +20,7 @@ using ::testing::SizeIs;
 // Of which the first `away` have no primary that can be reached.
 NodeStats node_of(std::size_t partitions, std::size_t away = 0) {
   NodeStats node;
+  node.journal.emplace();
   node.partitions.resize(partitions);
   for (std::size_t p = 0; p < partitions; ++p) node.partitions[p].partition = {static_cast<std::uint16_t>(p)};
   for (std::size_t p = 0; p < away; ++p) {
@@ -64,8 +65,23 @@ TEST(Readiness, WhoReachesLessThanHalfOfThePartitionsIsNotReady) {
 
 TEST(Readiness, ANodeWhoseDiskRefusedAWriteIsNotReady) {
   auto node = node_of(8);
-  node.journal.read_only = true;
+  node.journal->read_only = true;
   EXPECT_FALSE(is_ready(node));
+}
+
+TEST(Readiness, ANodeWhoseDiskHangsIsNotReadyAndWhatItsJournalCountsIsLeftOut) {
+  auto node = node_of(8);
+  EXPECT_EQ(figure(node, "store_hangs"), 0);
+  EXPECT_THAT(node.stages(), SizeIs(5));
+  node.journal.reset();
+  EXPECT_FALSE(is_ready(node));
+  EXPECT_THAT(sentences(node), ElementsAre(HasSubstr("the disk has not answered")));
+  EXPECT_EQ(figure(node, "store_hangs"), 1);
+  // For counters that begin at 0 again would look like a restart.
+  const auto figures = node.figures();
+  EXPECT_TRUE(
+      std::ranges::none_of(figures, [](const Figure& one) { return one.full_name() == "journal_syncs_total"; }));
+  EXPECT_THAT(node.stages(), SizeIs(4));
 }
 
 TEST(HubsThatStandStill, AreCountedByReasonAndOneIsNamedWithWhatToDo) {

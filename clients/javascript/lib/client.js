@@ -111,6 +111,9 @@ export class Client {
     const rest = encodeEvent(entity, type, payload, options);
     const bytes = bytesOf(rest);
     const { eventsMax, bytesMax } = this.#options.queueLimits;
+    if (bytes > bytesMax) {
+      throw new CarillonError('payload_too_large', `the event has ${bytes} bytes, and the queue (queueBytesMax) ${bytesMax} in all`);
+    }
     const events = this.#early.length + (this.#own?.unconfirmed ?? 0);
     const kept = this.#earlyBytes + (this.#own?.unconfirmedBytes ?? 0);
     if (events >= eventsMax || kept + bytes > bytesMax) {

@@ -25,8 +25,8 @@ function checkText(what, text, bytesMax) {
 
 // `KIND/KEY`.
 export function checkEntity(entity) {
-  if (typeof entity !== 'string' || !/^[^/]+\/./su.test(entity)) {
-    throw malformed(`an entity is KIND/KEY, as in player/ana, not ${JSON.stringify(entity)}`);
+  if (typeof entity !== 'string' || !/^[a-z][a-z0-9_-]{0,31}\/./su.test(entity)) {
+    throw malformed(`an entity is KIND/KEY, as in player/ana, the kind of at most 32 of a-z, 0-9, _ and -, not ${JSON.stringify(entity)}`);
   }
   checkText("an entity's key", entity.slice(entity.indexOf('/') + 1), KEY_BYTES_MAX);
 }

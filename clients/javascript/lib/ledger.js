@@ -10,20 +10,24 @@ import { bytesOf, withSequence } from './event_form.js';
 // A storage for those who have none, and for tests: forgets with the page.
 export class MemoryStorage {
   #items = new Map();
+  #keys = null; // In their order; null when they have to be listed again.
   get length() {
     return this.#items.size;
   }
   key(index) {
-    return [...this.#items.keys()][index] ?? null;
+    this.#keys ??= [...this.#items.keys()];
+    return this.#keys[index] ?? null;
   }
   getItem(key) {
     return this.#items.get(key) ?? null;
   }
   setItem(key, value) {
     this.#items.set(key, String(value));
+    this.#keys = null;
   }
   removeItem(key) {
     this.#items.delete(key);
+    this.#keys = null;
   }
 }
 

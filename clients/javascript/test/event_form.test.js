@@ -29,7 +29,7 @@ test('a trace goes along as version 00 has it, and what is none does not', () =>
 
 test('entities are KIND/KEY, with up to 256 bytes of key', () => {
   for (const good of ['player/ana', 'player/a/b c', 'player/é', `player/${'x'.repeat(256)}`]) checkEntity(good);
-  const bad = ['', 'player', 'player/', '/ana', 'player/a\nb', `player/${'é'.repeat(129)}`, 'player/\ud800', 7, null, undefined];
+  const bad = ['', 'player', 'player/', '/ana', 'Player/ana', '7/ana', '\ud800x/ana', `${'x'.repeat(33)}/ana`, 'player/a\nb', `player/${'é'.repeat(129)}`, 'player/\ud800', 7, null, undefined];
   for (const entity of bad) assert.throws(() => checkEntity(entity), malformed, String(entity));
 });
 

@@ -166,3 +166,15 @@ test('a ledger that the storage does not let go of says so, and can still be fou
   assert.equal(ledger.remove(), true);
   assert.equal(storage.length, 0);
 });
+
+test('the storage of those who have none lists what it has', () => {
+  const storage = new MemoryStorage();
+  const keys = () => Array.from({ length: storage.length }, (_, index) => storage.key(index));
+  for (const key of ['a', 'b', 'c']) storage.setItem(key, key);
+  assert.deepEqual(keys(), ['a', 'b', 'c']);
+  storage.removeItem('b');
+  assert.deepEqual(keys(), ['a', 'c']);
+  storage.setItem('d', 'd');
+  assert.deepEqual(keys(), ['a', 'c', 'd']);
+  assert.equal(storage.key(3), null);
+});

@@ -3,9 +3,11 @@ import { connect } from './carillon/index.js';
 import { Beach, picture } from './beach.js';
 import { byId, element, setText } from './dom.js';
 import { Island } from './island.js';
+import { Kept } from './kept.js';
 import { sumOf } from './ledger.js';
 import { askNode, killNode, watchNode } from './node_watch.js';
 import { Player } from './player.js';
+import { themeSwitch } from './theme.js';
 
 const ISLAND = 'island/tortuga';
 const NEWS = 8;
@@ -22,20 +24,6 @@ let chosen = null;  // Who digs when a square is clicked.
 const shuffled = (list) => [...list].sort(() => Math.random() - 0.5);
 const clock = () => new Date().toLocaleTimeString('en-GB');
 
-// --- Theme.
-
-function themeSwitch(select) {
-  const apply = () => {
-    if (select.value === 'auto') delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = select.value;
-  };
-  select.value = localStorage.getItem('carillon.theme') ?? 'auto';
-  apply();
-  select.addEventListener('change', () => {
-    localStorage.setItem('carillon.theme', select.value);
-    apply();
-  });
-}
 themeSwitch(byId('theme'));
 
 // --- Drawing: at most once a frame, whatever happens; at once what was just pressed.
@@ -193,7 +181,6 @@ function part(player) {
 }
 
 async function join(name) {
-  if (players.has(name) || players.size >= PLAYERS_MAX) return;
   beach.remove(name);  // Was a stranger, perhaps.
   strangers.delete(name);
   const player = new Player({ client, island: ISLAND, name, heard, changed: draw });
@@ -215,6 +202,10 @@ byId('join').addEventListener('submit', (event) => {
   event.preventDefault();
   const name = byId('name').value.trim();
   if (!name) return;
+  const full = players.size >= PLAYERS_MAX ? `${PLAYERS_MAX} play on this page already; let one leave first` : '';
+  const why = players.has(name) ? `${name} plays on this page already` : full;
+  setText(byId('join-refused'), why);
+  if (why) return;
   byId('name').value = '';
   join(name).then((player) => player && choose(player));
 });
@@ -275,8 +266,9 @@ showNode(node);
 watchNode(showNode, showSilence);
 
 // Names of this tab outlive a reload.
-const saved = JSON.parse(sessionStorage.getItem('hunt.names') ?? 'null') ?? shuffled(NAMES).slice(0, 3);
-sessionStorage.setItem('hunt.names', JSON.stringify(saved));
+const names = new Kept('sessionStorage', 'hunt.names');
+const saved = JSON.parse(names.get() ?? 'null') ?? shuffled(NAMES).slice(0, 3);
+names.set(JSON.stringify(saved));
 const [you, ...bots] = saved;
 await join(you);
 for (const name of bots) join(name).then((player) => player && toggleBot(player));
