@@ -43,6 +43,7 @@ Result<void> Log::load() {
     if (!state) return state.error();
     state_ = {state->applied,    state->base_index, state->base_epoch,   state->begun,
               state->installing, state->whole_from, state->base_position};
+    shown_ = state->applying;
   }
   end_ = durable_ = applied_ = stable_ = state_.applied;
   end_position_ = state_.base_position;
@@ -135,7 +136,7 @@ void Log::stage_state() {
   stage(tag_prefix(partition_, Tag::kApplied),
         encode(StoredReplicaState{applied, state_.base_index, state_.base_epoch, state_.begun,
                                   state_.installing && !mutated(Mutation::kForgetInstalling), state_.whole_from,
-                                  state_.base_position}));
+                                  state_.base_position, applying()}));
 }
 
 void Log::append(Entry entry, runtime::WriteSet writes) {
@@ -275,7 +276,7 @@ void Log::begin_install(Index base, Epoch base_epoch) {
   begins_.clear();
   cache_.clear();
   cache_bytes_ = 0;
-  end_ = durable_ = applied_ = stable_ = base;
+  end_ = durable_ = applied_ = stable_ = shown_ = base;
   end_position_ = 0;
   wipe_from_.clear();
   for (auto& write : under_way_) write.end = write.applied = base;

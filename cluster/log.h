@@ -5,6 +5,7 @@
 // how far they are. Layout on disk: runtime/key.h and messages/record.capnp.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -37,9 +38,9 @@ class Log {
   Epoch end_epoch() const { return epoch_at(end_); }
   Epoch epoch_at(Index index) const;  // From base() to end().
   Index durable() const { return durable_; }
-  Index applied() const { return applied_; }         // Storage shows it; after a crash perhaps less.
-  Index applying() const { return state_.applied; }  // Storage may show it.
-  Epoch begun() const { return state_.begun; }       // The highest epoch begun as primary.
+  Index applied() const { return applied_; }                           // Storage shows it; after a crash perhaps less.
+  Index applying() const { return std::max(state_.applied, shown_); }  // Storage may show it.
+  Epoch begun() const { return state_.begun; }                         // The highest epoch begun as primary.
   bool is_begun_durable() const { return begun_in_ <= answered_; }
   bool is_installing() const { return state_.installing; }
   bool is_whole() const { return !state_.installing && whole_in_ <= answered_; }  // No crash undoes it.
@@ -133,6 +134,7 @@ class Log {
   Index durable_ = 0;
   Index applied_ = 0;
   Index stable_ = 0;  // Applied, on stable storage, and with everything before it.
+  Index shown_ = 0;   // Before the last start storage may have come to show it.
 
   std::deque<Cached> cache_;  // The last entries; at least those that cannot be read from disk yet.
   std::size_t cache_bytes_ = 0;

@@ -79,15 +79,16 @@ std::string encode(const StoredReplicaState& state) {
   stored.setInstalling(state.installing);
   stored.setWholeFrom(state.whole_from);
   stored.setBasePosition(state.base_position);
+  stored.setApplying(state.applying);
   return flatten(message);
 }
 
 Result<StoredReplicaState> decode_replica_state(std::string_view bytes) {
   return decode<record::ReplicaState, StoredReplicaState>(
       bytes, "state of a replica", [](record::ReplicaState::Reader stored) {
-        return StoredReplicaState{stored.getApplied(),     stored.getBaseIndex(),  stored.getBaseEpoch(),
-                                  stored.getBegun(),       stored.getInstalling(), stored.getWholeFrom(),
-                                  stored.getBasePosition()};
+        return StoredReplicaState{stored.getApplied(),      stored.getBaseIndex(),  stored.getBaseEpoch(),
+                                  stored.getBegun(),        stored.getInstalling(), stored.getWholeFrom(),
+                                  stored.getBasePosition(), stored.getApplying()};
       });
 }
 

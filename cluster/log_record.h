@@ -30,6 +30,7 @@ struct StoredReplicaState {
   bool installing = false;
   Index whole_from = 0;
   std::uint64_t base_position = 0;
+  Index applying = 0;
 };
 std::string encode(const StoredReplicaState& state);
 Result<StoredReplicaState> decode_replica_state(std::string_view bytes);

@@ -120,7 +120,7 @@ struct ReplicaState {
   # How far the log of a replica is applied, and where it begins. One per partition; missing for all zeros.
 
   applied @0 :UInt64;
-  # The effects of all entries up to this one stand in the other records.
+  # The effects of all entries up to this one stand in the other records, whatever a power cut may have taken.
 
   baseIndex @1 :UInt64;
   # Of the entry before the first that the log still holds.
@@ -140,6 +140,9 @@ struct ReplicaState {
 
   basePosition @6 :UInt64;
   # The `position` of the entry at `baseIndex`.
+
+  applying @7 :UInt64;
+  # Effects of entries up to this one may stand there; where it is less than `applied`, up to that one.
 }
 
 struct StoreFormat {

@@ -93,6 +93,22 @@ TEST(Log, P1AWriteWithoutASyncMayBeLostThoughALaterOneIsNot) {
         << name;
 }
 
+// Whoever copies the records, or cuts the log, has to know.
+TEST(Log, P1WhatTheRecordsMayShowIsKnownAfterARestart) {
+  LogOnDisk at;
+  for (int i = 0; i < 3; ++i) append(at.log, 1);
+  at.write();
+  ASSERT_TRUE(at.log.apply(3).ok());
+  at.write();
+  auto again = at.reopened();
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->applied(), 0u);
+  EXPECT_EQ(again->applying(), 3u);
+  ASSERT_TRUE(again->apply(1).ok());
+  at.disk.write(again->take_write()->writes);
+  EXPECT_EQ(at.reopened()->applying(), 3u);
+}
+
 TEST(Log, P1NothingTakesThePlaceOfWhatWasCutBeforeThatIsDurable) {
   LogOnDisk at;
   for (int i = 0; i < 3; ++i) append(at.log, 1);

@@ -1157,5 +1157,32 @@ TEST(Partition, P5ARebuildSavesNothingBeforeItIsWhereTheOldSnapshotWas) {
   EXPECT_EQ(saved[0].emissions.at(0).sequence, 55u);
 }
 
+TEST(Partition, P6ARebuildPassesOverOldEventsOfATypeThatIsNoMore) {
+  // Given a hub with a snapshot, behind events of two types,
+  Limits limits;
+  OnePartition node(limits, 1);
+  node.add("counter/a", 1, 1);
+  node.publish("counter/a", "pass", R"({"to":"counter/b","amount":1,"player":""})", 2);
+  node.add("counter/a", 2, 3);
+  node.settle();
+  node.rest_idle_hubs();
+  node.pass_time(std::chrono::seconds(12));
+  // and one of the second type after it.
+  node.publish("counter/a", "pass", R"({"to":"counter/b","amount":1,"player":""})", 4);
+  node.settle();
+  // When a newer version has no handler for that type any more,
+  const auto newer = Behaviour::of<testing::Count>("counter", 2).on<testing::Add>();
+  auto fold = Fold::open({EntityId::trusted("counter/a"), 1, limits}, newer, node.store());
+  ASSERT_TRUE(fold.ok());
+  fold->catch_up(4);
+  const auto outcome = fold->step(100);
+  // then those that were handled are passed over, and the one that was not yet, by the snapshot, is for a person to decide.
+  ASSERT_TRUE(outcome.ok());
+  ASSERT_TRUE(outcome->failure);
+  EXPECT_EQ(outcome->failure->offset, 4u);
+  EXPECT_EQ(fold->folded(), 3u);
+  EXPECT_EQ(fold->state_json(), R"({"events":2,"sum":3})");
+}
+
 }  // namespace
 }  // namespace carillon::runtime
