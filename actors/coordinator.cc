@@ -213,6 +213,7 @@ struct Coordinator::Loop final : private kj::TaskSet::ErrorHandler {
     }
     all.etcd_reachable = membership.etcd_reachable();
     all.registrations = membership.registrations();
+    all.absent = membership.absent();
     for (const auto& [node, member] : view.members()) {
       ClusterDescription::Node one{member.value, {}, cluster::is_drained(view, node), node == options.self.node};
       if (const auto mark = view.draining().find(node); mark != view.draining().end())

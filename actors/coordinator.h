@@ -53,7 +53,8 @@ struct ClusterDescription {
   std::string cluster, cluster_id, self, controller;
   std::uint16_t replicas = 0, min_in_sync = 0;
   bool etcd_reachable = false;
-  std::uint64_t registrations = 0;  // Of this node, since it started.
+  std::uint64_t registrations = 0;      // Of this node, since it started.
+  std::chrono::milliseconds absent{0};  // Before the last of these: since etcd had confirmed the one before.
   std::vector<Node> nodes;
   std::vector<Partition> partitions;
   std::vector<LinkStats> links;  // To every other node that was a member since this one started.

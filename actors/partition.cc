@@ -132,18 +132,27 @@ void deliver(Self self, std::unordered_map<runtime::SessionId, std::vector<runti
   for (auto& [host, news] : by_host) host->committed(std::move(news), committed);
 }
 
-// In several messages when there is much: what shares the link with them, leases above all, is not to wait for all of it.
-void send_emissions(Self self, const caf::actor& target, std::vector<runtime::HubEmissions> emissions) {
+// In several messages when there is much: each frame of a link is a sign of life, and one that takes long is none.
+void send_emissions(Self self, const caf::actor& target, std::vector<runtime::HubEmissions> all) {
   std::vector<runtime::HubEmissions> some;
   std::size_t bytes = 0;
   const auto send = [&] {
     self->send(target, EmissionsArrived{self->state.partition->id(), std::exchange(some, {})});
     bytes = 0;
   };
-  for (auto& of_hub : emissions) {
-    for (const auto& emission : of_hub.emissions) bytes += emission.event.payload.size() + kBesidePayload;
-    some.push_back(std::move(of_hub));
-    if (bytes >= kEmissionBytesAtOnce) send();
+  for (auto& of_hub : all) {
+    auto sequence = of_hub.first;
+    runtime::HubEmissions* piece = nullptr;
+    for (auto& emission : of_hub.emissions) {
+      if (piece == nullptr)
+        piece = &some.emplace_back(runtime::HubEmissions{of_hub.hub, sequence, {}, of_hub.acknowledged});
+      bytes += emission.event.payload.size() + kBesidePayload;
+      piece->emissions.push_back(std::move(emission));
+      ++sequence;
+      if (bytes < kEmissionBytesAtOnce) continue;
+      send();
+      piece = nullptr;
+    }
   }
   if (!some.empty()) send();
 }
@@ -371,7 +380,7 @@ void stop(Self self) {
   auto& state = self->state;
   while (!state.hubs.empty()) dismiss(self, EntityId(state.hubs.begin()->first));
   for (const auto& [entity, player_actor] : std::exchange(state.players, {})) self->send(player_actor, Dismiss{});
-  give_up_operations(self, "another node leads the partition now; look whether it was done");
+  give_up_operations(self, "the partition is not served here any more; look whether it was done");
   const auto& route = (*state.peers)[state.options->partition.id.value];
   if (route != address(self)) self->send(route, PartitionEnded{stats(self)});
   self->quit();

@@ -15,6 +15,7 @@ namespace carillon::actors {
 namespace {
 
 constexpr std::chrono::seconds kLookEvery{2};
+constexpr std::chrono::seconds kNewsTake{1};  // From etcd to all nodes, with much to spare.
 constexpr auto kOwn = NodePublisher::For::kNode;
 constexpr auto kTellAgainAfter = 100 * kj::MILLISECONDS;
 constexpr int kSignsMissedMax = 3;
@@ -164,11 +165,11 @@ kj::Promise<void> PresenceReporter::watch_cluster() {
 
 void PresenceReporter::seen(const ClusterReport& report) {
   const auto now = Clock::now();
-  // Whoever was not registered for long may have been taken for vanished, by one who looked as seldom as this node does.
-  const auto own = members_.find(store_id_);
-  const bool was_away = own == members_.end() || now - own->second + 2 * kLookEvery >= edge_.edge_limits.presence_grace;
-  if (std::exchange(registrations_, report.cluster.registrations) < report.cluster.registrations && was_away)
-    begin_anew();
+  // Whoever was not registered for long may have been taken for vanished, by one who looks as seldom as this node does.
+  const auto before = std::exchange(registrations_, report.cluster.registrations);
+  const bool is_sure = registrations_ == before + 1 &&
+                       report.cluster.absent + 2 * kLookEvery + kNewsTake < edge_.edge_limits.presence_grace;
+  if (registrations_ > before && !is_sure) begin_anew();
   for (const auto& node : report.cluster.nodes) members_[node.member.store] = now;
   const bool controls = report.cluster.controller == report.cluster.self;
   std::erase_if(members_, [&](const auto& member) {

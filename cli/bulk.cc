@@ -24,16 +24,15 @@ ExitCode Bulk::connect() {
   };
   callbacks.disconnected = [this](const Error& error) {
     if (!lost_since_) lost_since_ = Clock::now();
-    const bool is_new = !lost_ || lost_->code != error.code;
-    lost_ = error;
-    if (!is_new || is_hopeless(error, options_.node)) return;
+    const auto sentence = absence_.lost(error);
+    if (!sentence) return;
     progress_.clear();
-    say(lost_because(error, options_.node));
+    say(*sentence);
   };
   callbacks.connected = [this] {
     if (lost_since_) say("The node is back; going on, nothing is published twice.");
     lost_since_.reset();
-    lost_.reset();
+    absence_.over();
   };
   publisher_.emplace(session_.network(), session_.timer(),
                      client::Publisher::Options{.addresses = client::Addresses::parse(options_.node.address).value(),
@@ -67,7 +66,7 @@ bool Bulk::finish() {
 
 bool Bulk::has_patience() {
   if (!lost_since_) return has_patience_with_refusals();
-  if (is_hopeless(*lost_, options_.node)) return give_up(kRefused, to_string(*lost_));
+  if (absence_.hopeless()) return give_up(kRefused, to_string(*absence_.hopeless()));
   if (Clock::now() - *lost_since_ < options_.patience) return true;
   return give_up(kCannotConnect, "the node at " + options_.node.address + " stayed away for " +
                                      std::to_string(options_.patience.count()) + " s");

@@ -11,6 +11,7 @@
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/node_call.h"
 #include "cli/terminal.h"
 #include "clients/cpp/publisher.h"
 #include "clients/cpp/session.h"
@@ -61,7 +62,7 @@ class Bulk {
   client::Session session_;
   std::optional<client::Publisher> publisher_;  // From connect() on; behind the session, on whose loop it runs.
   std::optional<Clock::time_point> lost_since_;
-  std::optional<Error> lost_;          // Why, as of the last try.
+  Absence absence_{options_.node};
   std::uint64_t settled_ = 0;          // What the node has accepted or refused for good,
   Clock::time_point settled_since_{};  // and since when nothing has been added though something waits.
   bool said_ = false;                  // That it takes nothing.

@@ -1,7 +1,6 @@
 // The `carillon` program: a list of behaviours and a list of commands.
 #include <csignal>
 #include <exception>
-#include <stdexcept>
 #include <string>
 
 #include "actors/version.h"
@@ -42,14 +41,16 @@ Exit codes: 0 done, 1 failed, 2 wrong arguments or settings, 3 refused by the no
 Each command has a --help of its own.)";
 
 // Every behaviour that a node has installed.
-Catalogue installed_behaviours() {
+Result<Catalogue> installed_behaviours() {
   Catalogue catalogue;
+  Result<void> outcome;
   const auto add = [&](const Behaviour& behaviour) {
-    if (const auto added = catalogue.add(behaviour); !added) throw std::invalid_argument(added.error().message);
+    if (outcome) outcome = catalogue.add(behaviour);
   };
   add(arena::match_behaviour());
   add(hunt::island_behaviour());
   add(bench::hunt_behaviour());
+  if (!outcome) return outcome.error();
   return catalogue;
 }
 
@@ -60,13 +61,18 @@ std::string version_text() {
 }
 
 int run(int argc, char** argv) {
+  const auto behaviours = installed_behaviours();
+  if (!behaviours) {
+    complain(behaviours.error().message);
+    return kFailed;
+  }
   CLI::App app{kHelp, "carillon"};
   app.footer(kFooter);
   app.require_subcommand(1);
   app.set_version_flag("--version", version_text());
 
   Action action;
-  add_serve_command(app, action, installed_behaviours());
+  add_serve_command(app, action, *behaviours);
   add_publish_command(app, action);
   add_tail_command(app, action);
   add_inspect_command(app, action);

@@ -68,15 +68,22 @@ ExitCode complain_of_refusal(const Error& error) {
   return kRefused;
 }
 
-std::string lost_because(const Error& error, const NodeOptions& node) {
-  if (is_about_token(error))
-    return "The node does not take the token in " + node.credentials.token_file + " (" + error.message +
+std::optional<std::string> Absence::lost(const Error& error) {
+  const bool is_refused = is_about_token(error);
+  refusals_ = is_refused ? refusals_ + 1 : 0;
+  const auto addresses = client::Addresses::parse(node_.address);
+  const auto& file = node_.credentials.token_file;
+  if (is_refused && file.empty() && addresses && refusals_ >= addresses->all().size()) hopeless_ = error;
+  if (hopeless_ || !told_.insert(error.code).second) return std::nullopt;
+  if (is_refused && !file.empty())
+    return "The node does not take the token in " + file + " (" + error.message +
            "); put a new one there. Trying again until then.";
   return "Lost the node (" + error.message + "); trying again until it is back.";
 }
 
-bool is_hopeless(const Error& error, const NodeOptions& node) {
-  return is_about_token(error) && node.credentials.token_file.empty();
+void Absence::over() {
+  told_.clear();
+  refusals_ = 0;
 }
 
 }  // namespace carillon::cli

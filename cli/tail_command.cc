@@ -58,7 +58,7 @@ int print_stored(client::Session& session, const Options& options, const Colours
 
 int follow(client::Session& session, const Options& options, const Colours& colours) {
   std::optional<ExitCode> code;
-  std::optional<ErrorCode> lost;  // As it was said.
+  Absence absence(options.node);
   auto over = kj::newPromiseAndFulfiller<void>();
   const auto end_with = [&](ExitCode ending) {
     if (!code) code = ending;
@@ -75,13 +75,12 @@ int follow(client::Session& session, const Options& options, const Colours& colo
     return std::nullopt;
   };
   callbacks.disconnected = [&](const Error& error) {
-    if (is_hopeless(error, options.node)) return end_with(refuse(error));
-    if (lost != error.code) say(lost_because(error, options.node));
-    lost = error.code;
+    if (const auto sentence = absence.lost(error)) say(*sentence);
+    if (absence.hopeless()) end_with(refuse(*absence.hopeless()));
   };
   callbacks.following = [&] {
-    if (lost) say("Following again, from where it was.");
-    lost.reset();
+    if (absence.is()) say("Following again, from where it was.");
+    absence.over();
   };
   const client::Follower follower(
       session.network(), session.timer(),

@@ -6,8 +6,9 @@ namespace carillon::cluster {
 
 runtime::CopyVerdict judge_copy(PartitionId partition, const runtime::Storage& storage) {
   const auto log = Log::open(partition, {}, storage);
-  if (!log) return {true, log.error().message};
-  return {!log->is_installing() && log->applied() >= log->whole_from(), {}};
+  if (!log) return {.broken = log.error().message};
+  return {.is_complete = !log->is_installing() && log->applying() >= log->whole_from(),
+          .is_applied = log->applied() >= log->applying()};
 }
 
 }  // namespace carillon::cluster

@@ -131,6 +131,8 @@ kj::Promise<Membership::Registration> Membership::take_name(LeaseId lease, Revis
           // Known before the watch tells of it, so that the end of an earlier registration is not taken for that of this.
           lease_ = lease;
           ++registrations_;
+          absent_ = timer_.now() - confirmed_at_;
+          confirmed_at_ = timer_.now();
           tell(view_.apply(EtcdEntry{key, value, outcome.revision, lease}));
           return Registration::kDone;
         }
@@ -153,9 +155,10 @@ kj::Promise<void> Membership::stay_registered() {
   const auto pause = lease_ == 0 ? kTryAgainAfter : options_.lease_ttl.count() * 1'000 / 3 * kj::MILLISECONDS;
   return timer_.afterDelay(pause).then([this]() -> kj::Promise<void> {
     if (lease_ == 0) return register_self().then([this](Registration) { return stay_registered(); });
-    return etcd_.keep_alive(lease_).then([this](const Result<bool>& renewed) {
+    return etcd_.keep_alive(lease_).then([this, asked_at = timer_.now()](const Result<bool>& renewed) {
       note(renewed ? nullptr : &renewed.error());
       // A lease that etcd could not be asked about may last yet: etcd gives each its whole time after a restart.
+      if (renewed && *renewed) confirmed_at_ = asked_at;
       if (renewed && !*renewed) lease_ = 0;
       return stay_registered();
     });

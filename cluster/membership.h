@@ -66,6 +66,8 @@ class Membership {
   LeaseId lease() const { return lease_; }
   // How often the node has registered: whoever has done so again may have been taken for gone meanwhile.
   std::uint64_t registrations() const { return registrations_; }
+  // Before the last of these: since etcd had confirmed the one before.
+  std::chrono::milliseconds absent() const { return std::chrono::milliseconds(absent_ / kj::MILLISECONDS); }
 
   // Puts `record` in the place of the one whose revision is `expected` (0: there is none yet). The view knows the outcome
   // when this resolves; OnChange is not called for it.
@@ -108,6 +110,8 @@ class Membership {
   ClusterView view_;
   LeaseId lease_ = 0;
   std::uint64_t registrations_ = 0;
+  kj::TimePoint confirmed_at_ = kj::origin<kj::TimePoint>();  // When that was asked for.
+  kj::Duration absent_ = 0 * kj::SECONDS;
   bool reachable_ = false;
   kj::TimePoint register_until_ = kj::origin<kj::TimePoint>();
   std::string etcd_trouble_;          // While not reachable.

@@ -178,12 +178,17 @@ void Replica::State::written(std::uint64_t number) {
   if (failed) return;
   log.written(number);
   while (!chunk_writes_.empty() && chunk_writes_.front() <= number) {
+    if (copy_ends_ && chunk_writes_.size() == 1) {
+      // The primary hears of the last one when the copy has ended here as well: it would take it for one that has failed.
+      end_copy();
+      chunk_writes_.front() = log.next_write();
+      break;
+    }
     chunk_writes_.pop_front();
     ++chunks_written_;
     chunk_at_ = now;
     if (primary) send(primary->node, CopyCredit{copy_, chunks_written_, chunks_written_ + options.limits.chunks_ahead});
   }
-  if (copy_ends_ && chunk_writes_.empty()) end_copy();
 }
 
 void Replica::State::write_failed(const Error& error) {

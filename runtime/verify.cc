@@ -77,7 +77,9 @@ class Verifier {
 
   void report(const std::string& sentence) {
     if (reports_[partition_.value]++ < kReportsPerPartition)
-      broken_.push_back("partition " + std::to_string(partition_.value) + ": " + sentence);
+      broken_.push_back(
+          "partition " + std::to_string(partition_.value) + ": " + sentence +
+          (may_mend_ ? " (entries of its log are applied again when the node starts, which may mend it)" : ""));
   }
 
   // Scans one tag.
@@ -112,7 +114,9 @@ class Verifier {
   // False when there is nothing to be checked.
   bool check_copy() {
     const auto copy = judge_ ? judge_(partition_, store_) : CopyVerdict();
+    may_mend_ = false;
     if (!copy.broken.empty()) report(copy.broken);
+    may_mend_ = !copy.is_applied;
     if (!copy.is_complete) incomplete_.push_back(partition_);
     return copy.is_complete;
   }
@@ -202,6 +206,7 @@ class Verifier {
   std::map<std::uint16_t, std::size_t> reports_;
   std::vector<std::string> broken_;
   std::vector<PartitionId> incomplete_;
+  bool may_mend_ = false;  // The next start, what is wrong with this partition.
 };
 
 }  // namespace

@@ -18,6 +18,8 @@ namespace carillon::runtime {
 struct CopyVerdict {
   bool is_complete = true;  // If not, nothing of it can be checked: it may have holes.
   std::string broken = {};  // A sentence, if its log is.
+  bool is_applied =
+      true;  // If not, the next start applies entries of its log again, which may mend what a power cut took.
 };
 using JudgeCopy = std::function<CopyVerdict(PartitionId, const Storage&)>;
 

@@ -103,6 +103,6 @@ function rowOf(event) {
     element('td', { class: 'nowrap' }, clock(event.accepted_at)),
     element('td', { class: 'type' }, event.type),
     element('td', { class: 'payload' }, JSON.stringify(event.payload)),
-    element('td', { class: 'producer' }, `${event.producer} ${event.sequence}`, traceOf(event)),
+    element('td', { class: 'producer' }, `${event.producer} ${JSON.stringify(event.sequence)}`, traceOf(event)),
   );
 }

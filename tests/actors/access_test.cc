@@ -484,7 +484,7 @@ TEST_F(Access, ACommandThatFollowsEndsWhenItsTokenExpiresAndSaysSo) {
   const client::Publication event{"player/ana", "note", "{}", 1};
   auto connection = connect({.token = ana()});
   ASSERT_TRUE(node.session().wait(connection->publish("ana", {&event, 1})).ok());
-  ASSERT_EQ(setenv("CARILLON_TOKEN", ana(2s).c_str(), 1), 0);
+  ASSERT_EQ(setenv("CARILLON_TOKEN", ana(6s).c_str(), 1), 0);
   const auto ran = run_carillon_at_most(20s, {"tail", "player/ana", "--connect", node.rpc().text()});
   ASSERT_EQ(unsetenv("CARILLON_TOKEN"), 0);
   EXPECT_EQ(ran.exit_code, 3) << ran.output;

@@ -492,6 +492,32 @@ TEST(Replica, ACopyWaitsForADiskThatTakesItsTime) {
   EXPECT_EQ(group.records("cat"), group.records("ant"));
 }
 
+TEST(Replica, ACopyThatEndsWhileEntriesComeIsMadeOnce) {
+  // Given a node whose disk holds when the last chunk of a copy has come, and entries behind it.
+  ReplicaGroup group(kThree, short_log());
+  for (int i = 0; i < 50; ++i) group.put("ant", std::to_string(i), "value");
+  bool is_last = false;
+  group.passes = [&](const std::string&, const PeerMessage& message) {
+    if (const auto* chunk = std::get_if<CopyChunk>(&message.body); chunk != nullptr && chunk->last)
+      is_last = group["cat"].journal_held = true;
+    return true;
+  };
+  group.wipe("cat");
+  ASSERT_TRUE(group.until([&] { return is_last; }));
+  for (int i = 0; i < 5; ++i) group.put("ant", "behind " + std::to_string(i), "value");
+  group.pass(20ms);
+  // When the disk goes on, and more comes.
+  group["cat"].journal_held = false;
+  for (int i = 0; i < 50 && !group.is_in_sync("cat"); ++i) {
+    group.put("ant", "later " + std::to_string(i), "value");
+    group.pass(10ms);
+  }
+  // Then it is not made anew.
+  ASSERT_TRUE(group.until([&] { return group.is_in_sync("cat"); }));
+  EXPECT_EQ(group.replica("ant").counters().copies_sent, 1u);
+  EXPECT_TRUE(group.until([&] { return group.records("cat") == group.records("ant"); }));
+}
+
 TEST(Replica, P1ANodeWithAnotherDiskIsAStranger) {
   ReplicaGroup group(kThree);
   group.put("ant", "x", "1");

@@ -157,8 +157,9 @@ TEST_F(FailOver, P1WhatAPrimaryCannotReadIsServedByAnother) {
       return answer.ok() && answer->getAccepted() + answer->getDuplicates() == 1;
     });
   };
-  for (Sequence sequence = 1; sequence <= 3; ++sequence) ASSERT_TRUE(published(0, sequence));
-  // Given a node whose disk has lost one of a partition's batches, while it was away,
+  constexpr Sequence kBefore = 20;
+  for (Sequence sequence = 1; sequence <= kBefore; ++sequence) ASSERT_TRUE(published(0, sequence));
+  // Given a node whose disk has lost one of a partition's batches, while it was away, and not of the last, which it applies anew,
   const auto broken = cluster.primary_of(kEntity);
   cluster.kill(broken);
   cluster.await_successor(kEntity, broken);
@@ -191,10 +192,10 @@ TEST_F(FailOver, P1WhatAPrimaryCannotReadIsServedByAnother) {
     const auto health = http_get(cluster.node(broken).http_address(), "/healthz").body;
     return health.find("no usable copy here") != std::string::npos;
   }));
-  EXPECT_TRUE(published(other, 4));
-  const auto page = session.read(kEntity, 1, 10);
+  EXPECT_TRUE(published(other, kBefore + 1));
+  const auto page = session.read(kEntity, 1, 100);
   ASSERT_TRUE(page.ok()) << page.error().message;
-  EXPECT_EQ(page->getLastOffset(), 4u);
+  EXPECT_EQ(page->getLastOffset(), kBefore + 1);
 }
 
 TEST_F(FailOver, ReadsThatMeetAHandOverAreAnsweredAndNotRefused) {

@@ -787,6 +787,23 @@ TEST(Partition, P7FeedsHubsFromDiskWhileTooManyCommitsAreHeldInMemory) {
   }
 }
 
+TEST(Partition, P7CommitsThatNobodyHoldsAnyMoreCountNoMore) {
+  // Given a node that may hold a few commits.
+  Limits limits;
+  limits.commits_held_bytes_max = 10'000;
+  OnePartition node(limits);
+  node.add("counter/a", 10, 1);
+  node.settle();
+  const auto before = node.catch_ups;
+  // When many come, one after the other.
+  for (Sequence sequence = 2; sequence <= 500; ++sequence) {
+    node.add("counter/a", 10, sequence);
+    node.settle();
+  }
+  // Then none is read from disk.
+  EXPECT_EQ(node.catch_ups, before);
+}
+
 TEST(Partition, P7SendsNoMoreThanTheReceiversWindowHolds) {
   // Given an event with ten times as many notifications as may be unacknowledged.
   Limits limits;
