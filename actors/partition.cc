@@ -51,12 +51,14 @@ void dismiss(Self self, const EntityId& entity) {
 }
 
 caf::actor spawn_hub(Self self, HubOptions options, const std::shared_ptr<const runtime::Storage>& storage) {
-  if (options.aside) try {
+  if (options.aside) {
+    try {
       return self->spawn<caf::detached>(hub, options, storage, address(self));
     } catch (const std::system_error& no_thread) {
       spdlog::warn("hub {} has no thread of its own: {}", options.fold.hub.text(), no_thread.what());
       options.aside = false;
     }
+  }
   return self->spawn(hub, std::move(options), storage, address(self));
 }
 

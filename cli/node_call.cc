@@ -1,9 +1,9 @@
 #include "cli/node_call.h"
 
-#include "cli/terminal.h"
-
 #include <algorithm>
 #include <chrono>
+
+#include "cli/terminal.h"
 
 namespace carillon::cli {
 namespace {
