@@ -57,7 +57,7 @@ TEST(Stop, P7EndsWhileManyCallByRpc) {
   std::atomic<int> answers = 0;
   std::vector<std::jthread> clients;
   for (int client = 0; client < 4; ++client)
-    clients.emplace_back([&, address = node.rpc()] {
+    clients.emplace_back([&, client, address = node.rpc()] {
       client::Session session;
       auto connected = session.wait(client::Connection::connect(session.network(), session.timer(), address));
       const client::Publication event{"player/" + std::to_string(client), "note", "{}", 1};
