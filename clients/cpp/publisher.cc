@@ -137,6 +137,8 @@ void Publisher::answered(CallId call, Answer<wire::Gateway::PublishResults> answ
   const auto& outcome = outbox_.answered(call, std::move(refusals));
   note_unavailable(unavailable > 0);
   if (works && !unavailable_) attempts_.succeeded();
+  if (works && outcome.pause)
+    progress_ = timer_.now() + outcome.pause->count() * kj::MILLISECONDS;  // It is to wait so long.
   perform(outcome);
 }
 

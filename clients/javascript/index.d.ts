@@ -53,7 +53,7 @@ export interface CarillonEvent<Payload = any> {
 export interface FollowOptions {
   /**
    * The first offset wanted: one more than the last that was handled. `'end'`: what comes from now on. `'acknowledged'`: what
-   * `device` has not acknowledged. Default: 1.
+   * `device` has not acknowledged; all that is kept, when it has acknowledged nothing, or when 32 others have since. Default: 1.
    */
   from?: number | 'end' | 'acknowledged';
   device?: string;

@@ -482,6 +482,19 @@ TEST_F(SeveralAddresses, ANodeThatStaysUnavailableIsLeft) {
   EXPECT_EQ(follower.connections(), 2u);
 }
 
+TEST_F(SeveralAddresses, ANodeThatSaysHowLongToWaitIsWaitedFor) {
+  // Given a node that takes one of two events, and the other after more than the time for which one that gets nothing done is borne with.
+  store_.overloaded_calls = 1;
+  store_.overloaded_for_ms = 1'500;
+  Publisher publisher(session_.network(), session_.timer(), publisher_options(), {});
+  for (Sequence sequence = 1; sequence <= 2; ++sequence)
+    ASSERT_TRUE(publisher.offer({"match/1", "dig", "{}", sequence}));
+  session_.wait(publisher.is_done());
+  // Then no other is asked meanwhile.
+  EXPECT_THAT(stored("match/1"), ElementsAre(1, 2));
+  EXPECT_EQ(publisher.figures().connections, 1u);
+}
+
 TEST_F(SeveralAddresses, ANodeThatGetsOnlySomeThingsDoneIsLeft) {
   // Given a node that cannot reach where the first event goes, and accepts all that comes after it.
   gateway_.cut_off_from("player/far");

@@ -34,7 +34,8 @@ struct FakeStore {
   std::vector<std::size_t> batches;  // Sizes of publish calls.
 
   // What the next publish calls do, in order.
-  int overloaded_calls = 0;       // Refuse everything from the second item on.
+  int overloaded_calls = 0;  // Refuse everything from the second item on.
+  std::uint32_t overloaded_for_ms = 5;
   int calls_before_hang_up = -1;  // Then store, do not answer, and lose the connection.
   int unavailable_follows = 0;    // Refuse so many follows for a while.
   Offset skip_offset = 0;         // Deliver without this one, once: damage.
@@ -139,7 +140,7 @@ class FakeGateway {
         list[i].setIndex(refusals[i].first);
         list[i].setCode(refusals[i].second);
         list[i].setMessage("refused");
-        list[i].setRetryAfterMs(5);
+        list[i].setRetryAfterMs(refusals[i].second == wire::ErrorCode::OVERLOADED ? store_.overloaded_for_ms : 5);
       }
       return kj::READY_NOW;
     }

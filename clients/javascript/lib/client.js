@@ -56,7 +56,13 @@ export class Client {
   #timers = new Set();
   #listeners = new Map();
   #flushers = []; // Who waits for flush().
-  #pageListeners = { online: () => this.#connection.hurry(), pagehide: () => this.#claims?.leave() };
+  #pageListeners = {
+    online: () => this.#connection.hurry(),
+    // Whoever looks again at a page that was away wants to know at once: the connection may have died unseen.
+    pageshow: () => this.#connection.hurry(),
+    visibilitychange: () => globalThis.document?.visibilityState === 'visible' && this.#connection.hurry(),
+    pagehide: () => this.#claims?.leave(),
+  };
 
   constructor(options) {
     this.#options = options;

@@ -101,9 +101,10 @@ export class Connection {
     try {
       token = await this.#options.token();
     } catch (cause) {
-      if (attempt === this.#attempts && this.state === 'connecting') {
-        this.#failed(new CarillonError('unauthenticated', `no token could be had: ${cause?.message ?? cause}`, { cause }));
-      }
+      if (attempt !== this.#attempts || this.state !== 'connecting') return;
+      const error = new CarillonError('unauthenticated', `no token could be had: ${cause?.message ?? cause}`, { cause });
+      this.#options.tokenRefused(error);
+      if (attempt === this.#attempts && this.state === 'connecting') this.#failed(error); // Whoever was told may have closed us.
       return;
     }
     if (attempt !== this.#attempts || this.state !== 'connecting') return;

@@ -106,6 +106,7 @@ export class Follow {
 
   // The reader wants no more.
   stop(error) {
+    if (this.#buffer.length > 0) this.#taken ??= this.#buffer[0][0].offset - 1; // `position` tells of what was not read.
     this.#buffer = [];
     this.finish(error);
   }
@@ -158,7 +159,7 @@ export function readerOf(follow) {
   return reader;
 }
 
-export function checkFollow(entity, { from = 1, device, present = false, truncated = 'throw' }) {
+export function checkFollow(entity, { from = 1, device, present = false, truncated = 'throw', bufferEvents = 1, bufferBytes = 1 }) {
   const known = Number.isSafeInteger(from) ? from >= 1 : from === 'end' || from === 'acknowledged';
   if (!known) throw new CarillonError('malformed', "`from` is an offset from 1 on, 'end' or 'acknowledged'");
   if (from === 'acknowledged' && device === undefined) {
@@ -170,5 +171,8 @@ export function checkFollow(entity, { from = 1, device, present = false, truncat
   }
   if (truncated !== 'throw' && truncated !== 'skip') {
     throw new CarillonError('malformed', "`truncated` is 'throw' or 'skip'");
+  }
+  for (const [name, limit] of Object.entries({ bufferEvents, bufferBytes })) {
+    if (!(typeof limit === 'number' && limit >= 1)) throw new CarillonError('malformed', `\`${name}\` is a number from 1 on`);
   }
 }

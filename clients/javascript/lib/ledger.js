@@ -40,11 +40,13 @@ function keysOf(storage, prefix) {
   return keys.filter((key) => key?.startsWith(prefix));
 }
 
+// When the ledger was used last; null when that is no record of a ledger.
 function usedAt(storage, key) {
   try {
-    return JSON.parse(storage.getItem(key)).used ?? 0;
+    const { used } = JSON.parse(storage.getItem(key));
+    return Number.isFinite(used) ? used : null;
   } catch {
-    return 0; // Damaged; what is in the ledger counts all the same.
+    return null;
   }
 }
 
@@ -147,9 +149,13 @@ export class Ledger {
   // The suffixes of all ledgers of this user, the one used last first.
   static suffixes(storage, { queue, user }) {
     const prefix = `${part(queue)}:${part(user)}:`;
-    return keysOf(storage, prefix)
+    const keys = keysOf(storage, prefix);
+    const holdsEvents = (ledger) => keys.some((key) => key.startsWith(`${ledger}:`));
+    return keys
       .filter((key) => !key.slice(prefix.length).includes(':'))
-      .map((key) => ({ suffix: decodeURIComponent(key.slice(prefix.length)), used: usedAt(storage, key) }))
+      .map((key) => ({ key, suffix: key.slice(prefix.length), used: usedAt(storage, key) }))
+      .filter(({ key, used }) => used !== null || holdsEvents(key)) // Else it is not ours; a damaged one with events is.
+      .map(({ suffix, used }) => ({ suffix: decodeURIComponent(suffix), used: used ?? 0 }))
       .sort((one, other) => other.used - one.used)
       .map((found) => found.suffix);
   }
@@ -183,7 +189,7 @@ export class Ledger {
 
   // Milliseconds by the clock on the wall, which may have been set back meanwhile.
   get sinceUsedMs() {
-    return this.now() - usedAt(this.#storage, this.#key);
+    return this.now() - (usedAt(this.#storage, this.#key) ?? 0);
   }
 
   // Notes that it is in use.

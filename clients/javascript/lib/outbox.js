@@ -9,6 +9,7 @@ import { CarillonError } from './errors.js';
 
 const SPAN = 1_024;
 const PAUSE_SHORTEST_MS = 1;
+const SHARE_LEAST = 1 / 256;
 
 export class Outbox {
   #entries = []; // Begins with the first unsettled one; settled ones may follow it.
@@ -17,6 +18,8 @@ export class Outbox {
   #highest = 0; // Sequence offered so far.
   #holding = false;
   #pauseMs = 0;
+  #share = 1; // Of the limits that a call takes: less where connections end before a call gets through.
+  #isAnswered = false; // Something was, on this connection.
 
   constructor({ batchEventsMax = 256, batchBytesMax = 256 * 1024, callsMax = 4 } = {}) {
     this.limits = { batchEventsMax, batchBytesMax, callsMax };
@@ -35,15 +38,17 @@ export class Outbox {
 
   // The next batch to send now, or null: its `entries`, one at least. Give it back to answered().
   nextCall() {
-    if (this.#holding || this.#calls.size >= this.limits.callsMax) return null;
+    const eventsMax = Math.ceil(this.limits.batchEventsMax * this.#share);
+    const bytesMax = this.limits.batchBytesMax * this.#share;
+    if (this.#holding || this.#calls.size >= (this.#share < 1 ? 1 : this.limits.callsMax)) return null;
     const items = [];
     let bytes = 0;
     for (; this.#next < this.#entries.length; this.#next += 1) {
       const item = this.#entries[this.#next];
       if (item.settled) continue;
       if (item.entry.sequence - this.#entries[0].entry.sequence >= SPAN) break;
-      if (items.length === this.limits.batchEventsMax) break;
-      if (items.length > 0 && bytes + item.entry.bytes > this.limits.batchBytesMax) break;
+      if (items.length >= eventsMax) break;
+      if (items.length > 0 && bytes + item.entry.bytes > bytesMax) break;
       bytes += item.entry.bytes;
       items.push(item);
     }
@@ -59,6 +64,8 @@ export class Outbox {
   answered(call, refusals) {
     const accepted = [];
     const refused = [];
+    this.#isAnswered = true;
+    this.#share = Math.min(1, this.#share * 2);
     if (this.#calls.delete(call)) {
       const errors = new Map(refusals.map((refusal) => [refusal.index, refusal.error]));
       call.items.forEach((item, index) => {
@@ -109,8 +116,11 @@ export class Outbox {
     this.#next = 0;
   }
 
-  // What is under way will not be answered; everything unsettled is to be sent again, in order.
+  // What is under way will not be answered; everything unsettled is to be sent again, in order. Less of it at a time when nothing
+  // was answered on that connection: a gateway closes one on which a message takes too long to come.
   disconnected() {
+    if (this.#calls.size > 0 && !this.#isAnswered) this.#share = Math.max(SHARE_LEAST, this.#share / 2);
+    this.#isAnswered = false;
     this.#calls.clear();
     this.resume();
   }

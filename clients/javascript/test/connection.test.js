@@ -285,6 +285,7 @@ test('a token that cannot be had is tried again', async () => {
   };
   const connection = await connected({ token, canRenew: true, welcomed: false });
   assert.equal(states().at(-1), 'waiting unauthenticated');
+  assert.ok(heard.includes('refused no token could be had: no network'), 'and the application is told');
   fails = false;
   await clock.advance(100);
   net.last().welcomes();

@@ -148,3 +148,24 @@ test('nobody but a player can be present', () => {
   assert.throws(() => checkFollow('door/front', { present: true }), { code: 'malformed' });
   checkFollow('door/front', { present: false });
 });
+
+test('P4 whoever stops before reading what has come goes on behind what was read', async () => {
+  const { follow, reader } = followed();
+  follow.request(1);
+  follow.took(batch(1, 10), 1_000);
+  await reader.return();
+  assert.equal(reader.position, 1);
+  const other = followed();
+  other.follow.request(1);
+  other.follow.took(batch(1, 10), 1_000);
+  await other.reader.next();
+  other.follow.stop(new Error('enough'));
+  assert.equal(other.reader.position, 2);
+});
+
+test('a buffer for nothing is a mistake of the caller', () => {
+  for (const options of [{ bufferEvents: 0 }, { bufferBytes: 0 }, { bufferEvents: NaN }, { bufferBytes: '10' }]) {
+    assert.throws(() => checkFollow('player/ana', options), { code: 'malformed' });
+  }
+  checkFollow('player/ana', { bufferEvents: 1, bufferBytes: Infinity });
+});

@@ -26,7 +26,7 @@ before(async () => {
 });
 after(async () => {
   if (skip) return;
-  await node.kill();
+  await node?.kill();
   await removeFolder(folder);
 });
 

@@ -98,6 +98,12 @@ test('users, queues and producers do not see each other, whatever their names', 
   assert.deepEqual(contents(new Ledger(storage, { queue: 'q', user: 'a', suffix: '1' })), [['a/js-1', [1]]]);
 });
 
+test('what the page keeps under a name that might be ours is not', () => {
+  const storage = new MemoryStorage();
+  for (const [key, value] of Object.entries({ lastOffset: '4711', theme: 'dark', settings: '{"volume":3}' })) storage.setItem(`q:a:${key}`, value);
+  assert.deepEqual(Ledger.suffixes(storage, { queue: 'q', user: 'a' }), []);
+});
+
 test('the one used last comes first', () => {
   const storage = new MemoryStorage();
   let now = 0;

@@ -151,3 +151,28 @@ test('P2 P3 a thousand random lives end with every event accepted once and in or
     assert.deepEqual(stored, Array.from({ length: 30 }, (_, i) => (i + 1) * 3), `seed ${seed}`);
   }
 });
+
+test('what a slow network does not get through before the gateway gives up is sent in smaller parts', () => {
+  // Given a connection that ends before the first call is through, again and again.
+  const outbox = outboxWith(16, { batchEventsMax: 8, callsMax: 2 });
+  assert.equal(sequences(outbox.nextCall()).length, 8);
+  assert.equal(sequences(outbox.nextCall()).length, 8);
+  outbox.disconnected();
+  // Then there is less in a call, and one at a time,
+  assert.equal(sequences(outbox.nextCall()).length, 4);
+  assert.equal(outbox.nextCall(), null);
+  outbox.disconnected();
+  outbox.disconnected();
+  const call = outbox.nextCall();
+  assert.deepEqual(sequences(call), [1, 2]);
+  // and more again, once they get through.
+  outbox.answered(call, []);
+  const next = outbox.nextCall();
+  assert.deepEqual(sequences(next), [3, 4, 5, 6]);
+  outbox.answered(next, []);
+  assert.equal(sequences(outbox.nextCall()).length, 8);
+  assert.equal(sequences(outbox.nextCall()).length, 2);
+  // A connection that is lost later says nothing of that.
+  outbox.disconnected();
+  assert.equal(sequences(outbox.nextCall()).length, 8);
+});

@@ -95,21 +95,23 @@ export class CarillonNode {
     const words = ['serve', '--data', join(this.#folder, 'data'), '--listen', rpc, '--http', http, '--ready-file', ready];
     this.#program = new Program(binary, [...words, ...this.#more]);
     this.#program.start();
-    this.#addresses = await eventually(
-      async () => {
-        if (!this.running) {
-          await this.#program.ended; // With all of its output.
-          throw new Error(`the node ended: ${this.#program.output}`);
-        }
-        try {
-          return JSON.parse(await readFile(ready, 'utf8'));
-        } catch {
-          return null; // Not there yet, or not whole.
-        }
-      },
-      'the node is ready',
-      30_000,
-    );
+    const isReady = async () => {
+      if (!this.running) {
+        await this.#program.ended; // With all of its output.
+        throw new Error(`the node ended: ${this.#program.output}`);
+      }
+      try {
+        return JSON.parse(await readFile(ready, 'utf8'));
+      } catch {
+        return null; // Not there yet, or not whole.
+      }
+    };
+    try {
+      this.#addresses = await eventually(isReady, 'the node is ready', 30_000);
+    } catch (error) {
+      await this.kill('SIGKILL');
+      throw error;
+    }
     return this;
   }
 
