@@ -5,9 +5,11 @@
 #include <future>
 
 #include "actors/gateway.h"
+#include "actors/host_port.h"
 #include "actors/pulse.h"
 #include "actors/store_owner.h"
 #include "actors/system_config.h"
+#include "cluster/membership.h"
 #include "runtime/key.h"
 
 namespace carillon::actors {
@@ -45,10 +47,10 @@ bool is_wildcard(const std::string& address) {
 }  // namespace
 
 Result<void> check(const ClusterOptions& options) {
-  if (options.peer.rfind(':') == std::string::npos)
-    return Error{ErrorCode::MALFORMED, "the peer address is HOST:PORT, not " + options.peer};
-  if (!options.advertise.empty() && options.advertise.rfind(':') == std::string::npos)
-    return Error{ErrorCode::MALFORMED, "the advertised address is HOST:PORT, not " + options.advertise};
+  if (auto good = cluster::check_names(options.cluster, options.node); !good) return good;
+  if (auto good = check_host_port("--peer", options.peer); !good) return good;
+  if (!options.advertise.empty())
+    if (auto good = check_host_port("--advertise", options.advertise); !good) return good;
   if (options.secret.empty() && !is_loopback(options.peer))
     return Error{ErrorCode::MALFORMED, options.peer +
                                            " is beyond loopback: give all nodes the same --secret-file, or listen on "
@@ -81,8 +83,6 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::start(NodeOptions node_options
   auto cluster_id = cluster_of(*node->store_);
   if (!cluster_id) return cluster_id.error();
   node->cluster_id_ = std::move(*cluster_id);
-  node->reloaded_ =
-      std::make_shared<std::function<void(PartitionId, std::uint64_t)>>([](PartitionId, std::uint64_t) {});
   node->node_options_ = std::move(node_options);
   node->options_ = std::move(options);
   node->stopped_ = std::move(stopped);
@@ -109,7 +109,7 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::start(NodeOptions node_options
                      node->options_.node,
                      node->options_.routes,
                      node->standings_,
-                     [reloaded = node->reloaded_](PartitionId id, std::uint64_t life) { (*reloaded)(id, life); }}));
+                     [notice = node->reload_notice_](PartitionId id, std::uint64_t life) { (*notice)(id, life); }}));
   node->routes_ = routes;
   for (const auto& actor : *routes) caf::anon_send(actor, Peers{node->routes_});
   node->pulses_.push_back(system.spawn(pulse, PulseOptions{kRoutesLookEvery, node->routes_}));
@@ -188,10 +188,6 @@ ClusterNode::~ClusterNode() {
   coordinator_.reset();
   // Waits for all actors: the thread of a detached one ends only when nobody refers to it any more.
   system_.reset();
-}
-
-void ClusterNode::on_reload(std::function<void(PartitionId, std::uint64_t life)> reloaded) {
-  *reloaded_ = std::move(reloaded);
 }
 
 bool ClusterNode::drain(std::chrono::milliseconds patience) {

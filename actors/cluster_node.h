@@ -10,6 +10,7 @@
 
 #include "actors/coordinator.h"
 #include "actors/node.h"
+#include "actors/reload_notice.h"
 #include "actors/replica.h"
 #include "actors/route.h"
 
@@ -53,8 +54,8 @@ class ClusterNode {
   const std::string& peer_address() const { return peer_address_; }
   Coordinator& coordinator() { return *coordinator_; }  // After `join`.
 
-  // Called from an actor when the way to a partition was lost. Set before anything is published.
-  void on_reload(std::function<void(PartitionId, std::uint64_t life)> reloaded);
+  // For the gateway, to be set when it starts.
+  const std::shared_ptr<ReloadNotice>& reload_notice() const { return reload_notice_; }
 
   // Hands all primaries over, as far as somebody can follow. False when that took longer.
   bool drain(std::chrono::milliseconds patience);
@@ -68,7 +69,7 @@ class ClusterNode {
   std::unique_ptr<class SystemConfig> config_;
   std::unique_ptr<caf::actor_system> system_;
   std::shared_ptr<runtime::Store> store_;
-  std::shared_ptr<std::function<void(PartitionId, std::uint64_t)>> reloaded_;
+  std::shared_ptr<ReloadNotice> reload_notice_ = std::make_shared<ReloadNotice>();
   std::string cluster_id_;  // That the store belongs to; empty: to none yet.
   std::string peer_address_;
   caf::actor journal_, reception_;

@@ -122,6 +122,7 @@ Result<void> Gateway::open(const GatewayOptions& options, GatewayLoop& front) {
   auto keys = KeyWatch::start(front, options.access);
   if (!keys) return keys.error();
   desk.keys = std::move(*keys);
+  if (options.reload_notice) options.reload_notice->set(tell_of_reloads());
   rpc_address_ = desk.doors.open(options.listen, GatewayLoop::Port::kNative);
   http_address_ = desk.doors.open(options.http, GatewayLoop::Port::kHttp);
   return {};
@@ -149,8 +150,8 @@ void Gateway::announce_stop() {
   for (const auto& thread : threads_) thread->loop->post([](GatewayLoop& loop) { loop.edge().leaving = true; });
 }
 
-std::function<void(PartitionId partition, std::uint64_t life)> Gateway::reload_notice() const {
-  std::vector<std::function<void(PartitionId, std::uint64_t)>> notices;
+ReloadNotice::Notice Gateway::tell_of_reloads() const {
+  std::vector<ReloadNotice::Notice> notices;
   for (const auto& thread : threads_)
     notices.emplace_back([inbox = thread->inbox, loop = thread->loop](PartitionId partition, std::uint64_t life) {
       // Jobs are run by the loop, so that they find it; without it there are none.

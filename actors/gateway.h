@@ -10,6 +10,7 @@
 
 #include "actors/access_options.h"
 #include "actors/edge.h"
+#include "actors/reload_notice.h"
 
 namespace carillon::actors {
 
@@ -27,6 +28,8 @@ struct GatewayOptions {
   EdgeLimits edge_limits;
   std::string store_id;
   AccessOptions access;
+  std::shared_ptr<ReloadNotice>
+      reload_notice;  // Set before anybody can connect. Without it, partitions are never loaded anew.
 };
 
 class Gateway {
@@ -46,9 +49,6 @@ class Gateway {
   void stop_accepting();
   // From here on it is not ready, and serves as before.
   void announce_stop();
-  // To be called when a partition was loaded anew. Any thread; after the gateway's end it does nothing, for actors outlive
-  // the gateway.
-  std::function<void(PartitionId partition, std::uint64_t life)> reload_notice() const;
   // From here on the node belongs to a cluster. What `questions` refer to must outlive the gateway. Any thread.
   void belong_to_cluster(ClusterQuestions questions);
 
@@ -61,6 +61,8 @@ class Gateway {
   Result<void> begin_thread(caf::actor_system& system, const GatewayOptions& options,
                             const std::function<Result<void>(GatewayLoop&)>& prepare);
   Result<void> open(const GatewayOptions& options, GatewayLoop& front);
+  // After the gateway's end it does nothing, for actors outlive the gateway.
+  ReloadNotice::Notice tell_of_reloads() const;
 
   NodeEdge node_;
   std::string rpc_address_, http_address_;

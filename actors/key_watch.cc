@@ -8,6 +8,7 @@
 #include <chrono>
 #include <ctime>
 #include <memory>
+#include <utility>
 
 namespace carillon::actors {
 namespace {
@@ -101,8 +102,8 @@ Result<void> KeyWatch::load_certificate() {
 
 void KeyWatch::look() {
   const auto note = [&](std::string& complaint, const Result<void>& loaded, const char* before) {
-    complaint = loaded ? std::string() : loaded.error().message + "; " + before;
-    if (!loaded) spdlog::error("{}", complaint);
+    const auto earlier = std::exchange(complaint, loaded ? std::string() : loaded.error().message + "; " + before);
+    if (!loaded && complaint != earlier) spdlog::error("{}", complaint);
   };
   const bool new_keys = keys_ && keys_->has_changed();
   const bool new_certificate = certificate_ && (certificate_->has_changed() || private_key_->has_changed());

@@ -50,6 +50,7 @@ struct Drain {
 };
 struct Drained {
   PartitionId partition;
+  bool had_work = false;  // Hubs were active since it last said so; what they emitted may be work for others that have.
 };
 struct Stop {};       // The node ends; so do the actors that the partition has spawned.
 struct RestartHubs {  // What was on its way to that partition may be lost.

@@ -14,8 +14,6 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
   if (auto alone = check_no_cluster(**opened); !alone) return alone.error();
   std::unique_ptr<Node> node(new Node());
   node->store_ = std::move(*opened);
-  node->reloaded_ =
-      std::make_shared<std::function<void(PartitionId, std::uint64_t)>>([](PartitionId, std::uint64_t) {});
   node->config_ = std::make_unique<SystemConfig>(options.threads);
   node->system_ = std::make_unique<caf::actor_system>(*node->config_);
   node->journal_ = node->system_->spawn<caf::detached>(actors::journal, node->store_, options.journal);
@@ -29,7 +27,7 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
         {{p}, partitions, options.catalogue, options.limits, options.retention, true},
         node->store_,
         node->journal_,
-        [reloaded = node->reloaded_](PartitionId id, std::uint64_t life) { (*reloaded)(id, life); }};
+        [notice = node->reload_notice_](PartitionId id, std::uint64_t life) { (*notice)(id, life); }};
     partition_options.emission_bytes = emission_bytes;
     partition_options.partition.commits_held = commits_held;
     actors->push_back(node->system_->spawn(partition, std::move(partition_options)));
@@ -49,19 +47,19 @@ Node::~Node() {
   system_.reset();
 }
 
-void Node::on_reload(std::function<void(PartitionId, std::uint64_t life)> reloaded) {
-  *reloaded_ = std::move(reloaded);
-}
-
 bool Node::drain(std::chrono::milliseconds patience) {
   caf::scoped_actor self{*system_};
-  for (const auto& partition : *partitions_) self->send(partition, Drain{caf::actor_cast<caf::actor>(self)});
   const auto until = Clock::now() + patience;
-  for (std::size_t missing = partitions_->size(); missing > 0; --missing) {
-    bool in_time = true;
-    const auto left = std::max(until - Clock::now(), Clock::duration::zero());
-    self->receive([](const Drained&) {}, caf::after(left) >> [&] { in_time = false; });
-    if (!in_time) return false;
+  for (bool had_work = true; had_work;) {
+    had_work = false;
+    for (const auto& partition : *partitions_) self->send(partition, Drain{caf::actor_cast<caf::actor>(self)});
+    for (std::size_t missing = partitions_->size(); missing > 0; --missing) {
+      bool in_time = true;
+      const auto left = std::max(until - Clock::now(), Clock::duration::zero());
+      self->receive([&](const Drained& drained) { had_work |= drained.had_work; },
+                    caf::after(left) >> [&] { in_time = false; });
+      if (!in_time) return false;
+    }
   }
   return true;
 }

@@ -9,6 +9,7 @@
 
 #include "actors/journal.h"
 #include "actors/messages.h"
+#include "actors/reload_notice.h"
 #include "runtime/retention.h"
 #include "runtime/store.h"
 
@@ -35,8 +36,8 @@ class Node {
   const caf::actor& journal() const { return journal_; }
   const runtime::StoreFormat& format() const { return store_->format(); }
 
-  // Called from an actor when a partition was loaded anew. Set before anything is published.
-  void on_reload(std::function<void(PartitionId, std::uint64_t life)> reloaded);
+  // For the gateway, to be set when it starts.
+  const std::shared_ptr<ReloadNotice>& reload_notice() const { return reload_notice_; }
 
   // Lets hubs finish what they have and saves them. False when that took longer; the rest is done after the next start.
   bool drain(std::chrono::milliseconds patience);
@@ -47,7 +48,7 @@ class Node {
   std::unique_ptr<class SystemConfig> config_;
   std::unique_ptr<caf::actor_system> system_;
   std::shared_ptr<runtime::Store> store_;
-  std::shared_ptr<std::function<void(PartitionId, std::uint64_t)>> reloaded_;
+  std::shared_ptr<ReloadNotice> reload_notice_ = std::make_shared<ReloadNotice>();
   caf::actor journal_;
   Partitions partitions_;
 };

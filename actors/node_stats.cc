@@ -86,6 +86,8 @@ std::vector<Figure> NodeStats::figures() const {
       {"unreadable_total", "How often a partition could not read what it needs: run `carillon verify`.",
        count(sum.unreadable)},
       {"dead_letters_total", "Events that went to the dead letters.", count(sum.dead_letters)},
+      {"dead_letters_dropped_total", "Dead letters that were discarded for newer ones, for want of room.",
+       count(sum.dead_letters_dropped)},
       {"partition_batches_total", "Commits that partitions asked for.", count(sum.batches)},
       {"partition_reloads_total", "Partitions loaded anew after a bug.", reloads},
       {"partitions_unavailable", "Partitions that accept nothing now.", unavailable, false},

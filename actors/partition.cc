@@ -74,7 +74,8 @@ void activate(Self self, const runtime::Outputs::Activation& activation) {
   self->monitor(actor);
   state.hub_addresses.emplace(actor.address(), activation.hub);
   state.hubs[activation.hub] = {actor, activation.incarnation, Clock::now()};
-  if (state.drain_reply_to) self->send(actor, RestSoon{});
+  state.had_work = true;
+  if (state.draining) self->send(actor, RestSoon{});
   std::erase_if(state.inspections, [&](const InspectHub& inspection) {
     if (!(inspection.hub == activation.hub)) return false;
     self->send(actor, inspection);
@@ -98,8 +99,11 @@ void hub_down(Self self, const caf::down_msg& down) {
 void log_dead_letter(Self self, const runtime::Outputs::DeadLettered& letter) {
   const auto unlogged = self->state.dead_letters_named.next(Clock::now());
   if (!unlogged) return;
-  spdlog::warn("hub {} cannot handle its event {} after {} attempts: it goes to the dead letters{}{}",
+  spdlog::warn("hub {} cannot handle its event {} after {} attempts: it goes to the dead letters{}{}{}",
                letter.hub.text(), letter.offset, letter.attempts,
+               letter.in_place_of ? ", and the oldest of as many as a hub may have, " +
+                                        std::to_string(*letter.in_place_of) + ", is discarded"
+                                  : "",
                letter.traceparent ? "; trace " + letter.traceparent->trace_id() : "",
                *unlogged > 0 ? "; " + std::to_string(*unlogged) + " more before it, not logged" : "");
 }
@@ -191,8 +195,8 @@ void perform(Self self) {
     spdlog::warn("hub {} has events that wait: no behaviour is installed for its kind", hub.text());
 
   if (state.drain_reply_to && state.partition->at_rest()) {
-    self->send(state.drain_reply_to, Drained{state.partition->id()});
-    state.drain_reply_to = nullptr;
+    self->send(std::exchange(state.drain_reply_to, nullptr),
+               Drained{state.partition->id(), std::exchange(state.had_work, false)});
   }
 }
 
@@ -277,8 +281,9 @@ void publish(Self self, Publish& message) {
   if (message.life != state.reloads) return;  // Answered by `reloaded`.
   if (state.partition)
     return run(self, [&](auto& partition) { partition.publish(std::move(message.request), now(self)); });
-  runtime::Published refused{message.request.session, message.request.call, 0, 0, {}, 0};
-  for (const auto& item : message.request.items) refused.refusals.push_back({item.index, not_loaded(self)});
+  const auto& items = message.request.items;
+  runtime::Published refused{message.request.session, message.request.call, 0, 0, {}, items.front().index};
+  for (const auto& item : items) refused.refusals.push_back({item.index, not_loaded(self)});
   answer(self, refused);
 }
 
@@ -348,7 +353,8 @@ void operate(Self self, const StartOperation& request) {
 
 void drain(Self self, const Drain& request) {
   auto& state = self->state;
-  if (!state.partition) return self->send(request.reply_to, Drained{state.options->partition.id});
+  if (!state.partition) return self->send(request.reply_to, Drained{state.options->partition.id, false});
+  state.draining = true;
   state.drain_reply_to = request.reply_to;
   state.partition->finish();
   for (const auto& [entity, hub_actor] : state.hubs) self->send(hub_actor.actor, RestSoon{});

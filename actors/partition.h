@@ -62,6 +62,8 @@ struct PartitionActorState {
   std::unordered_map<std::uint64_t, std::function<void(Result<Offset>)>> operation_answers;
   std::vector<InspectHub> inspections;  // Of hubs that are being activated.
   caf::actor drain_reply_to;
+  bool draining = false;
+  bool had_work = true;  // Since it last said that it is drained.
 };
 
 caf::behavior partition(caf::stateful_actor<PartitionActorState>* self, PartitionOptions options);

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "runtime/witnesses.h"
+
 namespace carillon::actors {
 namespace {
 
@@ -89,6 +91,12 @@ struct Carry {
     state().discarded = true;
     state().reopen_wanted = true;
   }
+  void operator()(const cluster::GaveUpEntries& gave_up) const {
+    spdlog::warn(
+        "partition {}: its primary has not got all of the {} entries that this node had applied; what is here goes, "
+        "and a copy is made",
+        id_of(state()).value, gave_up.applied);
+  }
 };
 
 void note_standing(const ReplicaState& state) {
@@ -104,7 +112,7 @@ void open(Self self) {
   auto& state = self->state;
   if (!state.writes.empty()) return;  // They must be readable first.
   state.reopen_wanted = false;
-  state.unreadable = false;
+  state.unreadable = state.looked_for_holes = false;
   ++state.options->replica.life;
   auto opened = cluster::Replica::open(state.options->replica, *state.options->partition.store, instant_now());
   if (!opened) {
@@ -223,6 +231,16 @@ void record_changed(Self self, const RecordChanged& news) {
   if (state.replica && state.replica->epoch() != epoch) tell_serving(self);
 }
 
+// Once, as soon as there must be none: a backup should not be found of no use by a fail-over.
+void look_for_holes(Self self) {
+  auto& state = self->state;
+  if (!state.replica || state.replica->role() == cluster::Role::kStranger) return;
+  if (!state.replica->has_whole_records() || std::exchange(state.looked_for_holes, true)) return;
+  const auto sound = runtime::last_witness(*state.options->partition.store, id_of(state));
+  if (sound || state.replica->failed()) return;
+  run(self, [&](auto& replica) { replica.write_failed(sound.error(), instant_now()); });
+}
+
 // What is not wanted here goes, also what was left when the node stopped in the middle of that.
 void discard_if_stranger(Self self) {
   auto& state = self->state;
@@ -306,6 +324,7 @@ caf::behavior replica(Self self, ReplicaOptions options) {
         },
         [=](TickDue) {
           run(self, [](auto& replica) { replica.tick(instant_now()); });
+          look_for_holes(self);
           discard_if_stranger(self);
         },
         [=](const AskReplica& ask) { ask.answer(stats(self->state)); },

@@ -80,8 +80,9 @@ struct ReplicaState {
   Partitions routes;
   std::map<NodeName, caf::actor> links;
   std::map<NodeName, bool> up;
-  bool unreadable = false;  // The replica's partition, when it was to be loaded, or its log.
-  bool discarded = false;   // All that a stranger had.
+  bool unreadable = false;        // The replica's partition, when it was to be loaded, or its log.
+  bool looked_for_holes = false;  // In what it had when it was opened.
+  bool discarded = false;         // All that a stranger had.
   std::optional<RecordChanged> record;
   std::set<std::string> complaints;  // About other nodes; each cause is logged once.
 };

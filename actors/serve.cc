@@ -12,6 +12,7 @@
 #include "actors/built_in.h"
 #include "actors/cluster_report.h"
 #include "actors/gateway.h"
+#include "actors/host_port.h"
 #include "actors/node.h"
 #include "runtime/json.h"
 
@@ -90,6 +91,7 @@ struct Running {
   Partitions partitions;
   caf::actor journal;
   std::string store_id;
+  std::shared_ptr<ReloadNotice> reload_notice;
 };
 
 std::size_t processors() { return std::max<std::size_t>(std::thread::hardware_concurrency(), 1); }
@@ -100,9 +102,9 @@ std::size_t gateway_threads(const ServeOptions& options) {
 
 Result<std::unique_ptr<Gateway>> start_gateway(const ServeOptions& options, const EdgeLimits& edge_limits,
                                                const Running& node) {
-  return Gateway::start(
-      node.system, {options.listen, options.http, gateway_threads(options), options.allowed_origins, node.partitions,
-                    node.journal, options.catalogue, options.limits, edge_limits, node.store_id, options.access});
+  return Gateway::start(node.system, {options.listen, options.http, gateway_threads(options), options.allowed_origins,
+                                      node.partitions, node.journal, options.catalogue, options.limits, edge_limits,
+                                      node.store_id, options.access, node.reload_notice});
 }
 
 int fail(const Error& error, int exit_code = kCannotStart) {
@@ -111,6 +113,8 @@ int fail(const Error& error, int exit_code = kCannotStart) {
 }
 
 Result<void> check_settings(const ServeOptions& options) {
+  if (auto good = check_host_port("--listen", options.listen); !good) return good;
+  if (auto good = check_host_port("--http", options.http); !good) return good;
   if (auto checked = check_access(options.access, {options.listen, options.http}); !checked) return checked;
   return options.cluster ? check(*options.cluster) : Result<void>();
 }
@@ -119,10 +123,10 @@ int serve_alone(const ServeOptions& options, NodeOptions node_options, const Edg
                 const sigset_t& signals) {
   auto node = Node::start(std::move(node_options));
   if (!node) return fail(node.error());
-  auto gateway = start_gateway(
-      options, edge_limits, {(*node)->system(), (*node)->partitions(), (*node)->journal(), (*node)->format().store_id});
+  auto gateway = start_gateway(options, edge_limits,
+                               {(*node)->system(), (*node)->partitions(), (*node)->journal(),
+                                (*node)->format().store_id, (*node)->reload_notice()});
   if (!gateway) return fail(gateway.error());
-  (*node)->on_reload((*gateway)->reload_notice());
   spdlog::info("ready: rpc {}, http {}, data {}, {} partitions", (*gateway)->rpc_address(), (*gateway)->http_address(),
                options.data.string(), (*node)->format().partitions);
   if (!options.ready_file.empty())
@@ -160,10 +164,10 @@ int serve_in_cluster(const ServeOptions& options, NodeOptions node_options, Edge
     return 0;
   };
   if (!node) return fail_unless_stopped(node.error());
-  auto gateway = start_gateway(
-      options, edge_limits, {(*node)->system(), (*node)->partitions(), (*node)->journal(), (*node)->format().store_id});
+  auto gateway = start_gateway(options, edge_limits,
+                               {(*node)->system(), (*node)->partitions(), (*node)->journal(),
+                                (*node)->format().store_id, (*node)->reload_notice()});
   if (!gateway) return fail(gateway.error());
-  (*node)->on_reload((*gateway)->reload_notice());
   if (auto joined = (*node)->join((*gateway)->rpc_address(), (*gateway)->http_address()); !joined)
     return fail_unless_stopped(joined.error());
   (*gateway)->belong_to_cluster(cluster_questions((*node)->coordinator(), (*node)->replicas()));

@@ -63,12 +63,13 @@ Error beyond_end(const runtime::Extent& extent) {
 Result<Offset> first_wanted(const FollowStart& start, const runtime::Extent& extent) {
   using Kind = FollowStart::Kind;
   if (start.kind == Kind::kEnd) return extent.last + 1;
-  if (start.kind == Kind::kAtOrKept) return std::min(std::max(start.offset, extent.first), extent.last + 1);
-  if (start.offset > extent.last + 1) return beyond_end(extent);
-  if (start.offset < extent.first)
+  if (start.kind == Kind::kFirst) return extent.first;
+  const auto wanted = start.kind == Kind::kBehind ? std::min(start.offset, extent.last) + 1 : start.offset;
+  if (wanted > extent.last + 1) return beyond_end(extent);
+  if (wanted < extent.first)
     return Error{ErrorCode::TRUNCATED,
                  "retention has kept nothing before " + std::to_string(extent.first) + "; begin there", extent.first};
-  return start.offset;
+  return wanted;
 }
 
 }  // namespace

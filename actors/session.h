@@ -22,9 +22,10 @@
 
 namespace carillon::actors {
 
-// Where a follow begins: at that offset and nowhere else; there or at the first one that is kept; behind the end.
+// Where a follow begins: at that offset and nowhere else; behind that one, which somebody has read; at the first one that is kept;
+// behind the end. TRUNCATED when what would come first is kept no longer.
 struct FollowStart {
-  enum class Kind { kAt, kAtOrKept, kEnd };
+  enum class Kind { kAt, kBehind, kFirst, kEnd };
   Kind kind = Kind::kAt;
   Offset offset = 1;
 };

@@ -28,7 +28,8 @@ Result<std::string> WatchedFile::read() {
   std::ifstream file(path_, std::ios::binary);
   const auto cannot_read = [this] {
     mark_ = {};  // It may have been a bad moment.
-    return Error{ErrorCode::UNAVAILABLE, "cannot read " + path_.string(), 0};
+    return Error{ErrorCode::UNAVAILABLE,
+                 "cannot read " + path_.string() + ": is it there, and may this program's user read it?", 0};
   };
   if (!file) return cannot_read();
   if (mark_.bytes > static_cast<std::int64_t>(kBytesMax))

@@ -224,8 +224,10 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
                       if (!follows_.contains(number)) return;  // Unfollowed meanwhile.
                       if (!positions) return follow_ended(number, positions.error());
                       const auto at = positions->devices.find(device);
-                      const auto read = at == positions->devices.end() ? Offset{0} : at->second;
-                      feed().follow(number, entity, {FollowStart::Kind::kAtOrKept, read + 1});
+                      const bool has_read = at != positions->devices.end() && at->second > 0;
+                      feed().follow(number, entity,
+                                    has_read ? FollowStart{FollowStart::Kind::kBehind, at->second}
+                                             : FollowStart{FollowStart::Kind::kFirst});
                     }));
   }
 

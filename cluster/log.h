@@ -45,6 +45,8 @@ class Log {
   bool is_installing() const { return state_.installing; }
   bool is_whole() const { return !state_.installing && whole_in_ <= answered_; }  // No crash undoes it.
   Index whole_from() const { return state_.whole_from; }
+  // All is applied that storage may have come to show before the last start, perhaps with holes, or in the middle of a copy.
+  bool shows_no_holes() const { return !state_.installing && applied_ >= std::max(shown_, state_.whole_from); }
   std::uint64_t next_write() const { return number_ + 1; }  // With which what is collected now will leave.
   bool is_waiting() const { return !under_way_.empty(); }   // For the disk.
   std::uint64_t answered() const { return answered_; }      // The last write that it has done.

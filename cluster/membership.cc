@@ -25,6 +25,14 @@ std::string random_id() {
 
 }  // namespace
 
+Result<void> check_names(const std::string& cluster, const NodeName& node) {
+  for (const auto& name : {cluster, node})
+    if (!is_name(name, kNameBytesMax))
+      return Error{ErrorCode::MALFORMED, "clusters and nodes have names like [a-z][a-z0-9_-]*, of at most " +
+                                             std::to_string(kNameBytesMax) + " characters, and '" + name + "' is none"};
+  return {};
+}
+
 Membership::Membership(EtcdClient& etcd, kj::Timer& timer, Options options, OnChange on_change)
     : etcd_(etcd),
       timer_(timer),
@@ -38,10 +46,7 @@ Membership::~Membership() noexcept(false) {
 }
 
 kj::Promise<Result<ClusterFormat>> Membership::join() {
-  const Error bad_name{ErrorCode::MALFORMED,
-                       "clusters and nodes have names like [a-z][a-z0-9_-]*, of at most 32 characters"};
-  if (!is_name(options_.cluster, kNameBytesMax) || !is_name(options_.self.node, kNameBytesMax))
-    return Result<ClusterFormat>(bad_name);
+  if (auto good = check_names(options_.cluster, options_.self.node); !good) return Result<ClusterFormat>(good.error());
   register_until_ = timer_.now() + (options_.lease_ttl.count() + kWaitForOldLeaseSeconds) * kj::SECONDS;
   return agree_on_format().then([this](Result<ClusterFormat> format) -> kj::Promise<Result<ClusterFormat>> {
     if (!format) return format;

@@ -28,6 +28,9 @@ struct SwapOutcome {
   bool unanswered() const { return WriteOutcome{.kind = kind}.unanswered(); }
 };
 
+// MALFORMED unless both are names that a cluster and a node can have.
+Result<void> check_names(const std::string& cluster, const NodeName& node);
+
 class Membership {
  public:
   struct Options {

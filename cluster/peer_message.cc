@@ -41,6 +41,7 @@ void write(peer::Message::Builder out, const Append& append) {
   }
   to.setCommit(append.commit);
   to.setSentAt(append.sent_at);
+  to.setStuck(append.stuck);
 }
 
 void write(peer::Message::Builder out, const AppendAnswer& answer) {
@@ -102,7 +103,8 @@ void write(peer::Message::Builder out, const Nomination& nomination) {
 // --- Reading.
 
 Append read(peer::Append::Reader from) {
-  Append append{from.getPreviousIndex(), from.getPreviousEpoch(), {}, from.getCommit(), from.getSentAt()};
+  Append append{from.getPreviousIndex(), from.getPreviousEpoch(), {},
+                from.getCommit(),        from.getSentAt(),        from.getStuck()};
   const auto entries = from.getEntries();
   append.entries.reserve(entries.size());
   for (const auto entry : entries)

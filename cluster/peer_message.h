@@ -23,6 +23,7 @@ struct Append {
   std::vector<Entry> entries;
   Index commit = 0;
   std::uint64_t sent_at = kNoLease;  // Microseconds. kNoLease: the primary reads nothing, and gives its leases back.
+  bool stuck = false;                // It cannot commit, and cannot reach etcd about it.
   bool operator==(const Append&) const = default;
 };
 

@@ -60,6 +60,7 @@ void Replica::State::enter_epoch(Epoch next, const std::optional<ReplicaId>& lea
   asked_at_.reset();
   again_at_.reset();
   suspected_.reset();
+  primary_is_stuck_ = primary_lacks_entries_ = false;
   heard_ = now;
   is_heard_ = false;
   tell_at_ = now;
@@ -75,6 +76,8 @@ void Replica::State::record_changed(const std::optional<PartitionRecord>& change
   unresolved_.clear();
   asked_ = Asked::kNothing;
   asked_again_at_ = now;
+  wish_pause_ = 2 * options.timeouts.hand_over_max;  // Etcd works.
+  wants_removal_.reset();
   if (!record) {
     stop_leading();
     primary.reset();
@@ -328,6 +331,7 @@ Instant Replica::readable_until() const { return state_->readable_until(); }
 Index Replica::log_end() const { return state_->log.end(); }
 Index Replica::commit_index() const { return state_->commit; }
 bool Replica::is_worthless() const { return state_->is_worthless(); }
+bool Replica::has_whole_records() const { return state_->log.shows_no_holes(); }
 Index Replica::applied_index() const { return state_->log.applied(); }
 std::vector<Replica::BackupStatus> Replica::backups() const { return state_->backups(); }
 bool Replica::is_under_replicated() const { return state_->is_under_replicated(); }

@@ -76,7 +76,11 @@ struct DiskFailed {
 // What `discard` was asked for is done: nothing of the partition is left but that its copy is worth nothing, or who was in sync
 // without knowing could lead with it. Throw the Replica away.
 struct Discarded {};
-using ReplicaEvent = std::variant<BecamePrimary, AppendCommitted, PrimaryLost, DiskFailed, Discarded>;
+// The primary has not got what was applied here, of so many entries in all: this copy goes, and a new one is made.
+struct GaveUpEntries {
+  Index applied = 0;
+};
+using ReplicaEvent = std::variant<BecamePrimary, AppendCommitted, PrimaryLost, DiskFailed, Discarded, GaveUpEntries>;
 
 struct ReplicaOutputs {
   std::vector<Write> writes;
@@ -167,6 +171,8 @@ class Replica {
   bool is_ready() const;
   // What is here is worth nothing: a copy has not ended, or was discarded.
   bool is_worthless() const;
+  // The partition's records are whole, unless the store is damaged: what a power cut or a copy may have left out has been applied since.
+  bool has_whole_records() const;
   // Ready, not handing over, its disk works, and at least min_in_sync replicas are in sync: publishing may be accepted.
   bool may_publish() const;
   // What storage shows is the newest that anybody was told (docs/cluster.md: leases).

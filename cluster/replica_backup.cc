@@ -13,7 +13,7 @@ namespace carillon::cluster {
 void Replica::State::heard_primary() {
   heard_ = now;
   is_heard_ = true;
-  suspected_.reset();
+  if (!is_to_take_over()) suspected_.reset();
 }
 
 // Its epoch is over. If it is the primary of this one as well, it has not heard what became of its own swap, and is told.
@@ -41,9 +41,12 @@ Result<void> Replica::State::take_in(const ReplicaId& from, Append append) {
       return {};
     }
   }
+  primary_is_stuck_ = append.stuck;
   if (append.sent_at == kNoLease) {
     lease_from_ = kNoLease;
     lease_until_ = now;
+  } else if (is_to_take_over()) {
+    lease_from_ = kNoLease;  // What was promised before still holds.
   } else {
     // A promise, so also to a primary whose entries do not fit yet.
     if (append.sent_at > lease_from_) lease_from_ = append.sent_at;
@@ -135,11 +138,7 @@ Result<void> Replica::State::take_in(EpochEnd end) {
   } else {
     // Up to where both have entries of the same epoch, they are the same entries (KIP-279).
     const auto own = log.end_of(end.epoch);
-    if (!own) {
-      become_worthless();
-      ask_epoch_end();
-      return {};
-    }
+    if (!own) return entries_are_missing();
     agreed = own->epoch == end.epoch || own->end == 0;
     cut = agreed ? std::min(own->end, end.end_index) : own->end;
   }
@@ -147,9 +146,7 @@ Result<void> Replica::State::take_in(EpochEnd end) {
     if (mutated(Mutation::kTruncateByIndex) || mutated(Mutation::kApplyBeforeCommit)) {
       cut = std::min(log.applying(), log.end());
     } else {
-      become_worthless();  // What is committed cannot differ; so this is no log of this partition.
-      ask_epoch_end();
-      return {};
+      return entries_are_missing();
     }
   }
   if (cut < log.end()) ++counters.truncations;
@@ -161,6 +158,20 @@ Result<void> Replica::State::take_in(EpochEnd end) {
   reconciled_ = true;
   asked_at_.reset();
   answer(false);
+  return {};
+}
+
+// The primary has not got what is applied here, and what is committed cannot differ. If this replica is in sync, so that it has all that is
+// committed, the primary's disk has gone back in time, as by a backup that was restored: this replica takes over. Else what is here is no log
+// of this partition: somebody has decided so, or its own disk has been elsewhere.
+Result<void> Replica::State::entries_are_missing() {
+  if (is_own_record() && record->is_in_sync(options.self)) {
+    primary_lacks_entries_ = true;
+    return {};
+  }
+  out_.events.push_back(GaveUpEntries{log.applied()});
+  become_worthless();
+  ask_epoch_end();
   return {};
 }
 

@@ -11,6 +11,8 @@ namespace {
 // Not more than so many entries behind may be whoever is to be waited for by every commit.
 constexpr Index kSmallLag = 64;
 
+constexpr Instant kWishPauseMost = std::chrono::seconds(60);
+
 PartitionRecord without(PartitionRecord record, const std::set<ReplicaId>& leaving) {
   std::erase_if(record.in_sync, [&](const ReplicaId& member) { return leaving.contains(member); });
   return record;
@@ -146,12 +148,22 @@ std::optional<PartitionRecord> Replica::State::next_as_primary() {
   if (now < leads_from_) return std::nullopt;
   // Removing others would not help it, and it may have to be replaced by one of them.
   if (is_stalled_) return replaced();
-  if (auto next = without_silent()) return next;
+  if (auto next = without_silent()) {
+    if (!wants_removal_) wants_removal_ = now;
+    return next;
+  }
+  wants_removal_.reset();
   if (!ready) return std::nullopt;
   if (auto next = handed_over()) return next;
   if (hand_over_) return std::nullopt;
   if (auto next = with_caught_up()) return next;
   return without_unwanted();
+}
+
+// Others may reach etcd: one of them should take over.
+bool Replica::State::is_stuck() const {
+  return leading_ && wants_removal_ && now - *wants_removal_ > options.timeouts.stalled_after &&
+         now >= readable_until();
 }
 
 bool Replica::State::is_alive(const ReplicaId& id) const {
@@ -271,7 +283,8 @@ std::optional<PartitionRecord> Replica::State::handed_over() {
 void Replica::State::end_hand_over() {
   if (!hand_over_) return;
   hand_over_.reset();
-  wish_after_ = now + 2 * options.timeouts.hand_over_max;
+  wish_after_ = now + wish_pause_;
+  wish_pause_ = std::min(2 * wish_pause_, kWishPauseMost);
   for (auto& writes : std::exchange(held_, {})) append_now(std::move(writes));
 }
 
@@ -282,7 +295,7 @@ std::optional<PartitionRecord> Replica::State::next_as_backup() {
   if (!in_sync || failed || !primary || is_self(*primary)) return std::nullopt;
   if (log.is_installing() && !mutated(Mutation::kNominateOutOfSync)) return std::nullopt;
   const auto& timeouts = options.timeouts;
-  if (link(primary->node) != Link::kLost && now - heard_ <= timeouts.suspect_after) {
+  if (link(primary->node) != Link::kLost && now - heard_ <= timeouts.suspect_after && !is_to_take_over()) {
     suspected_.reset();
     return std::nullopt;
   }

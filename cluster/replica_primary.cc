@@ -232,7 +232,7 @@ void Replica::State::heartbeat(const NodeName& node, Backup& backup) {
   backup.heartbeat_due = now + options.timeouts.heartbeat;
   // It claims nothing but that the primary lives, so it may name any entry that both have.
   const auto known = std::max(log.base(), std::min(backup.streaming ? backup.next - 1 : log.end(), log.end()));
-  send(node, Append{known, log.epoch_at(known), {}, commit, lease_clock()});
+  send(node, Append{known, log.epoch_at(known), {}, commit, lease_clock(), is_stuck()});
 }
 
 void Replica::State::send_entries(const NodeName& node, Backup& backup) {
@@ -248,7 +248,7 @@ void Replica::State::send_entries(const NodeName& node, Backup& backup) {
     const auto previous = backup.next - 1;
     for (const auto& entry : *entries) backup.sent(backup.next, entry.size());
     backup.heartbeat_due = now + options.timeouts.heartbeat;
-    send(node, Append{previous, log.epoch_at(previous), std::move(*entries), commit, lease_clock()});
+    send(node, Append{previous, log.epoch_at(previous), std::move(*entries), commit, lease_clock(), is_stuck()});
   }
 }
 

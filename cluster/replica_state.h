@@ -76,6 +76,8 @@ class Replica::State {
   void refuse(const ReplicaId& from);
   void tell_primary();
   void ask_epoch_end();
+  Result<void> entries_are_missing();
+  bool is_to_take_over() const { return primary_is_stuck_ || primary_lacks_entries_; }
   void answer(bool again);
   void become_worthless();
   void pump_backup();
@@ -85,6 +87,7 @@ class Replica::State {
   void lead();
   void stop_leading();
   bool may_speak() const;  // As the primary of this epoch.
+  bool is_stuck() const;
   Backup* backup_of(const ReplicaId& from);
   void follow_record();
   Result<void> take_in(const ReplicaId& from, const AppendAnswer& answer);
@@ -133,16 +136,18 @@ class Replica::State {
   ReplicaOutputs out_;
 
   // --- A backup.
-  bool reconciled_ = false;           // The log is a beginning of the primary's.
-  std::optional<Instant> asked_at_;   // For the end of an epoch.
-  std::optional<Instant> again_at_;   // Asked for what is missing.
-  Instant heard_{};                   // From the primary of this epoch; at first, when it began.
-  bool is_heard_ = false;             // The primary has said something in this epoch, so it knows of it.
-  Instant tell_at_{};                 // When to tell it, until then.
-  std::optional<Instant> suspected_;  // Since when the primary seems to be gone.
-  Instant lease_until_{};             // Given: until then it does not nominate itself.
-  std::uint64_t lease_from_ = 0;      // The highest clock of the primary that was heard.
-  Index answered_ = 0;                // What was last said to be durable.
+  bool reconciled_ = false;             // The log is a beginning of the primary's.
+  std::optional<Instant> asked_at_;     // For the end of an epoch.
+  std::optional<Instant> again_at_;     // Asked for what is missing.
+  Instant heard_{};                     // From the primary of this epoch; at first, when it began.
+  bool is_heard_ = false;               // The primary has said something in this epoch, so it knows of it.
+  Instant tell_at_{};                   // When to tell it, until then.
+  std::optional<Instant> suspected_;    // Since when the primary seems to be gone.
+  bool primary_is_stuck_ = false;       // As it says.
+  bool primary_lacks_entries_ = false;  // That are committed.
+  Instant lease_until_{};               // Given: until then it does not nominate itself.
+  std::uint64_t lease_from_ = 0;        // The highest clock of the primary that was heard.
+  Index answered_ = 0;                  // What was last said to be durable.
   enum class Install { kNone, kWiping, kReceiving } install_ = Install::kNone;
   std::uint64_t copy_ = 0;    // Which is being received.
   Instant chunk_at_{};        // When the last one came, or credit for the first was given.
@@ -153,13 +158,15 @@ class Replica::State {
   bool discarding_ = false;
 
   // --- A primary.
-  bool leading_ = false;     // Of this epoch, which it has begun.
-  bool must_raise_ = false;  // It began this epoch before a crash, so it needs another.
-  bool released_ = false;    // It has given its leases back, and reads nothing.
-  Instant claims_after_{};   // A lease from before counts no more.
-  Instant leads_from_{};     // Until then the one before may hold a lease that this replica gave, and read.
-  Instant wish_after_{};     // A wish for another primary is not heard sooner.
-  Index inherited_ = 0;      // The end of the log when it began to lead.
+  bool leading_ = false;                  // Of this epoch, which it has begun.
+  bool must_raise_ = false;               // It began this epoch before a crash, so it needs another.
+  std::optional<Instant> wants_removal_;  // Since when of somebody silent, without an answer from etcd.
+  bool released_ = false;                 // It has given its leases back, and reads nothing.
+  Instant claims_after_{};                // A lease from before counts no more.
+  Instant leads_from_{};  // Until then the one before may hold a lease that this replica gave, and read.
+  Instant wish_after_{};  // A wish for another primary is not heard sooner.
+  Instant wish_pause_{};  // The next pause before one, when this one comes to nothing: players wait each time.
+  Index inherited_ = 0;   // The end of the log when it began to lead.
   std::map<NodeName, Backup> backups_;
   std::deque<Index> appended_;           // And not answered.
   std::vector<runtime::WriteSet> held_;  // Given during a hand-over.

@@ -44,6 +44,10 @@ struct Append {
   sentAt @4 :UInt64;
   # The primary's monotonic clock in microseconds, given back by the answer. 0 when it reads nothing, since it has named a successor: it
   # gives back the lease that the receiver granted.
+
+  stuck @5 :Bool;
+  # The primary waits for a member of the in-sync set that is gone, and reaches no etcd to have it removed: whoever reaches one should take
+  # over. It reads nothing meanwhile.
 }
 
 struct AppendAnswer {

@@ -354,10 +354,10 @@ class BehaviourOf {
       }
     }
 
-    std::string encode() const override { return to_json(state_, NotUtf8::kKept); }
+    std::string encode() const override { return to_json(state_, JsonFor::kState); }
 
     Result<void> decode(std::string_view json) override {
-      auto state = from_json<State>(json, NotUtf8::kKept);
+      auto state = from_json<State>(json, JsonFor::kState);
       if (!state) return std::move(state.error());
       state_ = std::move(*state);
       return {};

@@ -61,7 +61,7 @@ class FieldWriter {
   template <class T>
   void operator()(std::string_view name, const T& value) {
     if constexpr (is_optional<T>)
-      if (!value) return;
+      if (!value && out_.reader() == JsonFor::kOthers) return;
     out_.key(name);
     write(value);
   }
@@ -191,19 +191,19 @@ class FieldReader {
 
 // `value` as a JSON object.
 template <class T>
-std::string to_json(const T& value, NotUtf8 bytes = NotUtf8::kReplaced) {
+std::string to_json(const T& value, JsonFor reader = JsonFor::kOthers) {
   static_assert(detail::Inspectable<T>, "this type needs: template <class F> void inspect(F& fields, T& value)");
-  JsonWriter out(160, bytes);
+  JsonWriter out(160, reader);
   detail::FieldWriter(out).write(value);
   return out.take();
 }
 
 // Reads a JSON object into a new T. MALFORMED says where the text or which field is wrong.
 template <class T>
-Result<T> from_json(std::string_view text, NotUtf8 bytes = NotUtf8::kReplaced) {
+Result<T> from_json(std::string_view text, JsonFor reader = JsonFor::kOthers) {
   static_assert(detail::Inspectable<T>, "this type needs: template <class F> void inspect(F& fields, T& value)");
   JsonDocument document;
-  if (auto parsed = document.parse(text, bytes); !parsed) return parsed.error();
+  if (auto parsed = document.parse(text, reader); !parsed) return parsed.error();
   T value{};
   std::string wrong;
   detail::FieldReader fields(document.root(), wrong);

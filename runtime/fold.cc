@@ -109,7 +109,7 @@ void Fold::acknowledged(PartitionId target, Sequence upto) {
 
 bool Fold::outstanding(PartitionId target) const {
   const auto& counter = targets_.at(target.value);
-  return counter.acknowledged < counter.numbered;
+  return counter.acknowledged < counter.numbered && !mutated(Mutation::kNothingOutstanding);
 }
 
 void Fold::settle() {

@@ -31,7 +31,7 @@ const Node& as_node(const void* node) { return *static_cast<const Node*>(node); 
 template <class Next>
 class Guard {
  public:
-  Guard(Next& next, bool has_escapes, NotUtf8 bytes) : next_(next), has_escapes_(has_escapes), bytes_(bytes) {}
+  Guard(Next& next, bool has_escapes, JsonFor reader) : next_(next), has_escapes_(has_escapes), reader_(reader) {}
 
   // Why the reader was stopped; null when it was not.
   const char* objection() const { return objection_; }
@@ -61,7 +61,10 @@ class Guard {
  private:
   bool object_to(const char* reason) { return objection_ = reason, false; }
   bool inside() { return depth_ > 0 || object_to("the outermost value must be an object"); }
-  bool descend() { return ++depth_ <= kJsonDepthMax || object_to("nested more than 64 deep"); }
+  bool descend() {
+    if (reader_ == JsonFor::kState) return ++depth_ <= kStateDepthMax || object_to("nested more than 512 deep");
+    return ++depth_ <= kJsonDepthMax || object_to("nested more than 64 deep");
+  }
 
   bool number(std::string_view text) {
     const char* const end = text.data() + text.size();
@@ -99,7 +102,7 @@ class Guard {
       }
       const auto byte = ((at(i + 1) & 0x3fu) << 6 | (at(i + 2) & 0x3fu)) & 0xffu;
       const bool is_byte = (at(i + 1) == 0xb2 || at(i + 1) == 0xb3) && byte >= 0x80;
-      if (bytes_ != NotUtf8::kKept || !is_byte) return object_to("a lone surrogate");
+      if (reader_ != JsonFor::kState || !is_byte) return object_to("a lone surrogate");
       begin[kept] = static_cast<char>(byte);
       i += 3;
     }
@@ -109,7 +112,7 @@ class Guard {
 
   Next& next_;
   const bool has_escapes_;
-  const NotUtf8 bytes_;
+  const JsonFor reader_;
   std::size_t depth_ = 0;
   const char* objection_ = nullptr;
 };
@@ -158,7 +161,7 @@ Error not_an_object(std::size_t at, std::string_view reason) {
 // The guard bounds the depth, so the reader may recurse, which is faster than its iterative way. What is known to be
 // UTF-8 as a whole needs no second look string by string.
 template <class Next>
-Result<void> read(std::string_view text, NotUtf8 bytes, Pool& pool, Next& next) {
+Result<void> read(std::string_view text, JsonFor purpose, Pool& pool, Next& next) {
   if (const auto good = utf8_bytes(text); good != text.size())
     return not_an_object(good, is_overlooked(text[good]) ? "a control character" : "no UTF-8");
   constexpr std::size_t kPaddingBytes = 16;  // SSE2 reads so far beyond what it looks for.
@@ -166,7 +169,7 @@ Result<void> read(std::string_view text, NotUtf8 bytes, Pool& pool, Next& next) 
   if (copy == nullptr) throw std::bad_alloc();
   std::memset(copy + text.copy(copy, text.size()), 0, kPaddingBytes);
   rapidjson::InsituStringStream stream(copy);
-  Guard<Next> guard(next, text.find('\\') != std::string_view::npos, bytes);
+  Guard<Next> guard(next, text.find('\\') != std::string_view::npos, purpose);
   Reader reader(&pool, 512);
   constexpr unsigned kFlags = rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseInsituFlag;
   const rapidjson::ParseResult outcome = reader.template Parse<kFlags>(stream, guard);
@@ -183,7 +186,7 @@ Result<void> check_json_object(std::string_view text) {
   alignas(std::max_align_t) char memory[2048];
   Pool pool(memory, sizeof memory);
   Ignore ignore;
-  return read(text, NotUtf8::kReplaced, pool, ignore);
+  return read(text, JsonFor::kOthers, pool, ignore);
 }
 
 JsonValue::Type JsonValue::type() const {
@@ -300,12 +303,12 @@ JsonDocument::~JsonDocument() { tree().~Tree(); }
 JsonDocument::Tree& JsonDocument::tree() { return *std::launder(reinterpret_cast<Tree*>(storage_)); }
 const JsonDocument::Tree& JsonDocument::tree() const { return *std::launder(reinterpret_cast<const Tree*>(storage_)); }
 
-Result<void> JsonDocument::parse(std::string_view text, NotUtf8 bytes) {
+Result<void> JsonDocument::parse(std::string_view text, JsonFor reader) {
   Result<void> outcome;
   Tree& into = tree();
   into.dom.SetNull();
   const auto generate = [&](Dom& handler) {
-    outcome = read(text, bytes, into.pool, handler);
+    outcome = read(text, reader, into.pool, handler);
     return outcome.ok();
   };
   into.dom.Populate(generate);
@@ -451,7 +454,7 @@ void JsonWriter::quote(std::string_view text) {
     text_.append(run, at);
     if (needs == 1)
       append_escape(text_, static_cast<unsigned char>(*at));
-    else if (bytes_ == NotUtf8::kReplaced)
+    else if (reader_ == JsonFor::kOthers)
       text_ += "\xef\xbf\xbd";
     else
       append_byte(text_, static_cast<unsigned char>(*at));

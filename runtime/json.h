@@ -23,9 +23,12 @@ inline constexpr std::size_t kJsonDepthMax = 64;  // Objects and arrays inside o
 // every publish.
 Result<void> check_json_object(std::string_view text);
 
-// What becomes of a text that is not UTF-8, which JSON cannot hold: those bytes become U+FFFD, or the escapes \udc80 to \udcff, which
-// mean nothing otherwise, and are read back as what they were (PEP 383).
-enum class NotUtf8 { kReplaced, kKept };
+// Who is to read it. Others get what every reader of JSON takes: bytes that are no UTF-8, which JSON cannot hold, become U+FFFD, and a
+// field that is an empty std::optional is left out. Hubs get back their states just as they were: such bytes become the escapes
+// \udc80 to \udcff, which mean nothing otherwise (PEP 383), an empty std::optional is null, for its default may be another, and values
+// may be nested kStateDepthMax deep.
+enum class JsonFor { kOthers, kState };
+inline constexpr std::size_t kStateDepthMax = 512;
 
 // A value inside a JsonDocument; valid as long as that lives and parses nothing else. Cheap to copy.
 class JsonValue {
@@ -72,7 +75,7 @@ class JsonDocument {
   JsonDocument& operator=(const JsonDocument&) = delete;
 
   // Judges as check_json_object does; with `kKept` the escapes above are taken as well. `text` is not needed afterwards.
-  Result<void> parse(std::string_view text, NotUtf8 bytes = NotUtf8::kReplaced);
+  Result<void> parse(std::string_view text, JsonFor reader = JsonFor::kOthers);
   // The object; only after a parse() that went well.
   JsonValue root() const;
 
@@ -90,7 +93,7 @@ class JsonDocument {
 // object, an end for each begin. The output is always valid UTF-8.
 class JsonWriter {
  public:
-  explicit JsonWriter(std::size_t reserved_bytes = 160, NotUtf8 bytes = NotUtf8::kReplaced) : bytes_(bytes) {
+  explicit JsonWriter(std::size_t reserved_bytes = 160, JsonFor reader = JsonFor::kOthers) : reader_(reader) {
     text_.reserve(reserved_bytes);
   }
 
@@ -121,6 +124,7 @@ class JsonWriter {
     return key(name).value(content);
   }
 
+  JsonFor reader() const { return reader_; }
   const std::string& text() const { return text_; }
   std::string take() { return std::move(text_); }
 
@@ -132,7 +136,7 @@ class JsonWriter {
   void separate();
   void quote(std::string_view text);
 
-  NotUtf8 bytes_;
+  JsonFor reader_;
   std::string text_;
   bool comma_due_ = false;  // Before whatever comes next, unless that is an end.
 };

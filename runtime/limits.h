@@ -38,6 +38,8 @@ struct Limits {
   // A failing event is tried again, then it goes to the dead letters (P6).
   std::uint32_t retries = 3;
   std::chrono::milliseconds retry_pause{200};
+  // Of one hub, that nobody has redriven or discarded: beyond it the oldest is discarded for each new one.
+  std::uint64_t dead_letters_max = 10'000;
 
   // When a hub's state is saved, and when it is put to rest.
   std::uint64_t events_per_snapshot = 1'000;

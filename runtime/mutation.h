@@ -37,6 +37,9 @@ enum class Mutation {
   kStayStuck,              // A hub does not repeat what a target could not take.
   kOvertakeUnreadable,     // What a producer sends behind an event that met a read error is admitted.
   kForgetReminder,         // Reminders that were set since the partition was opened are not looked for.
+  kNothingOutstanding,     // A hub does not repeat what may have been lost on the way.
+  kKeepWhatIsOld,          // Retention passes over mailboxes that nothing comes to.
+  kKeepWindows,            // Windows are not forgotten.
 };
 
 #ifdef CARILLON_MUTATIONS

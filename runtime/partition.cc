@@ -5,12 +5,10 @@
 #include "runtime/key.h"
 #include "runtime/mailbox_record.h"
 #include "runtime/mutation.h"
+#include "runtime/witnesses.h"
 
 namespace carillon::runtime {
 namespace {
-
-// Batches leave witnesses, so that a hole in LevelDB's log shows (DESIGN section 9). As many as a log may hold.
-constexpr std::uint64_t kWitnesses = 65'536;
 
 // Windows are saved under their own keys only so often; in between, a batch has one record of all that it moved.
 constexpr std::uint64_t kBatchesPerWindowSave = 256;
@@ -31,6 +29,7 @@ void Partition::Counters::add(const Counters& past) {
   unreadable += past.unreadable;
   refused += past.refused;
   dead_letters += past.dead_letters;
+  dead_letters_dropped += past.dead_letters_dropped;
   batches += past.batches;
 }
 
@@ -55,21 +54,9 @@ Result<std::unique_ptr<Partition>> Partition::open(Options options, const Storag
 }
 
 Result<void> Partition::load() {
-  std::uint64_t previous = 0;
-  std::optional<Error> hole;
-  const auto scanned =
-      storage_->scan(tag_prefix(id(), Tag::kProgress), tag_end(id(), Tag::kProgress), [&](auto key, auto) {
-        const auto batch = batch_of(key);
-        if (previous != 0 && batch != previous + 1)
-          hole = Error{ErrorCode::UNAVAILABLE, "partition " + std::to_string(id().value) + " misses the batches " +
-                                                   std::to_string(previous + 1) + " to " + std::to_string(batch - 1) +
-                                                   ": the log of the store is damaged; run `carillon verify`"};
-        previous = batch;
-        return !hole;
-      });
-  if (!scanned) return scanned.error();
-  if (hole) return *hole;
-  batch_number_ = previous;
+  const auto last = last_witness(*storage_, id());
+  if (!last) return last.error();
+  batch_number_ = *last;
   if (auto loaded = load_moved_windows(); !loaded) return loaded;
   hubs_wait_ = true;  // Recovery: unfinished hubs are found by their markers.
   activate_waiting(kMarkersPerTick);
@@ -402,6 +389,7 @@ void Partition::committed(UnixMs now) {
   for (const auto& entity : batch->resume) {
     if (auto* mailbox = mailboxes_.find(entity)) {
       mailbox->hub.waits = false;
+      if (mailbox->hub.dead_letters) ++*mailbox->hub.dead_letters;
       feed(*mailbox);
     }
   }
@@ -413,6 +401,8 @@ void Partition::committed(UnixMs now) {
   for (auto& redriven : batch->redriven) outputs_.redriven.push_back(std::move(redriven));
   for (const auto& [entity, offset] : batch->settling) {
     settling_.erase({entity, offset});
+    if (auto* counting = mailboxes_.find(entity); counting != nullptr && counting->hub.dead_letters)
+      --*counting->hub.dead_letters;
     // One before the first event that is kept is of no use any more: no replay comes by it, and no cut.
     const auto* box = mailboxes_.peek(entity);
     const auto first =
@@ -514,19 +504,10 @@ Result<Partition::Inspection> Partition::inspect(const EntityId& entity) {
   const auto extent = extent_of_mailbox(*storage_, id(), entity);
   if (!extent) return extent.error();
   inspection.extent = *extent;
-  auto& hub = (*box)->hub;
-  inspection.cursor = hub.cursor;
-  if (!hub.dead_letters) {
-    auto counted = count_dead_letters(entity);
-    if (!counted) return counted.error();
-    inspection.dead_letters = *counted;
-    // While one is on its way to the disk, what stands there holds for a moment only.
-    const auto settling = settling_.lower_bound({entity, 0});
-    const bool moves = hub.waits || (settling != settling_.end() && settling->first == entity);
-    if (!moves) hub.dead_letters = *counted;
-    return inspection;
-  }
-  inspection.dead_letters = *hub.dead_letters;
+  inspection.cursor = (*box)->hub.cursor;
+  const auto dead_letters = open_dead_letters(**box);
+  if (!dead_letters) return dead_letters.error();
+  inspection.dead_letters = *dead_letters;
   return inspection;
 }
 

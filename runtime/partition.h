@@ -139,6 +139,7 @@ struct Outputs {
     Offset offset = 0;
     std::uint32_t attempts = 0;
     std::optional<TraceParent> traceparent;
+    std::optional<Offset> in_place_of{};  // The oldest one, which was discarded.
   };
   std::vector<DeadLettered> dead_lettered;  // For the log.
   std::vector<EntityId> not_installed;  // The first hub of each kind that has events, and no behaviour here. Likewise.
@@ -174,6 +175,7 @@ class Partition {
     std::uint64_t unreadable = 0;  // How often a mailbox, window or reminder could not be read.
     std::uint64_t refused = 0;
     std::uint64_t dead_letters = 0;
+    std::uint64_t dead_letters_dropped = 0;  // Discarded for newer ones.
     std::uint64_t batches = 0;
     std::uint64_t active_hubs = 0;     // Now.
     std::uint64_t backlog_events = 0;  // Now: committed, and not folded by active hubs, as far as they have said.
@@ -197,9 +199,7 @@ class Partition {
   void rest(const EntityId& hub, std::uint64_t incarnation, Offset folded, std::optional<Snapshot> snapshot);
   // A fold ended without a report (its actor died).
   void hub_lost(const EntityId& hub, std::uint64_t incarnation, UnixMs now);
-  // Emissions to `target` may have been lost on the way: hubs with something outstanding start anew and repeat them.
-  void restart_hubs();
-  // The same for one hub.
+  // Emissions of this hub may have been lost on the way (Fold::outstanding says so): it starts anew and repeats them.
   void restart_hub(const EntityId& hub, std::uint64_t incarnation);
   // A target has not taken something of that hub, which therefore starts anew after kRepeatAfterMs; later, each time that this
   // brought nothing.
@@ -244,6 +244,8 @@ class Partition {
   PartitionId id() const { return options_.id; }
   const Counters& counters() const { return counters_; }
   const Busiest& busiest() const { return busiest_; }
+  std::size_t mailboxes_cached() const { return mailboxes_.size(); }
+  std::size_t windows_cached() const { return windows_.size(); }
   // Hubs that get no further, whatever comes for them.
   struct StandingStill {
     std::uint64_t hubs = 0;       // No more than kStandingStillMax are counted.
@@ -287,7 +289,8 @@ class Partition {
     bool waits = false;                // For a retry, or for the commit of a dead letter.
     bool repeats = false;              // This fold is to be started anew, for what some target has not taken.
     UnixMs repeated_after = 0;         // The last time.
-    std::optional<std::uint64_t> dead_letters{};  // Open ones, once they were counted.
+    std::optional<std::uint64_t> dead_letters{};  // Open ones that are durable, once they were counted.
+    Offset dead_letters_from = 0;                 // No open one is before.
     Offset cursor_when_repeated = 0;
   };
 
@@ -423,7 +426,7 @@ class Partition {
   void retry_later(Mailbox& mailbox, UnixMs due);
   void to_dead_letters(Mailbox& mailbox, const Fold::Failure& failure);
   void deliver(const Mailbox& mailbox, const EventSlice& events);
-  void save_snapshot(Mailbox& mailbox, const Snapshot& snapshot);
+  bool save_snapshot(Mailbox& mailbox, const Snapshot& snapshot);
   bool know_snapshot(Mailbox& mailbox);
   void pin(Mailbox& mailbox);
 
@@ -445,6 +448,8 @@ class Partition {
   Result<void> keep_dead_letters(const Mailbox& mailbox, Offset until);
   Result<Event> event_of_dead_letter(const EntityId& entity, Offset offset) const;
   Result<std::uint64_t> count_dead_letters(const EntityId& entity) const;
+  Result<std::uint64_t> open_dead_letters(Mailbox& mailbox);
+  std::optional<Offset> make_room_for_dead_letter(Mailbox& mailbox);
   void settle_dead_letter(const EntityId& entity, Offset offset, DeadLetter letter);
   void sweep(UnixMs now);
   void sweep_windows(UnixMs now);
@@ -468,6 +473,7 @@ class Partition {
   std::shared_ptr<Batch> open_;                                         // Collects.
   std::shared_ptr<Batch> in_flight_;                                    // At the journal.
   std::deque<std::variant<PublishRequest, ArrivedEmissions>> waiting_;  // For room in the open one.
+  std::map<EntityId, Snapshot> snapshots_left_out_;                     // Of active hubs, for want of room in a commit.
   std::deque<RestRequest> rests_;                                       // That wait for room for snapshots.
   UnixMs now_ = 0;                                                      // As last heard.
   std::uint64_t batch_number_ = 0;                  // Of the last batch that was sealed; contiguous on disk.

@@ -8,12 +8,13 @@
 namespace carillon::runtime {
 
 void Partition::to_dead_letters(Mailbox& mailbox, const Fold::Failure& failure) {
+  const auto discarded = make_room_for_dead_letter(mailbox);
   open_->writes.put(entity_key(id(), Tag::kDeadLetter, mailbox.id, failure.offset),
                     encode(DeadLetter{failure.error.message, mailbox.hub.failures, false}));
   open_->worth_a_commit = true;
-  outputs_.dead_lettered.push_back({mailbox.id, failure.offset, mailbox.hub.failures, failure.traceparent});
+  outputs_.dead_lettered.push_back({mailbox.id, failure.offset, mailbox.hub.failures, failure.traceparent, discarded});
   mailbox.hub.failures = 0;
-  mailbox.hub.dead_letters.reset();
+  mailbox.hub.dead_letters_from = std::min(mailbox.hub.dead_letters_from, failure.offset);
   ++counters_.dead_letters;
   if (mutated(Mutation::kDeadLetterNotAwaited)) return feed(mailbox);
   // What follows it may be folded only when the decision to skip it is durable (P5).
@@ -62,6 +63,41 @@ Result<std::uint64_t> Partition::count_dead_letters(const EntityId& entity) cons
   return open;
 }
 
+// Those that are durable. Remembered, unless one is on its way to the disk: then what stands there holds for a moment only.
+Result<std::uint64_t> Partition::open_dead_letters(Mailbox& mailbox) {
+  auto& hub = mailbox.hub;
+  if (hub.dead_letters) return *hub.dead_letters;
+  const auto counted = count_dead_letters(mailbox.id);
+  if (!counted) return counted.error();
+  const auto settling = settling_.lower_bound({mailbox.id, 0});
+  const bool moves = hub.waits || (settling != settling_.end() && settling->first == mailbox.id);
+  if (!moves) hub.dead_letters = *counted;
+  return *counted;
+}
+
+// What cannot be read stays: it is told of by whoever lists them.
+std::optional<Offset> Partition::make_room_for_dead_letter(Mailbox& mailbox) {
+  auto& hub = mailbox.hub;
+  const auto open = open_dead_letters(mailbox);
+  if (!open || *open < options_.limits.dead_letters_max) return std::nullopt;
+  std::optional<std::pair<Offset, DeadLetter>> oldest;
+  const auto scanned =
+      storage_->scan(entity_key(id(), Tag::kDeadLetter, mailbox.id, hub.dead_letters_from),
+                     entity_end(id(), Tag::kDeadLetter, mailbox.id), [&](auto key, auto value) {
+                       const auto parsed = parse_entity_key(key);
+                       auto letter = decode_dead_letter(value);
+                       if (!parsed || !letter || letter->settled || settling_.contains({mailbox.id, parsed->offset}))
+                         return true;
+                       oldest.emplace(parsed->offset, std::move(*letter));
+                       return false;
+                     });
+  if (!scanned || !oldest) return std::nullopt;
+  hub.dead_letters_from = oldest->first + 1;
+  settle_dead_letter(mailbox.id, oldest->first, std::move(oldest->second));
+  ++counters_.dead_letters_dropped;
+  return oldest->first;
+}
+
 // In the mailbox, or in the letter once the mailbox is cut behind it: looked for in this order, for that may become durable meanwhile.
 Result<Event> Partition::event_of_dead_letter(const EntityId& entity, Offset offset) const {
   auto run = read_mailbox(*storage_, id(), entity, offset, {1, 1});
@@ -96,13 +132,12 @@ void Partition::redrive(const EntityId& entity, Offset offset, std::uint64_t cal
   event.redrive_of = offset;
   const auto new_offset = stage(**box, event);
   settle_dead_letter(entity, offset, std::move(*letter));
-  if (!mutated(Mutation::kRedriveTwice)) settling_.emplace(entity, offset);
   open_->redriven.push_back({call, new_offset});
 }
 
 void Partition::settle_dead_letter(const EntityId& entity, Offset offset, DeadLetter letter) {
-  if (auto* box = mailboxes_.find(entity)) box->hub.dead_letters.reset();
   open_->settling.emplace_back(entity, offset);
+  if (!mutated(Mutation::kRedriveTwice)) settling_.emplace(entity, offset);
   letter.settled = true;
   letter.event.reset();
   open_->writes.put(entity_key(id(), Tag::kDeadLetter, entity, offset), encode(letter));
@@ -119,7 +154,6 @@ void Partition::discard(const EntityId& entity, Offset offset, std::uint64_t cal
     return answer({ErrorCode::NOT_FOUND, "no dead letter stands there; it may have been redriven or discarded"});
   settle_dead_letter(entity, offset, std::move(*letter));
   open_->worth_a_commit = true;
-  settling_.emplace(entity, offset);
   open_->redriven.push_back({call, Offset{0}});
 }
 

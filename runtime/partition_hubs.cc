@@ -156,8 +156,12 @@ void Partition::report(HubReport report, UnixMs now) {
       still != not_computed_.end() && (hub.folded > still->second || hub.folded >= box->committed))
     not_computed_.erase(still);
   for (auto& [target, emissions] : report.emissions) outputs_.emissions[target.value].push_back(std::move(emissions));
-  // One that is too much for this commit is left out: there will be another, and until then the next fold begins at an earlier one.
-  if (report.snapshot && has_room_for_snapshots()) save_snapshot(*box, *report.snapshot);
+  // One that is too much for this commit is left out, until there is another or the hub rests.
+  if (report.snapshot) {
+    snapshots_left_out_.erase(box->id);
+    if (!has_room_for_snapshots() || !save_snapshot(*box, *report.snapshot))
+      snapshots_left_out_.insert_or_assign(box->id, std::move(*report.snapshot));
+  }
   if (hub.cursor >= hub.cursor_saved + options_.limits.events_per_cursor) {
     open_->writes.put(entity_key(id(), Tag::kCursor, box->id),
                       encode_cursor(mutated(Mutation::kCursorTooFar) ? hub.folded : hub.cursor));
@@ -177,11 +181,11 @@ void Partition::report(HubReport report, UnixMs now) {
   if (!moves(*box)) feed(*box);
 }
 
-// Never one before the last: a fold may have begun before that one was durable, and be behind it still.
-void Partition::save_snapshot(Mailbox& mailbox, const Snapshot& snapshot) {
+// False when it cannot be, for now. Never one before the last: a fold may have begun before that one was durable, and be behind it still.
+bool Partition::save_snapshot(Mailbox& mailbox, const Snapshot& snapshot) {
   if (mailbox.retention != nullptr) {
-    if (!know_snapshot(mailbox)) return;
-    if (snapshot.offset < *mailbox.hub.snapshot && !mutated(Mutation::kSnapshotGoesBack)) return;
+    if (!know_snapshot(mailbox)) return false;
+    if (snapshot.offset < *mailbox.hub.snapshot && !mutated(Mutation::kSnapshotGoesBack)) return true;
     mailbox.hub.snapshot = snapshot.offset;
     open_->snapshots.emplace_back(mailbox.id, snapshot.offset);
     pin(mailbox);
@@ -192,6 +196,7 @@ void Partition::save_snapshot(Mailbox& mailbox, const Snapshot& snapshot) {
   if (!has_room()) open_->worth_a_commit = true;
   open_->writes.put(entity_key(id(), Tag::kSnapshot, mailbox.id), record);
   mailbox.hub.cursor_saved = std::max(mailbox.hub.cursor_saved, snapshot.offset);
+  return true;
 }
 
 // False when it cannot be read.
@@ -219,6 +224,7 @@ void Partition::pin(Mailbox& mailbox) {
 void Partition::end_fold(Mailbox& mailbox) {
   if (!mailbox.hub.active) return;
   mailbox.hub.active = false;
+  snapshots_left_out_.erase(mailbox.id);
   hubs_aside_ -= mailbox.hub.aside;
   --counters_.active_hubs;
   count_backlog(mailbox);
@@ -246,6 +252,8 @@ void Partition::rest(const EntityId& entity, std::uint64_t incarnation, Offset f
                      std::optional<Snapshot> snapshot) {
   auto* box = mailboxes_.find(entity);
   if (box == nullptr || !box->hub.active || box->hub.incarnation != incarnation || failed_) return;
+  if (auto left_out = snapshots_left_out_.extract(entity); !snapshot && !left_out.empty())
+    snapshot = std::move(left_out.mapped());
   if (!has_room_for_snapshots()) {
     // One for each hub, however often it asks meanwhile.
     const auto earlier = std::ranges::find(rests_, entity, &RestRequest::hub);
@@ -255,7 +263,8 @@ void Partition::rest(const EntityId& entity, std::uint64_t incarnation, Offset f
     *earlier = {entity, incarnation, folded, std::move(snapshot)};
     return;
   }
-  if (snapshot) save_snapshot(*box, *snapshot);
+  if (snapshot && !save_snapshot(*box, *snapshot))  // It asks again.
+    return static_cast<void>(snapshots_left_out_.insert_or_assign(entity, std::move(*snapshot)));
   if (box->last != folded && !mutated(Mutation::kRemoveMarkerEarly)) return;  // New events are on their way to it.
   if (box->unfinished) {
     open_->writes.erase(entity_key(id(), Tag::kUnfinished, entity));
@@ -286,14 +295,6 @@ void Partition::hub_lost(const EntityId& entity, std::uint64_t incarnation, Unix
   }
   end_fold(*box);
   retry_later(*box, now + kUnreadableRetryMs);
-}
-
-void Partition::restart_hubs() {
-  for (const auto& entity : active_hubs()) {
-    auto* box = mailboxes_.find(entity);
-    end_fold(*box);
-    feed(*box);
-  }
 }
 
 void Partition::restart_hub(const EntityId& entity, std::uint64_t incarnation) {

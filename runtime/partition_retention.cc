@@ -87,8 +87,8 @@ void Partition::sweep(UnixMs now) {
     if (!unsaved_windows_.empty()) save_windows_ = open_->worth_a_commit = true;
     if (!open_->writes.empty()) open_->worth_a_commit = true;  // What waited for company.
   }
-  sweep_windows(now);
-  sweep_mailboxes(now);
+  if (!mutated(Mutation::kKeepWindows)) sweep_windows(now);
+  if (!mutated(Mutation::kKeepWhatIsOld)) sweep_mailboxes(now);
 }
 
 // Forgets clients' windows that have not moved within the deduplication horizon.

@@ -67,14 +67,15 @@ std::optional<PublishCalls::Finished> PublishCalls::answered(const Published& pu
   auto& call = at->second;
   const auto part = std::ranges::find(call.parts, published.first_index, &Part::first_index);
   if (part == call.parts.end()) return std::nullopt;
+  const auto partition = part->partition;
   if (order_.waits_for(call.producer))
     for (const auto& placed : call.items)
-      if (placed.partition == part->partition.value) order_.given_up(call.producer, placed.sequence);
+      if (placed.partition == partition.value) order_.given_up(call.producer, placed.sequence);
   call.parts.erase(part);
   call.outcome.accepted += published.accepted;
   call.outcome.duplicates += published.duplicates;
   for (const auto& refusal : published.refusals)
-    if (refusal.index < call.items.size())
+    if (refusal.index < call.items.size() && call.items[refusal.index].partition == partition.value)
       refuse(call, refusal.index, refusal.error);  // Another node may say anything.
   if (!call.parts.empty()) return std::nullopt;
   return finish(at);

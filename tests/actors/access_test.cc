@@ -479,6 +479,30 @@ TEST(AccessAtStart, P9BeyondLoopbackOnlyWithKeysAndTls) {
   EXPECT_THAT(without_file.output, HasSubstr("cannot read"));
 }
 
+TEST(AccessAtStart, AddressesAndNamesThatCanNeverWorkAreWrongSettings) {
+  const TemporaryDirectory data;
+  for (const auto& [option, value] : std::vector<std::pair<std::string, std::string>>{{"--listen", "127.0.0.1"},
+                                                                                      {"--listen", "[::1]"},
+                                                                                      {"--listen", "127.0.0.1:99999"},
+                                                                                      {"--http", "127.0.0.1:http"},
+                                                                                      {"--http", ":7480"},
+                                                                                      {"--peer", "127.0.0.1:74x3"},
+                                                                                      {"--advertise", "bee"},
+                                                                                      {"--node", "Ant"}}) {
+    std::vector<std::string> words{"serve", "--data", data.path(), "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"};
+    if (option == "--listen") words[4] = value;
+    if (option == "--http") words[6] = value;
+    if (option == "--peer" || option == "--advertise" || option == "--node") {
+      words.insert(words.end(), {"--cluster", "--etcd", "http://127.0.0.1:1"});
+      if (option != "--node") words.insert(words.end(), {"--node", "ant"});
+      words.insert(words.end(), {option, value});
+    }
+    const auto ran = run_carillon_at_most(10s, words);
+    EXPECT_EQ(ran.exit_code, 2) << option << ' ' << value << ": " << ran.output;
+    EXPECT_THAT(ran.output, HasSubstr("'" + value + "'"));
+  }
+}
+
 // It would be refused for ever: nobody can give it another one.
 TEST_F(Access, ACommandThatFollowsEndsWhenItsTokenExpiresAndSaysSo) {
   const client::Publication event{"player/ana", "note", "{}", 1};

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "runtime/key.h"
 #include "tests/support/counting_hub.h"
 #include "tests/support/stepped_actors.h"
 #include "tests/support/store_on.h"
@@ -52,16 +53,44 @@ class PartitionActor : public ::testing::Test {
  private:
   void note(const EmissionsArrived& message) {
     std::size_t bytes = 0;
-    for (const auto& of_hub : message.emissions)
+    for (const auto& of_hub : message.emissions) {
+      EXPECT_EQ(of_hub.first, of_hub.emissions.front().event.sequence);
       for (const auto& emission : of_hub.emissions) {
         bytes += emission.event.payload.size() + 64;
         ++arrived_;
       }
+    }
     largest_ = std::max(largest_, bytes);
   }
   void note(const EmissionsAccepted&) {}
   void note(const RestartHubs&) {}
 };
+
+TEST_F(PartitionActor, P5IsDrainedWhenNobodyCanSendItMoreWork) {
+  std::vector<bool> had_work;
+  const auto stopping =
+      actors_.listener<Drained>([&](const Drained& drained) { had_work.push_back(drained.had_work); });
+  // Given a partition that says that it is drained.
+  actors_.tell(partition_, Drain{stopping});
+  actors_.tell(partition_, Drain{stopping});
+  ASSERT_THAT(had_work, ::testing::ElementsAre(true, false));
+  // When a hub of one that is not has work for one of its hubs,
+  const auto sender = EntityId::trusted(named("counter/", 1, 0));
+  runtime::HubEmissions emissions{sender, 1, {}, 0};
+  emissions.emissions.push_back({EntityId::trusted(named("counter/", 0, 0)),
+                                 Event{.type = "add",
+                                       .payload = to_json(testing::Add{.amount = 1}),
+                                       .producer = ProducerId::hub(sender),
+                                       .sequence = 1},
+                                 std::nullopt});
+  actors_.tell(partition_, EmissionsArrived{{1}, {std::move(emissions)}});
+  actors_.tell(partition_, Drain{stopping});
+  // then it says so; and its hub was saved at once.
+  EXPECT_THAT(had_work, ::testing::ElementsAre(true, false, true));
+  EXPECT_TRUE(store_->get(runtime::entity_key({0}, runtime::Tag::kSnapshot, EntityId::trusted(named("counter/", 0, 0))))
+                  ->has_value());
+  actors_.end(stopping);
+}
 
 // They share a link with leases and signs of life, which wait for each message that is on its way.
 TEST_F(PartitionActor, P7WhatManyHubsEmitAtOnceLeavesInPieces) {

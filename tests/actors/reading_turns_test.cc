@@ -2,53 +2,44 @@
 #include "actors/reading_turns.h"
 
 #include <gmock/gmock.h>
-#include <caf/io/all.hpp>
 
-#include "actors/system_config.h"
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
 
-namespace carillon::testing {
-struct Granted {
-  std::string name;
-  actors::ReadingTurn turn;
-};
-}  // namespace carillon::testing
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(carillon::testing::Granted)
+#include "tests/support/stepped_actors.h"
 
 namespace carillon::actors {
 namespace {
 
-using namespace std::chrono_literals;
 using ::testing::ElementsAre;
-using testing::Granted;
 using ::testing::IsEmpty;
 
 class P7ReadingTurns : public ::testing::Test {
  protected:
+  ~P7ReadingTurns() override {
+    kept_.clear();
+    actors_.end(turns_);
+  }
+
   // Asks for a turn, which is to be known by `name`.
   void want(PartitionId partition, const std::string& name) {
-    const auto me = caf::actor_cast<caf::actor>(self_);
-    caf::anon_send(turns_, WantTurn{partition, [me, name](ReadingTurn turn) {
-                                      caf::anon_send(me, Granted{name, std::move(turn)});
-                                    }});
+    actors_.tell(turns_, WantTurn{partition, [this, name](ReadingTurn turn) {
+                                    granted_.push_back(name);
+                                    kept_.emplace(name, std::move(turn));
+                                  }});
   }
-  // Keeps what is granted until nothing comes any more; the names, in order.
+  // What was granted since the last time, and is kept; the names, in order.
   std::vector<std::string> granted() {
-    std::vector<std::string> names;
-    for (bool more = true; more;)
-      self_->receive(
-          [&](const Granted& granted) {
-            names.push_back(granted.name);
-            kept_.emplace(granted.name, granted.turn);
-          },
-          caf::after(200ms) >> [&] { more = false; });
-    return names;
+    actors_.run();
+    return std::exchange(granted_, {});
   }
   void give_up(const std::string& name) { kept_.erase(name); }
 
-  SystemConfig config_{1};
-  caf::actor_system system_{config_};
-  caf::scoped_actor self_{system_};
-  caf::actor turns_ = system_.spawn(reading_turns, std::size_t{2});
+  testing::SteppedActors actors_;
+  caf::actor turns_ = actors_.system().spawn(reading_turns, std::size_t{2});
+  std::vector<std::string> granted_;
   std::map<std::string, ReadingTurn> kept_;
 };
 
@@ -69,7 +60,7 @@ TEST_F(P7ReadingTurns, OfOnePartitionDoNotWaitForAnother) {
 }
 
 TEST_F(P7ReadingTurns, GoBackWhenNobodyIsThereToTakeThem) {
-  for (int i = 0; i < 2; ++i) caf::anon_send(turns_, WantTurn{PartitionId{0}, [](const ReadingTurn&) {}});
+  for (int i = 0; i < 2; ++i) actors_.tell(turns_, WantTurn{PartitionId{0}, [](const ReadingTurn&) {}});
   want({0}, "a");
   EXPECT_THAT(granted(), ElementsAre("a"));
 }

@@ -94,6 +94,34 @@ TEST_F(Copy, APartitionThatCannotBeReadIsLoadedOnceItCan) {
   EXPECT_GT(reloaded, 0);
 }
 
+class NotedAnswers final : public SessionHost {
+ public:
+  void published(runtime::Published answer) override { answers.push_back(std::move(answer)); }
+  void following(runtime::SessionId, Following) override {}
+  void committed(std::vector<News>, Clock::time_point) override {}
+  void reloaded(runtime::SessionId, PartitionId) override {}
+
+  std::vector<runtime::Published> answers;
+};
+
+TEST_F(Copy, P1APartitionThatCannotBeReadRefusesNothingButItsPartOfACall) {
+  // Given a call of which the second event is for a partition that cannot be read.
+  const auto actor = ending(actors_.system().spawn(partition, partition_options()));
+  actors_.tell(actor, Peers{std::make_shared<std::vector<caf::actor>>(std::vector{actor})});
+  const auto session = std::make_shared<NotedAnswers>();
+  actors_.tell(actor, SessionOpened{1, session});
+  runtime::PublishRequest request{1, 7, {}};
+  request.items.push_back(
+      {1, EntityId::trusted("player/ada"),
+       Event{.type = "note", .payload = "{}", .producer = *ProducerId::client("tester"), .sequence = 1}});
+  // When that is published, then the answer is to this one.
+  actors_.tell(actor, Publish{std::move(request), 0});
+  ASSERT_EQ(session->answers.size(), 1u);
+  EXPECT_EQ(session->answers[0].first_index, 1u);
+  ASSERT_EQ(session->answers[0].refusals.size(), 1u);
+  EXPECT_EQ(session->answers[0].refusals[0].index, 1u);
+}
+
 TEST_F(Copy, WhatAStrangerHadNotErasedWhenItStoppedGoesAfterTheStart) {
   // Given a node that stopped in the middle of erasing what it is to have no longer.
   auto log = std::move(cluster::Log::open(kPartition, {}, *store_).value());
@@ -154,6 +182,33 @@ TEST_F(Copy, AnUnreadableOneJoinsAgainOnceItCanBeRead) {
   // When it can be read again, then it leads as before.
   write_witness(2);
   EXPECT_TRUE(until([](const ReplicaStats& now) { return now.ready && !now.unreadable; }));
+  actors_.tell(actor, Stop{});
+}
+
+TEST_F(Copy, P1ABackupWithAHoleIsFoundBeforeItIsNeeded) {
+  // Given a backup that is in sync, in whose copy a batch is missing.
+  cluster::PartitionRecord record;
+  record.epoch = 1;
+  record.primary = {"bee", "s2"};
+  record.in_sync = {record.primary, {"ant", "s1"}};
+  record.replicas = {"ant", "bee"};
+  const auto actor = ending(actors_.system().spawn(replica, replica_options()));
+  actors_.tell(actor, Peers{routes()});
+  actors_.tell(actor, RecordChanged{record, 1});
+  const auto is_unreadable = [&] {
+    actors_.tell(actor, TickDue{});
+    bool unreadable = false;
+    actors_.tell(actor, AskReplica{[&](const ReplicaStats& now) { unreadable = now.unreadable; }});
+    return unreadable;
+  };
+  // When it looks what is due, then it says so, and is not waited for any more.
+  EXPECT_TRUE(is_unreadable());
+  // When it can be read again, then it is a copy like others.
+  write_witness(2);
+  EXPECT_TRUE(testing::eventually(20s, [&] {
+    actors_.pass(10s);
+    return !is_unreadable();
+  }));
   actors_.tell(actor, Stop{});
 }
 

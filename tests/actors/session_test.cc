@@ -448,15 +448,15 @@ TEST_F(SessionTest, P4AfterAReloadItFollowsAgainAndReadsWhatItHasMissed) {
 }
 
 TEST_F(SessionTest, BeginsWhereItIsAskedToOrSaysWhyNot) {
-  for (std::uint32_t number = 1; number <= 4; ++number) {
-    const std::array<FollowStart, 4> starts{{{FollowStart::Kind::kAt, 2},
-                                             {FollowStart::Kind::kAt, 12},
-                                             {FollowStart::Kind::kAtOrKept, 2},
-                                             {FollowStart::Kind::kEnd, 0}}};
-    follow(number, 0, starts[number - 1]);
+  using enum FollowStart::Kind;
+  std::uint32_t number = 0;
+  for (const auto& start : std::vector<FollowStart>{
+           {kAt, 2}, {kAt, 12}, {kBehind, 3}, {kBehind, 4}, {kBehind, 12}, {kFirst, 0}, {kEnd, 0}}) {
+    follow(++number, 0, start);
     following(number, runtime::Extent{5, 10});
   }
-  EXPECT_THAT(client(), ElementsAre("1 is truncated", "2 is beyond_end", "3 begins at 5", "4 begins at 11"));
+  EXPECT_THAT(client(), ElementsAre("1 is truncated", "2 is beyond_end", "3 is truncated", "4 begins at 5",
+                                    "5 begins at 11", "6 begins at 5", "7 begins at 11"));
 }
 
 }  // namespace

@@ -202,6 +202,30 @@ TEST(Log, P7KeepsNoMoreThanItIsTo) {
   EXPECT_TRUE(at.reopened().ok());
 }
 
+TEST(Log, P7KeepsNoMoreBytesThanItIsTo) {
+  ReplicaLimits limits;
+  limits.log_entries_kept = 64;
+  limits.log_bytes_kept = 2'000;
+  limits.cache_bytes = 0;
+  LogOnDisk at(limits);
+  for (int i = 0; i < 100; ++i) {
+    append(at.log, 1, std::string(100, 'x'));
+    at.write();
+    ASSERT_TRUE(at.log.apply(at.log.end()).ok());
+    at.write();
+  }
+  std::size_t stored = 0, bytes = 0;
+  for (const auto& [key, record] : at.disk.records) {
+    stored += key[2] == 'l';
+    bytes += key[2] == 'l' ? record.size() : 0;
+  }
+  // With what a step of trimming leaves, and what is beside an entry's bytes.
+  EXPECT_GE(stored, 8u);
+  EXPECT_LE(stored, 36u);
+  EXPECT_GE(bytes, limits.log_bytes_kept / 2);
+  EXPECT_TRUE(at.reopened().ok());
+}
+
 TEST(Log, P7WhatIsToBeAppliedAfterALongCopyIsNotWrittenAllAtOnce) {
   // Given far more committed entries than one write applies.
   ReplicaLimits limits;

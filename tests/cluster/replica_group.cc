@@ -149,7 +149,7 @@ void ReplicaGroup::watch(Node& node) {
 }
 
 void ReplicaGroup::propose(Node& node, const Proposal& proposal) {
-  if (node.etcd_hangs) return;
+  if (node.etcd_hangs) return static_cast<void>(node.unanswered = proposal.number);
   if (node.etcd_gone) return node.replica->proposal_answered(proposal.number, Replica::Swap::kNotSent, 0, now_);
   if (node.etcd_cut) return node.replica->proposal_answered(proposal.number, Replica::Swap::kUnknown, 0, now_);
   const bool won = proposal.based_on == revision_;

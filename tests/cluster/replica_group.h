@@ -41,11 +41,12 @@ class ReplicaGroup {
     std::deque<Write> journal;         // Not carried out yet.
     bool journal_held = false;
     bool disk_broken = false;
-    bool stopped = false;     // The process gets no time (SIGSTOP).
-    bool etcd_cut = false;    // Hears nothing from etcd, and gets no answers.
-    bool etcd_gone = false;   // The same, and nothing that it asks for is done.
-    bool etcd_hangs = false;  // Nothing that it asks for is answered.
-    bool ready = false;       // As the events say.
+    bool stopped = false;          // The process gets no time (SIGSTOP).
+    bool etcd_cut = false;         // Hears nothing from etcd, and gets no answers.
+    bool etcd_gone = false;        // The same, and nothing that it asks for is done.
+    bool etcd_hangs = false;       // Nothing that it asks for is answered.
+    std::uint64_t unanswered = 0;  // The last proposal that was not.
+    bool ready = false;            // As the events say.
     std::size_t committed = 0;
     std::size_t lost = 0;  // How often it was told that it is not primary any more.
     std::size_t disk_failures = 0;

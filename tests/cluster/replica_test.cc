@@ -449,28 +449,56 @@ TEST(Replica, P7WhoIsNotInSyncIsSentLittleAtATime) {
   EXPECT_EQ(group.records("cat"), group.records("ant"));
 }
 
+TEST(Replica, P7WhoIsInSyncAndAnswersNothingIsSentLittleAtATime) {
+  // Given a backup that is waited for and whose disk stops for a moment, and entries that go on.
+  auto limits = short_log();
+  limits.log_entries_kept = 1'000;
+  limits.unanswered_bytes_max = 2'000;
+  ReplicaGroup group(kThree, limits);
+  group["cat"].journal_held = true;
+  group.sent.clear();
+  for (int i = 0; i < 200; ++i) {
+    runtime::WriteSet writes;
+    writes.put(runtime::entity_key({0}, runtime::Tag::kCursor, EntityId::trusted("thing/" + std::to_string(i))),
+               std::string(100, 'x'));
+    group.replica("ant").append(writes, group.now());
+  }
+  group.pass(100ms);
+  ASSERT_TRUE(group.is_in_sync("cat"));
+  // Then no more is sent to it than it may be behind with, and what one message holds;
+  std::size_t bytes = 0;
+  for (const auto& outgoing : group.sent)
+    if (const auto* append = std::get_if<Append>(&outgoing.message.body); append != nullptr && outgoing.to == "cat")
+      for (const auto& entry : append->entries) bytes += entry.size();
+  EXPECT_GT(bytes, 1'000u);
+  EXPECT_LE(bytes, limits.unanswered_bytes_max + limits.append_bytes_max);
+  // and all of it, once its disk goes on.
+  group["cat"].journal_held = false;
+  ASSERT_TRUE(group.until([&] { return group.records("cat") == group.records("ant"); }));
+}
+
 TEST(Replica, P1ACopyThatDidNotEndBeginsAgain) {
   ReplicaGroup group(kThree, short_log());
   for (int i = 0; i < 50; ++i) group.put("ant", std::to_string(i), "value");
-  group.kill("cat");
-  group["cat"].disk.records.clear();
-  // Given a copy that is cut short by a crash, again and again.
-  for (int chunks = 0; chunks < 12; ++chunks) {
+  for (int chunks = 0; chunks < 5; ++chunks) {
+    // Given a copy that is cut short by a crash.
     int left = chunks;
     group.passes = [&](const std::string&, const PeerMessage& message) {
       return !std::holds_alternative<CopyChunk>(message.body) || --left >= 0;
     };
     group.wipe("cat");
     group.pass(20ms);
+    ASSERT_TRUE(group.replica("cat").is_worthless()) << chunks;
     group.kill("cat");
+    // When it starts once more.
+    group.passes = nullptr;
+    group.start("cat");
+    EXPECT_TRUE(group.replica("cat").is_worthless() || chunks == 0) << chunks;
+    // Then it ends up with everything.
+    ASSERT_TRUE(group.until([&] { return group.is_in_sync("cat"); })) << chunks;
+    group.pass(100ms);
+    EXPECT_EQ(group.records("cat"), group.records("ant")) << chunks;
   }
-  // When it starts once more.
-  group.passes = nullptr;
-  group.start("cat");
-  // Then it ends up with everything.
-  ASSERT_TRUE(group.until([&] { return group.is_in_sync("cat"); }));
-  group.pass(100ms);
-  EXPECT_EQ(group.records("cat"), group.records("ant"));
 }
 
 TEST(Replica, ACopyWaitsForADiskThatTakesItsTime) {
@@ -667,6 +695,64 @@ TEST(Replica, AHandOverThatEtcdDoesNotHearOfHoldsNobodyUp) {
   EXPECT_TRUE(group.replica("ant").may_read(group.now()));
 }
 
+TEST(Replica, APrimaryThatCannotHaveADeadBackupRemovedIsReplacedByOneThatCan) {
+  for (const bool hangs : {true, false}) {
+    SCOPED_TRACE(hangs ? "its etcd hangs" : "its etcd is gone");
+    // Given a primary that alone does not reach etcd, which bothers nobody,
+    ReplicaGroup group(kThree);
+    (hangs ? group["ant"].etcd_hangs : group["ant"].etcd_gone) = true;
+    group.pass(10s);
+    ASSERT_TRUE(group.replica("ant").may_publish());
+    // when one of those that it waits for dies,
+    group.kill("cat");
+    // then the other one takes over, and commits.
+    ASSERT_TRUE(group.until([&] { return group["bee"].ready; }));
+    group.pass(100ms);
+    EXPECT_FALSE(group["ant"].ready);
+    group.put("bee", "later", "value");
+    EXPECT_TRUE(group.until([&] { return group.records("ant") == group.records("bee"); }));
+  }
+}
+
+TEST(Replica, P1APrimaryWhoseDiskHasGoneBackInTimeIsReplacedByOneThatHasEverything) {
+  for (const bool short_of_log : {false, true}) {
+    SCOPED_TRACE(short_of_log ? "the others' logs begin later" : "their logs overlap");
+    // Given nodes that stop, and a primary that starts again with a disk as it was before, as after a backup was put back.
+    ReplicaGroup group(kThree, short_of_log ? short_log() : ReplicaLimits());
+    for (int i = 0; i < 5; ++i) group.put("ant", std::to_string(i), "value");
+    group.pass(100ms);
+    const auto before = group["ant"].disk.records;
+    for (int i = 5; i < 60; ++i) group.put("ant", std::to_string(i), "value");
+    group.pass(1s);
+    const auto all = group.records("bee");
+    for (const auto* node : {"ant", "bee", "cat"}) group.kill(node);
+    group["ant"].disk.records = before;
+    for (const auto* node : {"ant", "bee", "cat"}) group.start(node);
+    // Then nothing is lost: whoever has everything leads, and the others are brought up to that.
+    ASSERT_TRUE(group.until(
+        [&] { return group.is_in_sync("ant") && group.records("ant") == all && !group.primary().empty(); }));
+    EXPECT_EQ(group.records("bee"), all);
+    EXPECT_EQ(group.records("cat"), all);
+  }
+}
+
+TEST(Replica, APrimaryWhoseBackupComesBackInTimeStays) {
+  // Given an etcd that nobody reaches, and a backup that is gone for so long that the primary says that it is stuck.
+  ReplicaGroup group(kThree);
+  for (const auto* node : {"ant", "bee", "cat"}) group[node].etcd_gone = true;
+  group["cat"].stopped = true;
+  group.pass(8s);
+  EXPECT_TRUE(group["ant"].ready);
+  EXPECT_FALSE(group.replica("ant").may_read(group.now()));
+  // When it is back, then all goes on as before.
+  group["cat"].stopped = false;
+  ASSERT_TRUE(group.until([&] { return group.replica("ant").may_read(group.now()); }));
+  group.put("ant", "later", "value");
+  group.pass(200ms);
+  EXPECT_EQ(group.records("cat"), group.records("ant"));
+  EXPECT_EQ(group.replica("ant").epoch(), group.replica("bee").epoch());
+}
+
 TEST(Replica, P7AWishThatEtcdDoesNotHearOfIsTriedSeldom) {
   constexpr std::chrono::milliseconds kFor = 20s, kEvery = 250ms;
   for (const bool hangs : {true, false}) {
@@ -685,6 +771,25 @@ TEST(Replica, P7AWishThatEtcdDoesNotHearOfIsTriedSeldom) {
     EXPECT_LE(stopped, ReplicaTimeouts{}.hand_over_max + 50ms);
     EXPECT_LE(group.swaps_asked, 1 + kFor / (2 * ReplicaTimeouts{}.hand_over_max));
   }
+}
+
+TEST(Replica, P7AWishOfWhichEtcdIsLateToSayThatItDidNotHearIsTriedEverMoreSeldom) {
+  // Given an etcd to which no connection comes about, which takes its time to show, while another primary is wished for.
+  constexpr std::chrono::milliseconds kFor = 60s, kShows = 1'500ms;
+  ReplicaGroup group(kThree);
+  group["ant"].etcd_hangs = true;
+  auto stopped = 0ms;
+  for (auto time = 0ms; time < kFor; time += 5ms) {
+    if (time % 250ms == 0ms) (void)group.replica("ant").hand_over(group["cat"].id(), group.now());
+    if (time % kShows == 0ms && group["ant"].unanswered != 0)
+      group.replica("ant").proposal_answered(std::exchange(group["ant"].unanswered, 0), Replica::Swap::kNotSent, 0,
+                                             group.now());
+    if (!group.replica("ant").may_publish()) stopped += 5ms;
+    group.pass(5ms);
+  }
+  // Then publishing stops for it some times, and not all the time.
+  EXPECT_GE(stopped, 500ms);
+  EXPECT_LE(stopped, 4 * ReplicaTimeouts{}.hand_over_max);
 }
 
 TEST(Replica, P7AHandOverIsNotBegunWhereNobodyCouldFollowNow) {

@@ -8,10 +8,10 @@ namespace carillon {
 
 // As a state's text and key.
 void keep(std::string_view bytes) {
-  JsonWriter writer(160, NotUtf8::kKept);
+  JsonWriter writer(160, JsonFor::kState);
   writer.begin_object().field(bytes, bytes).end_object();
   JsonDocument document;
-  CHECK(document.parse(writer.text(), NotUtf8::kKept).ok());
+  CHECK(document.parse(writer.text(), JsonFor::kState).ok());
   CHECK(document.root().member_name(0) == bytes && document.root().member(0).as_string() == bytes);
 }
 
@@ -21,12 +21,12 @@ void fuzz(std::string_view input) {
   JsonDocument document;
   CHECK(document.parse(input).ok() == good);
   JsonDocument of_state;
-  const bool state_is_good = of_state.parse(input, NotUtf8::kKept).ok();
+  const bool state_is_good = of_state.parse(input, JsonFor::kState).ok();
   CHECK(state_is_good || !good);
   if (state_is_good) {
-    JsonWriter copy(160, NotUtf8::kKept);
+    JsonWriter copy(160, JsonFor::kState);
     copy.value(of_state.root());
-    CHECK(of_state.parse(copy.text(), NotUtf8::kKept).ok());
+    CHECK(of_state.parse(copy.text(), JsonFor::kState).ok());
   }
   if (!good) return;
   JsonWriter writer;

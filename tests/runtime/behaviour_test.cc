@@ -201,9 +201,9 @@ TEST(Behaviour, P5AStateKeepsALetterThatItsHandlerHasCutInTwo) {
   const std::string all = "caf\xc3\xa9";
   const Motto motto{all.substr(0, 4), {{"\xc3", 1}, {"\xa9", 2}}};
   // When it is saved as JSON in UTF-8 and read back, then it is the same.
-  const auto json = to_json(motto, NotUtf8::kKept);
+  const auto json = to_json(motto, JsonFor::kState);
   EXPECT_EQ(json, R"({"text":"caf\udcc3","by_letter":{"\udca9":2,"\udcc3":1}})");
-  const auto again = from_json<Motto>(json, NotUtf8::kKept);
+  const auto again = from_json<Motto>(json, JsonFor::kState);
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(again->text, motto.text);
   EXPECT_EQ(again->by_letter, motto.by_letter);
@@ -212,7 +212,36 @@ TEST(Behaviour, P5AStateKeepsALetterThatItsHandlerHasCutInTwo) {
   // and nothing like it comes in.
   EXPECT_FALSE(from_json<Motto>(json));
   for (const auto* other : {R"({"text":"\ud83d"})", R"({"text":"\udc7f"})", R"({"text":"\udd80"})"})
-    EXPECT_FALSE(from_json<Motto>(other, NotUtf8::kKept)) << other;
+    EXPECT_FALSE(from_json<Motto>(other, JsonFor::kState)) << other;
+}
+
+struct Thread {
+  std::optional<int> limit = 10;
+  std::vector<Thread> replies;
+};
+template <class Fields>
+void inspect(Fields& fields, Thread& thread) {
+  fields("limit", thread.limit);
+  fields("replies", thread.replies);
+}
+
+TEST(Behaviour, P5AStateKeepsAnEmptyOptionalWhoseDefaultIsAnother) {
+  Thread thread;
+  thread.limit.reset();
+  const auto again = from_json<Thread>(to_json(thread, JsonFor::kState), JsonFor::kState);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->limit, std::nullopt);
+  EXPECT_EQ(to_json(thread), R"({"replies":[]})");
+}
+
+TEST(Behaviour, P5AStateMayBeNestedDeeperThanAnEvent) {
+  Thread thread;
+  for (int i = 0; i < 200; ++i) thread = Thread{.replies = {thread}};
+  const auto json = to_json(thread, JsonFor::kState);
+  EXPECT_FALSE(from_json<Thread>(json));
+  const auto again = from_json<Thread>(json, JsonFor::kState);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(to_json(*again, JsonFor::kState), json);
 }
 
 TEST(Behaviour, ACloneGoesItsOwnWay) {

@@ -573,6 +573,24 @@ TEST(Partition, P5BeforeAStopSavesWhatHubsAndWindowsAre) {
   EXPECT_TRUE(node.store().get(window_key({0}, *ProducerId::client("tester")))->has_value());
 }
 
+TEST(Partition, P5ASnapshotThatHadNoRoomIsSavedWhenItsHubRests) {
+  // Given two hubs whose snapshots come together, and commits with room for one of them.
+  Limits limits;
+  limits.events_per_snapshot = 1;
+  limits.commit_bytes_max = 400;
+  OnePartition node(limits);
+  node.add("counter/a", 5, 1);
+  node.add("counter/b", 5, 2);
+  node.settle();
+  // When both are put to rest, then both are saved.
+  node.rest_idle_hubs();
+  node.pass_time(std::chrono::seconds(12));
+  for (const char* hub : {"counter/a", "counter/b"}) {
+    EXPECT_FALSE(node.is_active(hub)) << hub;
+    EXPECT_TRUE(node.store().get(entity_key({0}, Tag::kSnapshot, EntityId::trusted(hub)))->has_value()) << hub;
+  }
+}
+
 TEST(Partition, P5ChainsOfHubsEndInOneNotification) {
   OnePartition node;
   node.publish("counter/a", "pass", R"({"to":"counter/b","amount":3,"player":"ada"})", 1);
@@ -710,6 +728,44 @@ TEST(Partition, P6OpenDeadLettersAreCountedWhateverBecomesOfThem) {
   EXPECT_EQ(counted(), 2u);
 }
 
+TEST(Partition, P7AHubKeepsItsNewestDeadLetters) {
+  // Given a hub that may have three dead letters, of five events that fail, one of which is discarded meanwhile.
+  Limits limits;
+  limits.dead_letters_max = 3;
+  OnePartition node(limits);
+  const auto hub = EntityId::trusted("counter/a");
+  const auto fail = [&](Sequence sequence) {
+    node.publish("counter/a", "fail", "{}", sequence);
+    node.pass_time(std::chrono::seconds(2));
+  };
+  const auto offsets = [&] {
+    std::vector<Offset> open;
+    for (const auto& letter : node.partition().dead_letters(hub, 10).value()) open.push_back(letter.offset);
+    return open;
+  };
+  for (Sequence sequence = 1; sequence <= 3; ++sequence) fail(sequence);
+  EXPECT_THAT(offsets(), ElementsAre(1u, 2u, 3u));
+  node.partition().discard(hub, 2, 1);
+  node.settle();
+  fail(4);
+  EXPECT_THAT(offsets(), ElementsAre(1u, 3u, 4u));
+  EXPECT_EQ(node.partition().counters().dead_letters_dropped, 0u);
+  // When it has as many again, then the oldest goes for the next, which is told; and so after a restart.
+  fail(5);
+  EXPECT_THAT(offsets(), ElementsAre(3u, 4u, 5u));
+  EXPECT_EQ(node.dead_lettered.back().in_place_of, 1u);
+  EXPECT_EQ(node.partition().inspect(hub)->dead_letters, 3u);
+  node.restart();
+  fail(6);
+  EXPECT_THAT(offsets(), ElementsAre(4u, 5u, 6u));
+  EXPECT_EQ(node.partition().inspect(hub)->dead_letters, 3u);
+  EXPECT_EQ(node.partition().counters().dead_letters_dropped, 1u);
+  // Its fold goes on, and begins anew, as if they were there.
+  node.add("counter/a", 7, 7);
+  node.settle();
+  EXPECT_EQ(node.state_of("counter/a"), R"({"events":1,"sum":7})");
+}
+
 TEST(Partition, P6ALetterWhoseEventCannotBeReadIsListedAndCanBeDiscarded) {
   // Given dead letters of two hubs, and damage in the event of one of them.
   OnePartition node;
@@ -813,7 +869,8 @@ TEST(Partition, P7SendsNoMoreThanTheReceiversWindowHolds) {
   node.add("counter/a", 1, 2, "ada");
   // When everything goes on.
   node.settle();
-  // Then all arrive, in order, and the hub was not at its end.
+  // Then all arrive, in order, and no more were under way at any time than its receiver can tell apart.
+  EXPECT_EQ(node.most_unacknowledged, 8u);
   EXPECT_THAT(node.mailbox("player/ada"), SizeIs(81));
   EXPECT_EQ(node.mailbox("player/ada").back().payload, R"({"sum":2})");
 }
@@ -831,6 +888,25 @@ TEST(Partition, P7ActivatesNoMoreHubsThanAllowedAndForgetsNone) {
     node.pass_time(std::chrono::milliseconds(100));
   }
   EXPECT_THAT(node.mailbox("player/ada"), SizeIs(40));
+  // Nor are their mailboxes in memory for ever: others take their places.
+  for (Sequence s = 41; s <= 80; ++s) {
+    node.publish("player/" + std::to_string(s), "note", "{}", s);
+    node.settle();
+  }
+  EXPECT_LE(node.partition().mailboxes_cached(), 4u);
+}
+
+TEST(Partition, P7WindowsThatAreNotInUseLeaveTheMemory) {
+  Limits limits;
+  limits.windows_cached = 4;
+  OnePartition node(limits);
+  for (int i = 0; i < 3'000; ++i) {
+    node.publish("player/ada", "note", "{}", 1, "producer " + std::to_string(i));
+    if (i % 100 == 0) node.settle();
+  }
+  node.settle();
+  // Then those are in memory that have moved since they were saved, 1,024 and those of one commit at most.
+  EXPECT_LE(node.partition().windows_cached(), 1'200u);
 }
 
 TEST(Partition, P7HubsThatHaveNothingToDoAreAskedToRestWhenOthersWaitForTheirPlace) {

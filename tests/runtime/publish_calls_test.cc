@@ -66,6 +66,26 @@ TEST_F(OversizedCall, IsAnsweredWhateverAnotherNodeSaysOfEventsThatItDoesNotHave
   EXPECT_THAT(finished->outcome.refusals, ::testing::IsEmpty());
 }
 
+TEST_F(OversizedCall, IsAnsweredWhateverAnotherNodeSaysOfEventsOfOtherPartitions) {
+  // Given a call with an event for each of two partitions.
+  std::string other = "player/bo";
+  while (EntityId::trusted(other).partition_of(4) == EntityId::trusted("player/ada").partition_of(4)) other += 'o';
+  const auto begun = calls.begin(
+      *ProducerId::client("ada"), 2,
+      [&](std::uint32_t i) {
+        return PublicationView{i == 0 ? "player/ada" : std::string_view(other), "note", "{}", i + 1};
+      },
+      [](std::string_view) { return Result<void>(); }, [](std::size_t, std::size_t) { return std::nullopt; });
+  ASSERT_EQ(begun.requests.size(), 2u);
+  // When one of them says that the other's is refused, then that is not so.
+  const auto first = begun.requests[0].second.items.front().index;
+  EXPECT_FALSE(calls.answered({1, begun.call, 1, 0, {{1 - first, {ErrorCode::UNAVAILABLE, "no", 0}}}, first}));
+  const auto finished = calls.answered({1, begun.call, 1, 0, {}, 1 - first});
+  ASSERT_TRUE(finished);
+  EXPECT_THAT(finished->outcome.refusals, ::testing::IsEmpty());
+  EXPECT_EQ(finished->outcome.accepted, 2u);
+}
+
 TEST_F(OversizedCall, WhatIsRefusedForGoodTheSecondTimeIsNotWaitedFor) {
   // Given an event that was to come again, and that nobody may publish any more.
   EXPECT_THAT(publish({1, 2, 3}), Each(ErrorCode::LIMIT_EXCEEDED));

@@ -294,6 +294,57 @@ TEST_F(HubRetention, ASettledDeadLetterGoesWithItsPlaceInTheMailbox) {
 // --- Versions of behaviours.
 
 // A hub of version 1 whose history is cut, and what another program finds of it.
+TEST_F(HubRetention, P5NothingIsCutBehindASnapshotThatTheInstalledVersionDoesNotRead) {
+  // Given a hub at rest that has kept all its events.
+  OnePartition node(limits, 1, {});
+  add_events(node, 1, 50);
+  node.rest_idle_hubs();
+  node.pass_time(std::chrono::seconds(12));
+  // When its behaviour has another version, which begins with the first event, and less is to be kept,
+  node.behaviour_version = 2;
+  node.retention = keeping("counter=5");
+  node.restart();
+  node.pass_time(std::chrono::seconds(13));
+  // then nothing goes before that version has come to the end.
+  EXPECT_EQ(extent_of(node, "counter/a").first, 1u);
+  EXPECT_EQ(node.state_of("counter/a"), sum_of(50));
+  node.rest_idle_hubs();
+  node.pass_time(std::chrono::seconds(30));
+  EXPECT_GT(extent_of(node, "counter/a").first, 1u);
+  EXPECT_EQ(node.state_of("counter/a"), sum_of(50));
+}
+
+TEST(Retention, P7WhatIsOldGoesHoweverManyThereAre) {
+  // Given more players and producers than are looked at in one go, and a hub that tells all of them.
+  constexpr int kPlayers = 200;
+  Limits limits;
+  limits.deduplication_horizon = std::chrono::hours(1);
+  OnePartition node(limits, 1, keeping("player=10000,1d"));
+  const auto player = [](int i) { return "player " + std::to_string(i); };
+  for (int i = 0; i < kPlayers; ++i) {
+    node.publish("player/" + player(i), "note", "{}", 1, player(i));
+    node.add("counter/a", 1, static_cast<Sequence>(i) + 1, player(i));
+    node.settle();
+  }
+  node.rest_idle_hubs();
+  node.pass_time(std::chrono::seconds(12));
+  // When a day and more has passed.
+  node.now += 25 * 3'600'000;
+  node.pass_time(std::chrono::seconds(30));
+  // Then of each stream only the last record is left, and no window but that of the hub, which is needed whenever it sends again.
+  for (int i = 0; i < kPlayers; ++i) EXPECT_EQ(extent_of(node, "player/" + player(i)).first, 2u) << i;
+  std::vector<std::string> windows;
+  ASSERT_TRUE(node.store()
+                  .scan(tag_prefix({0}, Tag::kWindow), tag_end({0}, Tag::kWindow),
+                        [&](auto key, auto) {
+                          windows.emplace_back(key.substr(3));
+                          return true;
+                        })
+                  .ok());
+  ASSERT_THAT(windows, SizeIs(1));
+  EXPECT_EQ(windows.front().front(), 'h');
+}
+
 class CutHub : public HubRetention {
  protected:
   CutHub() : node(limits, 1, keeping("counter=5")) {

@@ -122,6 +122,12 @@ class Checker {
         dead_[parsed->entity][parsed->offset] = runtime::decode_dead_letter(value)->settled;
         return true;
       }));
+    if (world_.settings.read_error_chance > 0) return;  // What cannot be counted is not too much.
+    for (const auto& [hub, letters] : dead_) {
+      const auto open = std::ranges::count(letters, false, [](const auto& letter) { return letter.second; });
+      if (static_cast<std::uint64_t>(open) > world_.settings.limits.dead_letters_max)
+        broken("P7: bounded", hub.text(), " has ", open, " dead letters");
+    }
   }
 
   // What the hub must be, and must have sent, is a function of its mailbox and its dead letters (P5).

@@ -16,6 +16,7 @@ using cluster::Replica;
 namespace {
 
 constexpr Micros kTick = 10'000;
+constexpr Micros kLookAgain = 2'000'000;
 constexpr int kNodeBits = 48;  // Of a session's number: which node's gateway it belongs to, and which life of it.
 constexpr int kLifeBits = 32;
 
@@ -69,6 +70,7 @@ ClusterNode::ClusterNode(const ClusterWorld& cluster, Machine& machine, std::uni
     : cluster_(cluster),
       machine_(&machine),
       store_(std::move(store)),
+      reads_(*store_, [this](auto) { return read_fails(); }),
       asleep_until_(std::make_shared<Micros>(0)),
       disk_hangs_until_(std::make_shared<Micros>(0)),
       partitions_(cluster.world.settings.partitions),
@@ -90,9 +92,11 @@ bool ClusterNode::open_replicas() {
 }
 
 bool ClusterNode::open_replica(std::uint16_t partition) {
+  opening_ = true;
   auto opened = Replica::open(
-      {{partition}, id(), cluster_.settings.min_in_sync, cluster_.settings.timeouts, cluster_.settings.limits}, *store_,
+      {{partition}, id(), cluster_.settings.min_in_sync, cluster_.settings.timeouts, cluster_.settings.limits}, reads_,
       now());
+  opening_ = false;
   if (!opened) {
     if (machine_->env->is_powered())
       world().broken("P1: what is durable can be read", machine_->name + " does not open its replica of partition " +
@@ -103,13 +107,36 @@ bool ClusterNode::open_replica(std::uint16_t partition) {
   return true;
 }
 
-// It has erased all that it had, and has nothing under way; it begins as after a start.
+bool ClusterNode::read_fails() {
+  const auto chance = world().settings.read_error_chance;
+  if (chance == 0 || opening_ || world().calm || !world().dice.chance(chance)) return false;
+  world().count("read error of a replica");
+  return true;
+}
+
+// It has nothing under way; it begins as after a start.
 void ClusterNode::throw_away_replica(std::uint16_t partition) {
-  world().count("copy discarded by a stranger");
   auto& actor = partitions_[partition];
   if (!open_replica(partition)) return;
   for (const auto& [peer, link] : actor.links) actor.replica->link_up("n" + std::to_string(peer), now());
   if (actor.record) actor.replica->record_changed(*actor.record, actor.revision, now());
+}
+
+// A copy that could not be read joins again once it can, and what it had under way is done.
+void ClusterNode::look_again_after(std::uint16_t partition, Micros delay) {
+  world().schedule.after(delay, [this, partition, alive = std::weak_ptr(alive_)] {
+    if (alive.expired() || store_->read_only()) return;
+    at(partition, [this, partition](PartitionActor& actor) {
+      if (!actor.replica->failed()) return;
+      if (actor.writes > 0) return look_again_after(partition, kTick);
+      world().count("replica opened anew after a read error");
+      if (actor.host->is_open()) {
+        actor.host->close();
+        break_all_ways(partition);
+      }
+      throw_away_replica(partition);
+    });
+  });
 }
 
 ClusterNode::~ClusterNode() {
@@ -167,7 +194,10 @@ void ClusterNode::perform(std::uint16_t partition) {
   auto& actor = partitions_[partition];
   if (std::exchange(actor.performing, true)) return;
   for (auto outputs = actor.replica->take(); !outputs.empty(); outputs = actor.replica->take()) {
-    for (auto& write : outputs.writes) enqueue({partition, std::move(write)});
+    for (auto& write : outputs.writes) {
+      ++actor.writes;
+      enqueue({partition, std::move(write)});
+    }
     for (const auto& outgoing : outputs.messages) {
       const auto to = number_of(outgoing.to);
       if (to == number()) continue;
@@ -216,10 +246,14 @@ void ClusterNode::happened(std::uint16_t partition, const cluster::ReplicaEvent&
     actor.host->close();
     break_all_ways(partition);
   } else if (const auto* failed = std::get_if<cluster::DiskFailed>(&event)) {
-    world().count("disk of a primary failed");
+    world().count("disk of a replica failed");
     actor.appended.clear();
+    if (!store_->read_only()) look_again_after(partition, kLookAgain);
     if (actor.host->is_open()) actor.host->commit_answered(failed->error);
+  } else if (std::holds_alternative<cluster::GaveUpEntries>(event)) {
+    world().count("copy given up for a primary's");
   } else {
+    world().count("copy discarded by a stranger");
     throw_away_replica(partition);
   }
 }
@@ -248,7 +282,7 @@ PartitionHost::Outside ClusterNode::outside_of(std::uint16_t id) {
                   return host.run(
                       [&](auto& partition) { partition.emissions_arrived({id}, std::move(emissions), peer.wall()); });
                 peer.world().count("emissions refused");
-                const auto repeat = [](ClusterNode& sender) { sender.restart_hubs_soon(); };
+                const auto repeat = [target](ClusterNode& sender) { sender.restart_hubs_soon(target); };
                 if (from == peer.number())
                   repeat(peer);
                 else
@@ -256,7 +290,7 @@ PartitionHost::Outside ClusterNode::outside_of(std::uint16_t id) {
               });
             };
             if (to == number()) return arrive(*this);
-            if (!is_linked(id, to)) return restart_hubs_soon();
+            if (!is_linked(id, to)) return restart_hubs_soon(target);
             send(id, to, arrive);
           },
       .acks =
@@ -306,8 +340,6 @@ void ClusterNode::record_changed(std::uint16_t partition, const cluster::Partiti
     if (to == actor.route) return;
     actor.route = to;
     break_way(partition);
-    // What was acknowledged to its predecessor meanwhile is to be acknowledged again.
-    if (to != number()) send(partition, to, [](ClusterNode& peer) { peer.restart_hubs_soon(); });
   });
 }
 
@@ -323,7 +355,7 @@ void ClusterNode::break_way(std::uint16_t partition) {
   auto& actor = partitions_[partition];
   for (auto& [number, answer] : std::exchange(actor.pages, {})) answer(not_here());
   for (const auto& [id, session] : std::map(sessions_)) session->partition_reloaded({partition});
-  restart_hubs_soon();
+  restart_hubs_soon(partition);
 }
 
 void ClusterNode::break_all_ways(std::uint16_t partition) {
@@ -358,15 +390,14 @@ void ClusterNode::link_changed(std::size_t peer, bool up, std::uint64_t link) {
       actor.ways.erase(peer);
       if (actor.route == peer) break_way(p);
     });
-  restart_hubs_soon();
 }
 
-void ClusterNode::restart_hubs_soon() {
-  if (std::exchange(restart_due_, true)) return;
-  world().schedule.after(world().dice.between(5'000, 60'000), [this, alive = std::weak_ptr(alive_)] {
+void ClusterNode::restart_hubs_soon(std::uint16_t target) {
+  if (!restarts_due_.insert(target).second) return;
+  world().schedule.after(world().dice.between(5'000, 60'000), [this, target, alive = std::weak_ptr(alive_)] {
     if (alive.expired()) return;
-    restart_due_ = false;
-    for (auto& actor : partitions_) actor.host->restart_hubs();
+    restarts_due_.erase(target);
+    for (auto& actor : partitions_) actor.host->restart_hubs({target});
   });
 }
 
@@ -566,6 +597,7 @@ void ClusterNode::write(std::span<Commit> commits, bool sync) {
   for (const auto& commit : commits)
     disk_answers_->send([this, p = commit.partition, number = commit.write.number, written] {
       at(p, [this, number, written](PartitionActor& actor) {
+        --actor.writes;
         if (written)
           actor.replica->written(number, now());
         else

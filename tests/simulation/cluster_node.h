@@ -6,7 +6,7 @@
 // - A gateway numbers its way to a partition (`life`). Whoever refuses something on a way refuses all that follows on it,
 //   and says that it is broken; the gateway refuses what was not answered and begins a new way. So nothing overtakes (P3).
 // - A primary that is lost or loaded anew breaks all ways to it. So does a link that breaks, at both ends.
-// - Emissions are repeated (Partition::restart_hubs) when any way to another node may have lost some. Acknowledgements go
+// - Emissions are repeated (RestartHubs) when the way to their target may have lost some. Acknowledgements go
 //   back to where emissions came from, which the map of primaries may not know yet.
 #pragma once
 
@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@
 #include "tests/simulation/network.h"
 #include "tests/simulation/partition_host.h"
 #include "tests/simulation/world.h"
+#include "tests/support/failing_reads.h"
 
 namespace carillon::simulation {
 
@@ -132,6 +134,7 @@ class ClusterNode final : public Entrance {
     cluster::Revision revision = 0;
     std::unique_ptr<PartitionHost> host;
     bool performing = false;
+    std::size_t writes = 0;            // Of the replica, at the journal.
     std::deque<std::string> appended;  // And not committed: the bytes of the entries.
     // The way from this node's gateway.
     std::size_t route = 0;
@@ -151,6 +154,8 @@ class ClusterNode final : public Entrance {
   bool open_replicas();
   bool open_replica(std::uint16_t partition);
   void throw_away_replica(std::uint16_t partition);
+  void look_again_after(std::uint16_t partition, Micros delay);
+  bool read_fails();
   World& world() const { return cluster_.world; }
   cluster::Instant now() const;  // Monotonic.
   UnixMs wall() const { return world().wall() + machine_->wall_offset; }
@@ -177,7 +182,7 @@ class ClusterNode final : public Entrance {
   Result<runtime::Extent> serve_follow(const EntityId& entity, runtime::Follower follower);
   void serve_page(const EntityId& entity, Offset from, std::function<void(Result<EventRun>)> answer);
   bool may_read(std::uint16_t partition);
-  void restart_hubs_soon();
+  void restart_hubs_soon(std::uint16_t target);
 
   void enqueue(Commit commit);
   void write();
@@ -186,12 +191,14 @@ class ClusterNode final : public Entrance {
   ClusterWorld cluster_;
   Machine* machine_;
   std::unique_ptr<runtime::Store> store_;
+  testing::FailingReads reads_;  // The same, as replicas meet it.
+  bool opening_ = false;
   std::shared_ptr<Micros> asleep_until_, disk_hangs_until_;
   std::vector<PartitionActor> partitions_;
   std::map<runtime::SessionId, std::shared_ptr<Session>> sessions_;
   std::unique_ptr<Gateway> gateway_;
   std::uint64_t pages_ = 0;
-  bool restart_due_ = false;
+  std::set<std::uint16_t> restarts_due_;
 
   std::vector<Commit> waiting_;  // At the journal.
   bool gathering_ = false;

@@ -10,6 +10,7 @@
 #include "tests/simulation/checker.h"
 #include "tests/simulation/client.h"
 #include "tests/simulation/cluster_node.h"
+#include "tests/simulation/leftovers.h"
 #include "tests/simulation/operator.h"
 #include "tests/simulation/subscriber.h"
 #include "tests/simulation/towns.h"
@@ -587,21 +588,8 @@ class ClusterSimulation {
     for (const auto& node : nodes_)
       if (const auto active = node->active_hubs(); active > 0) return std::to_string(active) + " hubs are active";
     std::string open;
-    for (std::uint16_t p = 0; p < world_.settings.partitions; ++p) {
-      using runtime::Tag;
-      const auto scanned = primary_of(p).storage().scan(
-          runtime::tag_prefix({p}, Tag::kUnfinished), runtime::tag_end({p}, Tag::kUnfinished), [&](auto key, auto) {
-            open = runtime::parse_entity_key(key)->entity.text() + " is marked unfinished";
-            return false;
-          });
-      if (!scanned) world_.broken("P1: what is durable can be read", scanned.error().message);
-      const auto reminders = primary_of(p).storage().scan(runtime::tag_prefix({p}, Tag::kReminder),
-                                                          runtime::tag_end({p}, Tag::kReminder), [&](auto, auto) {
-                                                            open = "some reminder has not come";
-                                                            return false;
-                                                          });
-      if (!reminders) world_.broken("P1: what is durable can be read", reminders.error().message);
-    }
+    for (std::uint16_t p = 0; p < world_.settings.partitions && open.empty(); ++p)
+      open = leftover(world_, {p}, primary_of(p).storage());
     for (const auto& subscriber : subscribers_)
       for (const auto& stream : subscriber->streams()) {
         const auto p = stream.entity.partition_of(world_.settings.partitions);

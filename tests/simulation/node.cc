@@ -96,7 +96,7 @@ PartitionHost::Outside Node::outside_of(std::uint16_t id) {
 void Node::reloaded(std::uint16_t id) {
   gateway_->reloaded({id}, partitions_[id]->life());
   for (auto& peer : partitions_)
-    if (peer->id().value != id) peer->restart_hubs();
+    if (peer->id().value != id) peer->restart_hubs({id});
   for (const auto& [number, session] : sessions_) session->partition_reloaded({id});
 }
 

@@ -160,6 +160,13 @@ void PartitionHost::perform() {
       work(*hub);
     });
   }
+  for (const auto& hub : outputs.rests) {
+    const auto found = hubs_.find(hub);
+    if (found == hubs_.end()) continue;
+    world_->count("hub asked to rest for others");
+    found->second->rest_soon = true;
+    found->second->inbox->send([this, at = found->second.get()] { rest_if_idle(*at); });
+  }
   for (auto& [target, emissions] : outputs.emissions) outside_.emissions(target, std::move(emissions));
   for (auto& [source, acks] : outputs.acks) outside_.acks(source, std::move(acks));
   for (auto& published : outputs.published) outside_.published(std::move(published));
@@ -210,8 +217,18 @@ void PartitionHost::acknowledged(PartitionId by, const std::vector<runtime::Emis
   }
 }
 
-void PartitionHost::restart_hubs() {
-  inbox_->send([this] { run([](auto& partition) { partition.restart_hubs(); }); });
+void PartitionHost::restart_hubs(PartitionId target) {
+  inbox_->send([this, target] {
+    for (const auto& [entity, hub] : hubs_) hub->inbox->send([this, at = hub.get(), target] { restart(*at, target); });
+  });
+}
+
+void PartitionHost::restart(const Hub& hub, PartitionId target) {
+  if (!hub.fold || !hub.fold->outstanding(target)) return;
+  world_->count("hub starts anew, for what may be lost");
+  inbox_->send([this, entity = hub.entity, incarnation = hub.incarnation] {
+    run([&](auto& partition) { partition.restart_hub(entity, incarnation); });
+  });
 }
 
 // --- Readers and operators.
@@ -267,6 +284,9 @@ void PartitionHost::work(Hub& hub) {
   hub.busy_since_rest_due = true;
   auto step = hub.fold->step(kEventsPerStep);
   if (!step) return hub_ended(hub);
+  for (const auto& [target, emissions] : step->emissions)
+    if (emissions.last() - emissions.acknowledged > world_->settings.limits.emissions_unacknowledged_max)
+      world_->broken("P7: bounded", hub.entity.text() + " sends more than its receiver can tell apart");
   const bool failed = step->failure.has_value();
   const bool news = !step->emissions.empty() || step->snapshot || failed || hub.reported != hub.fold->folded();
   const bool more = step->more && !failed;

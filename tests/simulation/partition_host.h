@@ -64,7 +64,7 @@ class PartitionHost {
 
   void commit_answered(const Result<void>& written);
   void acknowledged(PartitionId by, const std::vector<runtime::EmissionAck>& acks);
-  void restart_hubs();
+  void restart_hubs(PartitionId target);
   Result<runtime::Extent> follow(const EntityId& entity, runtime::Follower follower);
   void unfollow(runtime::SessionId session);
   void read_page(const EntityId& entity, Offset from, std::function<void(Result<EventRun>)> answer);
@@ -86,6 +86,7 @@ class PartitionHost {
   void dismiss(const EntityId& entity);
   void activate(const runtime::Outputs::Activation& activation);
   void work(Hub& hub);
+  void restart(const Hub& hub, PartitionId target);
   void rest_if_idle(Hub& hub);
   void rest_due(Hub& hub);
   void hub_ended(Hub& hub);

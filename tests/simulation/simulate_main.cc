@@ -40,6 +40,7 @@ struct Options {
   std::uint64_t seeds = 2000;
   std::uint64_t from = 1;
   double seconds_max = 0;  // 0 for no limit.
+  std::uint64_t at_least = 0;
   bool verbose = false;
   bool cluster = false;
 };
@@ -74,11 +75,16 @@ int run_seeds(const Options& options, const std::string& program) {
   const auto seconds = seconds_since(begin);
   std::printf("%llu seeds from %llu, every promise held; %.1f s, %.0f seeds/s\n", static_cast<unsigned long long>(done),
               static_cast<unsigned long long>(options.from), seconds, static_cast<double>(done) / seconds);
+  if (done < options.at_least) {
+    std::printf("that is too few to say anything: %llu were wanted at least\n",
+                static_cast<unsigned long long>(options.at_least));
+    return 1;
+  }
   return 0;
 }
 
 #ifdef CARILLON_MUTATIONS
-constexpr std::array<std::pair<std::string_view, Mutation>, 29> kMutations = {{
+constexpr std::array<std::pair<std::string_view, Mutation>, 32> kMutations = {{
     {"acknowledge-before-sync", Mutation::kAcknowledgeBeforeSync},
     {"forget-window", Mutation::kForgetWindow},
     {"skip-marker", Mutation::kSkipMarker},
@@ -108,6 +114,9 @@ constexpr std::array<std::pair<std::string_view, Mutation>, 29> kMutations = {{
     {"remind-early", Mutation::kRemindEarly},
     {"remind-twice", Mutation::kRemindTwice},
     {"forget-reminder", Mutation::kForgetReminder},
+    {"nothing-outstanding", Mutation::kNothingOutstanding},
+    {"keep-what-is-old", Mutation::kKeepWhatIsOld},
+    {"keep-windows", Mutation::kKeepWindows},
 }};
 
 using ClusterMutation = carillon::cluster::Mutation;
@@ -175,6 +184,8 @@ int main(int argc, char** argv) {
   app.add_option("--seeds", options.seeds, "How many lives")->capture_default_str();
   app.add_option("--from", options.from, "The first seed")->capture_default_str();
   app.add_option("--seconds", options.seconds_max, "Stop after that long; 0 for never")->capture_default_str();
+  app.add_option("--at-least", options.at_least, "Fail when --seconds end it before so many lives")
+      ->capture_default_str();
   app.add_flag("--verbose", options.verbose, "Tell what happens, on stderr");
   app.add_flag("--cluster", options.cluster, "Lives of whole clusters instead of a single node");
   std::string program = "./dev simulate";

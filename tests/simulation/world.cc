@@ -27,6 +27,7 @@ Settings settings_of(Dice& dice) {
   limits.hub_events_ahead_max = dice.pick<std::size_t>({1, 2, 8, 64, 1'024});
   limits.events_aside = dice.pick<std::uint64_t>({4, 16, 4'096, 4'096});
   limits.emissions_unacknowledged_max = dice.pick<std::size_t>({1, 2, 7, 64, 1'024});
+  limits.dead_letters_max = dice.pick<std::uint64_t>({1, 3, 10'000, 10'000});
   limits.retries = dice.pick<std::uint32_t>({0, 1, 3});
   limits.retry_pause = std::chrono::milliseconds(dice.pick<int>({1, 20, 200}));
   limits.events_per_snapshot = dice.pick<std::uint64_t>({1, 3, 10, 1'000});

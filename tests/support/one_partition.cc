@@ -9,17 +9,18 @@ namespace carillon::testing {
 using runtime::Fold;
 using runtime::Partition;
 
-OnePartition::OnePartition(runtime::Limits limits, std::uint32_t behaviour_version, runtime::RetentionTable given,
+OnePartition::OnePartition(runtime::Limits limits, std::uint32_t version, runtime::RetentionTable given,
                            bool fold_before_commit)
     : retention(std::move(given)),
+      behaviour_version(version),
       limits_(limits),
-      fold_before_commit_(fold_before_commit),
-      catalogue_(counter_catalogue(behaviour_version)) {
+      fold_before_commit_(fold_before_commit) {
   open();
 }
 
 void OnePartition::open() {
   store_ = store_on(env_);
+  catalogue_ = counter_catalogue(behaviour_version);
   reads_.emplace(*store_, [this](auto key) { return read_fails(key); });
   auto partition = Partition::open({{0}, 1, catalogue_, limits_, retention, fold_before_commit_}, *reads_);
   CHECK(partition.ok());
@@ -126,6 +127,8 @@ void OnePartition::step(const EntityId& hub) {
     auto outcome = active.fold.step(16);
     CHECK(outcome.ok());
     more = outcome->more && !outcome->failure;
+    for (const auto& [target, emissions] : outcome->emissions)
+      most_unacknowledged = std::max(most_unacknowledged, emissions.last() - emissions.acknowledged);
     partition_->report({hub, active.incarnation, active.fold.folded(), active.fold.cursor(),
                         std::move(outcome->emissions), std::move(outcome->snapshot), std::move(outcome->failure)},
                        now);

@@ -23,14 +23,15 @@ namespace carillon::testing {
 
 class OnePartition {
  public:
-  explicit OnePartition(runtime::Limits limits = {}, std::uint32_t behaviour_version = 1,
-                        runtime::RetentionTable given = {}, bool fold_before_commit = true);
+  explicit OnePartition(runtime::Limits limits = {}, std::uint32_t version = 1, runtime::RetentionTable given = {},
+                        bool fold_before_commit = true);
 
   runtime::Partition& partition() { return *partition_; }
   runtime::Store& store() { return *store_; }
   FaultyEnv& env() { return env_; }
   UnixMs now = 1'000'000;
-  runtime::RetentionTable retention;  // Changed: from the next restart on.
+  runtime::RetentionTable retention;  // Changed, as the next: from the next restart on.
+  std::uint32_t behaviour_version;
   FailingReads::Fails read_fails = [](auto) { return false; };
 
   // Publishes one event of a client; answers are in `answers`.
@@ -77,8 +78,9 @@ class OnePartition {
   std::vector<runtime::Outputs::Activation> activations;
   // Folds that were activated aside and have not been dismissed.
   std::size_t aside() const;
-  std::size_t most_aside = 0;  // At a time.
-  std::size_t catch_ups = 0;   // How often folds were told to read from disk.
+  std::size_t most_aside = 0;             // At a time.
+  std::size_t catch_ups = 0;              // How often folds were told to read from disk.
+  std::uint64_t most_unacknowledged = 0;  // Emissions that a fold had under way.
 
  private:
   void open();

@@ -80,9 +80,12 @@ void RunningNode::expect_sound() {
 }
 
 Result<void> RunningNode::publish(std::string_view entity, std::string_view payload, std::string_view type) {
-  const auto producer = "somebody " + std::to_string(++producers_);
   const client::Publication event{entity, type, payload, 1};
-  const auto answer = session_.publish(producer, {&event, 1});
+  return publish({&event, 1});
+}
+
+Result<void> RunningNode::publish(std::span<const client::Publication> events) {
+  const auto answer = session_.publish("somebody " + std::to_string(++producers_), events);
   if (!answer.ok()) return answer.error();
   if (answer->getRefusals().size() > 0) return client::error_of(answer->getRefusals()[0]);
   return {};

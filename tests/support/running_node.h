@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,8 @@ class RunningNode {
   // Only the first half of it: for a node that accepts nothing.
   void expect_ledger_kept();
 
-  // Publishes one event as somebody new; what the node answered.
+  // Publishes as somebody new, numbered from 1; what the node answered.
+  Result<void> publish(std::span<const client::Publication> events);
   Result<void> publish(std::string_view entity, std::string_view payload, std::string_view type = "note");
   // The payloads of a mailbox from `from` to its end, read page by page.
   std::vector<std::string> payloads(std::string_view entity, Offset from = 1);
