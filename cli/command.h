@@ -37,7 +37,7 @@ inline void add_connect_option(CLI::App& command, NodeOptions& node) {
                   "the token to show; or the token itself in CARILLON_TOKEN")
       ->envname("CARILLON_TOKEN_FILE")
       ->type_name("FILE");
-  command.add_flag("--tls", node.credentials.tls, "speak TLS");
+  command.add_flag("--tls", node.credentials.tls, "speak TLS; likewise with CARILLON_TLS=1")->envname("CARILLON_TLS");
   command.add_option("--tls-ca", node.credentials.tls_ca_file, "with --tls: trust this authority, not the system's")
       ->envname("CARILLON_TLS_CA")
       ->type_name("FILE");

@@ -53,7 +53,7 @@ std::string names_of(const cluster::PartitionRecord& record) {
 }
 
 ExitCode fail(const Error& error) {
-  complain(error.message);
+  complain(to_string(error));
   return error.code == ErrorCode::UNAVAILABLE ? kCannotConnect : kRefused;
 }
 

@@ -1,5 +1,6 @@
 #include "cli/verify_command.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "cli/exit_code.h"
@@ -19,7 +20,10 @@ struct Options {
 bool print_json(const runtime::Verification& verification) {
   JsonWriter json;
   json.begin_object().field("sound", verification.broken.empty());
-  for (const auto& [what, count] : verification.counts) json.field(what, count);
+  for (auto [what, count] : verification.counts) {
+    std::ranges::replace(what, ' ', '_');
+    json.field(what, count);
+  }
   json.key("broken").begin_array();
   for (const std::string& sentence : verification.broken) json.value(sentence);
   json.end_array().key("incomplete").begin_array();

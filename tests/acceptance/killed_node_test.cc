@@ -249,7 +249,7 @@ TEST_P(KilledNode, P1P2P3P4P5AHundredKillsChangeNothingThatAnyoneCanSee) {
   EXPECT_THAT(figures_of(verified.output),
               AllOf(Contains(Pair("events", model.events_of_all_matches() + model.notifications())),
                     Contains(Pair("mailboxes", arena.matches.size() + arena.players.size())),
-                    Contains(Pair("dead letters", 0u))));
+                    Contains(Pair("dead_letters", 0u))));
 }
 
 // Goal: whatever a kill left unfinished is finished after any start, not only after most.

@@ -57,7 +57,7 @@ TEST_P(Replay, CountsEveryLineMatchKillAndNotification) {
   EXPECT_THAT(figures_of(verified.output),
               AllOf(Contains(Pair("events", model.events_of_all_matches() + log().notifications)),
                     Contains(Pair("mailboxes", arena.matches.size() + arena.players.size())),
-                    Contains(Pair("dead letters", 0u))));
+                    Contains(Pair("dead_letters", 0u))));
 }
 
 TEST_P(Replay, P3TellsEveryPlayerWhatTheModelExpectsMatchByMatchInOrder) {

@@ -32,10 +32,17 @@ async function start(command, options) {
   let said = '';
   child.stderr.on('data', (bytes) => (said += bytes));
   const ended = new Promise((resolve) => child.on('exit', (code) => resolve(code)));
-  await eventually(`${command} is ready: ${said}`, () => {
-    assert.equal(child.exitCode, null, `${command} has ended: ${said}`);
-    return existsSync(ready);
-  }, 60_000);
+  try {
+    await eventually(`${command} is ready`, () => {
+      assert.equal(child.exitCode, null, `${command} has ended: ${said}`);
+      return existsSync(ready);
+    }, 60_000);
+  } catch (error) {
+    child.kill('SIGKILL');
+    await ended;
+    rmSync(directory, { recursive: true });
+    throw error;
+  }
   return {
     ...JSON.parse(readFileSync(ready, 'utf8')),
     async stop() {

@@ -4,6 +4,7 @@
 #include "tests/support/eventually.h"
 #include "tests/support/raw_socket.h"
 #include "tests/support/running_cluster.h"
+#include "tests/support/running_etcd.h"
 #include "tests/support/web_socket.h"
 
 namespace carillon::testing {
@@ -12,6 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(PresenceInACluster, WhoWasConnectedToANodeThatVanishedHasLeft) {
+  SKIP_WITHOUT_ETCD();
   RunningCluster cluster({.arguments = {"--presence-grace", "500"}});
   cluster.await_in_sync();
   const auto connections = [&](std::string_view player) {
@@ -36,6 +38,7 @@ TEST(PresenceInACluster, WhoWasConnectedToANodeThatVanishedHasLeft) {
 }
 
 TEST(PresenceInACluster, WhoIsConnectedToANodeThatWasTakenForVanishedIsHereAgain) {
+  SKIP_WITHOUT_ETCD();
   RunningCluster cluster({.arguments = {"--presence-grace", "500"}});
   cluster.await_in_sync();
   const auto asked = [&] { return http_get(cluster.node(1).http_address(), "/entities/presence/ada").body; };

@@ -159,6 +159,8 @@ void await_a_caller(std::uint16_t port) {
   address.sin_port = htons(port);
   ASSERT_EQ(bind(listening.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   ASSERT_EQ(listen(listening.get(), 1), 0);
+  const timeval patience{60, 0};
+  setsockopt(listening.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   const kj::AutoCloseFd caller(accept(listening.get(), nullptr, nullptr));
   EXPECT_GE(caller.get(), 0);
 }
