@@ -113,6 +113,7 @@ void open(Self self) {
   if (!state.writes.empty()) return;  // They must be readable first.
   state.reopen_wanted = false;
   state.unreadable = state.looked_for_holes = false;
+  state.ticks = 0;
   ++state.options->replica.life;
   auto opened = cluster::Replica::open(state.options->replica, *state.options->partition.store, instant_now());
   if (!opened) {
@@ -231,10 +232,12 @@ void record_changed(Self self, const RecordChanged& news) {
   if (state.replica && state.replica->epoch() != epoch) tell_serving(self);
 }
 
-// Once, as soon as there must be none: a backup should not be found of no use by a fail-over.
+// Once, soon after there must be none: a backup should not be found of no use by a fail-over. Each takes some time, so one after the other.
 void look_for_holes(Self self) {
+  constexpr std::size_t kTicksApart = 10;
   auto& state = self->state;
   if (!state.replica || state.replica->role() == cluster::Role::kStranger) return;
+  if (++state.ticks <= kTicksApart * id_of(state).value) return;
   if (!state.replica->has_whole_records() || std::exchange(state.looked_for_holes, true)) return;
   const auto sound = runtime::last_witness(*state.options->partition.store, id_of(state));
   if (sound || state.replica->failed()) return;

@@ -81,6 +81,7 @@ struct ReplicaState {
   std::map<NodeName, caf::actor> links;
   std::map<NodeName, bool> up;
   bool unreadable = false;        // The replica's partition, when it was to be loaded, or its log.
+  std::size_t ticks = 0;          // Since it was opened.
   bool looked_for_holes = false;  // In what it had when it was opened.
   bool discarded = false;         // All that a stranger had.
   std::optional<RecordChanged> record;

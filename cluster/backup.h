@@ -27,6 +27,7 @@ struct Backup {
 
   std::optional<ReplicaId> id;  // As it said itself; nothing before its first message.
   Instant heard{};              // When it last said something; at first, when it began to be awaited.
+  bool is_met = false;          // It has said something on this link. Else its node may have another disk by now.
   Instant lease_until{};        // Until then it does not nominate itself.
   bool disk_failed = false;
   bool useless = false;     // In sync by the record, but its log says otherwise.

@@ -99,6 +99,7 @@ void Replica::State::link_changed(const NodeName& node, bool up) {
   // What was on its way is lost, perhaps also when nobody noticed that the link was down.
   backup->second.stop_streaming();
   backup->second.copy.reset();
+  backup->second.is_met = false;
   if (up) {
     backup->second.heard = now;
     backup->second.heartbeat_due = now;

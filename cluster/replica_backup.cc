@@ -138,7 +138,7 @@ Result<void> Replica::State::take_in(EpochEnd end) {
   } else {
     // Up to where both have entries of the same epoch, they are the same entries (KIP-279).
     const auto own = log.end_of(end.epoch);
-    if (!own) return entries_are_missing();
+    if (!own) return entries_are_missing(end);
     agreed = own->epoch == end.epoch || own->end == 0;
     cut = agreed ? std::min(own->end, end.end_index) : own->end;
   }
@@ -146,7 +146,7 @@ Result<void> Replica::State::take_in(EpochEnd end) {
     if (mutated(Mutation::kTruncateByIndex) || mutated(Mutation::kApplyBeforeCommit)) {
       cut = std::min(log.applying(), log.end());
     } else {
-      return entries_are_missing();
+      return entries_are_missing(end);
     }
   }
   if (cut < log.end()) ++counters.truncations;
@@ -162,10 +162,12 @@ Result<void> Replica::State::take_in(EpochEnd end) {
 }
 
 // The primary has not got what is applied here, and what is committed cannot differ. If this replica is in sync, so that it has all that is
-// committed, the primary's disk has gone back in time, as by a backup that was restored: this replica takes over. Else what is here is no log
-// of this partition: somebody has decided so, or its own disk has been elsewhere.
-Result<void> Replica::State::entries_are_missing() {
-  if (is_own_record() && record->is_in_sync(options.self)) {
+// committed, the primary's disk has gone back in time, as by a backup that was restored: this replica takes over. Else, or if the primary went
+// on without those entries long ago, what is here is no log of this partition: somebody has decided so, or it is its own disk that went back.
+Result<void> Replica::State::entries_are_missing(const EpochEnd& end) {
+  if (!is_own_record())
+    return {};  // It says who is in sync; when it has come, the next message of the primary leads here again.
+  if (record->is_in_sync(options.self) && end.last_index <= end.end_index) {
     primary_lacks_entries_ = true;
     return {};
   }

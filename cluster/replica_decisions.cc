@@ -162,13 +162,14 @@ std::optional<PartitionRecord> Replica::State::next_as_primary() {
 
 // Others may reach etcd: one of them should take over.
 bool Replica::State::is_stuck() const {
+  const auto is_gone = [&](const ReplicaId& member) { return !is_self(member) && !is_alive(member); };
   return leading_ && wants_removal_ && now - *wants_removal_ > options.timeouts.stalled_after &&
-         now >= readable_until();
+         now >= readable_until() && std::ranges::any_of(record->in_sync, is_gone);
 }
 
 bool Replica::State::is_alive(const ReplicaId& id) const {
   const auto found = backups_.find(id.node);
-  return found != backups_.end() && found->second.id == id && !found->second.disk_failed &&
+  return found != backups_.end() && found->second.id == id && found->second.is_met && !found->second.disk_failed &&
          link(id.node) != Link::kLost && now - found->second.heard <= options.timeouts.suspect_after;
 }
 

@@ -79,6 +79,7 @@ Backup* Replica::State::backup_of(const ReplicaId& from) {
     backup.progressed = now;
   }
   backup.heard = now;
+  backup.is_met = true;
   return &backup;
 }
 

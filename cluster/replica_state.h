@@ -76,7 +76,7 @@ class Replica::State {
   void refuse(const ReplicaId& from);
   void tell_primary();
   void ask_epoch_end();
-  Result<void> entries_are_missing();
+  Result<void> entries_are_missing(const EpochEnd& end);
   bool is_to_take_over() const { return primary_is_stuck_ || primary_lacks_entries_; }
   void answer(bool again);
   void become_worthless();

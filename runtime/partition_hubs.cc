@@ -207,7 +207,7 @@ bool Partition::know_snapshot(Mailbox& mailbox) {
   if (!stored) return false;
   if (!*stored) return hub.snapshot.emplace(0) == 0;
   const auto snapshot = decode_snapshot(**stored);
-  if (!snapshot) return false;
+  if (!snapshot) return hub.snapshot.emplace(0) == 0;  // Nothing can begin at it; the next one takes its place.
   hub.snapshot = snapshot->offset;
   // Another version's may be of no use to this one, which then begins with the first event.
   const auto* behaviour = options_.catalogue.find(mailbox.id.kind());

@@ -28,7 +28,7 @@ void Partition::keep(const Emission& reminder) {
 
 // Once, without a window: the event and the end of its reminder are one commit.
 void Partition::remind(UnixMs now) {
-  if (now < next_due_ || failed_) return;
+  if (now < next_due_ || failed_ || finishing_) return;  // After the next start, then.
   // Not over all that has come already: LevelDB walks over what was erased until it compacts.
   const auto from = std::min(std::exchange(next_due_, kNever), std::exchange(passed_over_, kNever));
   std::set<EntityId> passed_over;  // What comes after such a reminder, to the same entity, waits for it.

@@ -715,25 +715,48 @@ TEST(Replica, APrimaryThatCannotHaveADeadBackupRemovedIsReplacedByOneThatCan) {
 }
 
 TEST(Replica, P1APrimaryWhoseDiskHasGoneBackInTimeIsReplacedByOneThatHasEverything) {
-  for (const bool short_of_log : {false, true}) {
-    SCOPED_TRACE(short_of_log ? "the others' logs begin later" : "their logs overlap");
-    // Given nodes that stop, and a primary that starts again with a disk as it was before, as after a backup was put back.
-    ReplicaGroup group(kThree, short_of_log ? short_log() : ReplicaLimits());
-    for (int i = 0; i < 5; ++i) group.put("ant", std::to_string(i), "value");
-    group.pass(100ms);
-    const auto before = group["ant"].disk.records;
-    for (int i = 5; i < 60; ++i) group.put("ant", std::to_string(i), "value");
-    group.pass(1s);
-    const auto all = group.records("bee");
-    for (const auto* node : {"ant", "bee", "cat"}) group.kill(node);
-    group["ant"].disk.records = before;
-    for (const auto* node : {"ant", "bee", "cat"}) group.start(node);
-    // Then nothing is lost: whoever has everything leads, and the others are brought up to that.
-    ASSERT_TRUE(group.until(
-        [&] { return group.is_in_sync("ant") && group.records("ant") == all && !group.primary().empty(); }));
-    EXPECT_EQ(group.records("bee"), all);
-    EXPECT_EQ(group.records("cat"), all);
-  }
+  for (const bool short_of_log : {false, true})
+    for (const bool news_are_late : {false, true}) {
+      SCOPED_TRACE(short_of_log ? "the others' logs begin later" : "their logs overlap");
+      SCOPED_TRACE(news_are_late ? "etcd's news reach the primary alone at first" : "etcd's news reach all");
+      // Given nodes that stop, and a primary that starts again with a disk as it was before, as after a backup was put back.
+      ReplicaGroup group(kThree, short_of_log ? short_log() : ReplicaLimits());
+      for (int i = 0; i < 5; ++i) group.put("ant", std::to_string(i), "value");
+      group.pass(100ms);
+      const auto before = group["ant"].disk.records;
+      for (int i = 5; i < 60; ++i) group.put("ant", std::to_string(i), "value");
+      group.pass(1s);
+      const auto all = group.records("bee");
+      for (const auto* node : {"ant", "bee", "cat"}) group.kill(node);
+      group["ant"].disk.records = before;
+      for (const auto* node : {"bee", "cat", "ant"}) {
+        group.start(node);
+        group[node].etcd_gone = news_are_late && node != std::string("ant");
+      }
+      group.pass(1s);
+      for (const auto* node : {"bee", "cat"}) group[node].etcd_gone = false;
+      // Then nothing is lost: whoever has everything leads, and the others are brought up to that.
+      ASSERT_TRUE(group.until(
+          [&] { return group.is_in_sync("ant") && group.records("ant") == all && !group.primary().empty(); }));
+      EXPECT_EQ(group.records("bee"), all);
+      EXPECT_EQ(group.records("cat"), all);
+    }
+}
+
+TEST(Replica, P1APrimaryWhoseDiskFailedNamesNoDiskOfWhichItHasNotHeardSinceTheLinkCameUp) {
+  // Given a backup whose node comes back with another disk, and has said nothing yet.
+  ReplicaGroup group({"ant", "bee"});
+  const auto ant = group["ant"].id();
+  group.kill("bee");
+  group.passes = [](const std::string&, const PeerMessage&) { return false; };
+  group.wipe("bee");
+  // When the primary's disk fails at that moment,
+  group["ant"].disk_broken = true;
+  group.put("ant", "some", "value");
+  // then it does not leave the partition to the disk that is gone.
+  EXPECT_EQ(group.record().primary, ant);
+  group.pass(400ms);
+  EXPECT_EQ(group.record().primary, ant);
 }
 
 TEST(Replica, APrimaryWhoseBackupComesBackInTimeStays) {

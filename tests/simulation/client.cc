@@ -132,7 +132,10 @@ Letter Client::next_letter() {
                     .towns = towns};
   if (settings.failing_chance > 0 && dice.chance(0.1))
     return {town, std::string(Gamble::kType), to_json(Gamble{.visit = visit}), sequence};
-  return {town, std::string(Visit::kType), to_json(visit), sequence};
+  auto payload = to_json(visit);
+  if (settings.padding_bytes > 0 && dice.chance(0.3))  // A field of a later version, as far as towns know.
+    payload.insert(payload.size() - 1, R"(,"padding":")" + std::string(settings.padding_bytes, '.') + '"');
+  return {town, std::string(Visit::kType), std::move(payload), sequence};
 }
 
 void Client::pump() {

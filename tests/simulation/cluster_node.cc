@@ -93,9 +93,13 @@ bool ClusterNode::open_replicas() {
 
 bool ClusterNode::open_replica(std::uint16_t partition) {
   opening_ = true;
-  auto opened = Replica::open(
-      {{partition}, id(), cluster_.settings.min_in_sync, cluster_.settings.timeouts, cluster_.settings.limits}, reads_,
-      now());
+  auto opened = Replica::open({{partition},
+                               id(),
+                               cluster_.settings.min_in_sync,
+                               cluster_.settings.timeouts,
+                               cluster_.settings.limits,
+                               ++partitions_[partition].lives},
+                              reads_, now());
   opening_ = false;
   if (!opened) {
     if (machine_->env->is_powered())
@@ -274,10 +278,15 @@ PartitionHost::Outside ClusterNode::outside_of(std::uint16_t id) {
       .emissions =
           [this, id](std::uint16_t target, std::vector<runtime::HubEmissions> emissions) {
             const auto to = partitions_[target].route;
-            const auto arrive = [id, target, from = number(), emissions = std::move(emissions)](ClusterNode& peer) {
+            const auto arrive = [id, target, from = number(), epoch = partitions_[id].replica->epoch(),
+                                 emissions = std::move(emissions)](ClusterNode& peer) {
               auto& host = *peer.partitions_[target].host;
-              host.send([&peer, &host, id, target, from, emissions]() mutable {
-                peer.partitions_[id].emissions_from = from;
+              host.send([&peer, &host, id, target, from, epoch, emissions]() mutable {
+                auto& source = peer.partitions_[id];
+                if (epoch >= source.emissions_epoch) {
+                  source.emissions_epoch = epoch;
+                  source.emissions_from = from;
+                }
                 if (host.is_open())
                   return host.run(
                       [&](auto& partition) { partition.emissions_arrived({id}, std::move(emissions), peer.wall()); });
@@ -299,11 +308,10 @@ PartitionHost::Outside ClusterNode::outside_of(std::uint16_t id) {
               auto& host = *peer.partitions_[source].host;
               host.send([&host, id, acks] { host.acknowledged({id}, acks); });
             };
-            for (const auto to : std::set{partitions_[source].route, partitions_[source].emissions_from})
-              if (to == number())
-                arrive(*this);
-              else
-                send(id, to, arrive);
+            const auto& hubs = partitions_[source];
+            const auto to = hubs.emissions_epoch > hubs.route_epoch ? hubs.emissions_from : hubs.route;
+            if (to == number()) return arrive(*this);
+            send(id, to, arrive);
           },
       .published =
           [this, id](runtime::Published published) {

@@ -7,7 +7,7 @@
 //   and says that it is broken; the gateway refuses what was not answered and begins a new way. So nothing overtakes (P3).
 // - A primary that is lost or loaded anew breaks all ways to it. So does a link that breaks, at both ends.
 // - Emissions are repeated (RestartHubs) when the way to their target may have lost some. Acknowledgements go
-//   back to where emissions came from, which the map of primaries may not know yet.
+//   to the primary as the map says, or to the one from which emissions came, when that is of a later epoch.
 #pragma once
 
 #include <cstdint>
@@ -134,11 +134,13 @@ class ClusterNode final : public Entrance {
     cluster::Revision revision = 0;
     std::unique_ptr<PartitionHost> host;
     bool performing = false;
+    std::uint32_t lives = 0;           // Of the replica.
     std::size_t writes = 0;            // Of the replica, at the journal.
     std::deque<std::string> appended;  // And not committed: the bytes of the entries.
     // The way from this node's gateway.
     std::size_t route = 0;
-    std::size_t emissions_from = 0;  // The node from which emissions of this partition's hubs came last.
+    std::size_t emissions_from = 0;  // The node from which emissions of this partition's hubs came last, and its epoch.
+    cluster::Epoch emissions_epoch = 0;
     cluster::Epoch route_epoch = 0;
     std::uint64_t route_life = 0;
     std::map<std::uint64_t, std::function<void(Result<EventRun>)>> pages;  // Asked for, by number.

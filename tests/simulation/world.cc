@@ -58,6 +58,7 @@ Settings settings_of(Dice& dice) {
   settings.players = static_cast<std::size_t>(dice.between(1, 6));
   settings.clients = static_cast<std::size_t>(dice.between(1, 4));
   settings.client_events = static_cast<std::size_t>(dice.between(10, 100));
+  settings.padding_bytes = dice.pick<std::size_t>({0, 0, 0, 4'000, 20'000});
   settings.subscribers = static_cast<std::size_t>(dice.between(1, 4));
   settings.poison = dice.chance(0.6);
   settings.operates = dice.chance(0.7);

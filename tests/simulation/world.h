@@ -34,6 +34,7 @@ struct Settings {
   std::size_t players = 4;
   std::size_t clients = 2;
   std::size_t client_events = 60;
+  std::size_t padding_bytes = 0;  // Of some events: LevelDB's logs go on in blocks of 32 KiB.
   std::size_t subscribers = 2;
   bool poison = true;
   bool operates = true;       // Dead letters are redriven and discarded.
