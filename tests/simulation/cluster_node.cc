@@ -161,13 +161,10 @@ void ClusterNode::tick() {
   world().schedule.after(kTick, [this, alive = std::weak_ptr(alive_)] {
     if (alive.expired()) return;
     for (std::uint16_t p = 0; p < partitions_.size(); ++p)
-      at(p, [this, p](PartitionActor& actor) {
+      at(p, [this](PartitionActor& actor) {
         actor.replica->tick(now());
         if (actor.replica->role() == cluster::Role::kStranger && actor.replica->log_end() > 0)
           actor.replica->discard(now());
-        // As if somebody read all the time.
-        if (actor.replica->is_ready() && actor.replica->may_read(now()))
-          cluster_.witness.reads(p, actor.replica->applied_index(), machine_->name);
       });
     tick();
   });
@@ -229,6 +226,9 @@ void ClusterNode::perform(std::uint16_t partition) {
     for (const auto& event : outputs.events) happened(partition, event);
   }
   actor.performing = false;
+  // As if somebody read all the time.
+  if (actor.replica->is_ready() && actor.replica->may_read(now()))
+    cluster_.witness.reads(partition, actor.replica->applied_index(), machine_->name);
 }
 
 void ClusterNode::happened(std::uint16_t partition, const cluster::ReplicaEvent& event) {

@@ -468,7 +468,17 @@ class ClusterSimulation {
         if (node == nullptr) return;
         world_.count("disk hangs");
         world_.tell("the disk of " + machine.name + " hangs");
-        return node->hang_disk_until(world_.schedule.now() + dice.between(100'000, 5'000'000));
+        {
+          const auto until = world_.schedule.now() + dice.between(100'000, 5'000'000);
+          // Much is applied then, and nothing of it synced.
+          if (dice.chance(0.8))
+            world_.schedule.after(until - world_.schedule.now() + dice.between(0, 10'000), [this, &machine] {
+              if (world_.calm || !nodes_[machine.number]) return;
+              machine.env->set_plan({.torn_writes = true});
+              power_cut(machine);
+            });
+          return node->hang_disk_until(until);
+        }
       default:
         if (dice.chance(0.5))
           clients_[dice.below(clients_.size())]->break_connection();

@@ -82,7 +82,7 @@ void EtcdModel::swap(const std::string& node, std::uint16_t partition, const clu
     world_->count(won ? "swap won" : "swap lost");
     const auto client = weak.lock();
     if (!client) return;
-    if (!world_->calm && world_->dice.chance(0.05)) return unknown();
+    if (!world_->calm && world_->dice.chance(0.12)) return unknown();
     client->answers->send(
         [answer, won, revision = key.revision] { answer(won ? Replica::Swap::kWon : Replica::Swap::kLost, revision); });
   });

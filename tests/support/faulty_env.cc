@@ -503,10 +503,14 @@ void FaultyEnv::lose_what_is_not_durable(File& file) {
 
 void FaultyEnv::lose_some_blocks(File& file, std::size_t begin) {
   constexpr std::size_t kBlockBytes = kSectorBytes;
-  if (begin + kBlockBytes >= file.bytes.size() || dice(2) == 0) return;
+  if (begin + kBlockBytes >= file.bytes.size() || dice(4) == 0) return;
+  // One stretch, so that much behind it is there; or many of them.
+  const bool one_stretch = dice(2) == 0;
+  const auto stretch_begin = begin + dice(file.bytes.size() - begin);
+  const auto stretch_end = stretch_begin + kBlockBytes * (1 + dice(4));
   for (auto at = begin; at + kBlockBytes < file.bytes.size();) {
     const auto end = (at / kBlockBytes + 1) * kBlockBytes;
-    if (dice(3) == 0) {
+    if (one_stretch ? at < stretch_end && end > stretch_begin : dice(3) == 0) {
       std::fill(file.bytes.begin() + static_cast<std::ptrdiff_t>(at),
                 file.bytes.begin() + static_cast<std::ptrdiff_t>(end), '\0');
       count(Fault::kLostBlock);
