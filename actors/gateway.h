@@ -28,8 +28,8 @@ struct GatewayOptions {
   EdgeLimits edge_limits;
   std::string store_id;
   AccessOptions access;
-  std::shared_ptr<ReloadNotice>
-      reload_notice;  // Set before anybody can connect. Without it, partitions are never loaded anew.
+  // Of the node, which the gateway sets before anybody can connect. Nothing where partitions are never loaded anew.
+  std::shared_ptr<ReloadNotice> reload_notice;
 };
 
 class Gateway {

@@ -299,6 +299,11 @@ void ReplicaGroup::name_primary(const std::string& name) {
   ++revision_;
 }
 
+void ReplicaGroup::recover(const std::string& name) {
+  record_.in_sync = {(*this)[name].id()};
+  name_primary(name);
+}
+
 void ReplicaGroup::inject(const std::string& to, PeerMessage message) {
   (void)replica(to).received(std::move(message), now_);
   settle();

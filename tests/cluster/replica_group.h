@@ -92,6 +92,7 @@ class ReplicaGroup {
   void set_replicas(std::vector<std::string> names);
   void nominate(const std::string& name);      // As if it had asked for it.
   void name_primary(const std::string& name);  // As if the primary had handed over to it.
+  void recover(const std::string& name);       // As if an operator had named it the only one in sync.
   void inject(const std::string& to, PeerMessage message);
 
   // Answers to swaps do not arrive, although they are made.

@@ -577,7 +577,7 @@ TEST(Partition, P5ASnapshotThatHadNoRoomIsSavedWhenItsHubRests) {
   // Given two hubs whose snapshots come together, and commits with room for one of them.
   Limits limits;
   limits.events_per_snapshot = 1;
-  limits.commit_bytes_max = 400;
+  limits.commit_bytes_max = 300;
   OnePartition node(limits);
   node.add("counter/a", 5, 1);
   node.add("counter/b", 5, 2);

@@ -59,6 +59,21 @@ TEST(Reminder, ThoseThatAreDueEarlierComeEarlier) {
               ElementsAre(HasSubstr(R"("amount":1)"), HasSubstr(R"("amount":2)"), HasSubstr(R"("amount":3)")));
 }
 
+TEST(Reminder, WaitsForTheNextStartWhenItsNodeIsAboutToStop) {
+  // Given a reminder that comes due while its partition finishes what it has.
+  OnePartition node;
+  node.remind("counter/a", "counter/b", node.now + 1'000, 5, 1);
+  node.settle();
+  node.partition().finish();
+  // When its time comes, then it makes no more work,
+  node.pass_time(std::chrono::milliseconds(3'000));
+  EXPECT_THAT(node.mailbox("counter/b"), SizeIs(0));
+  // and it is there after the start.
+  node.restart();
+  node.pass_time(std::chrono::milliseconds(200));
+  EXPECT_THAT(node.mailbox("counter/b"), SizeIs(1));
+}
+
 TEST(Reminder, P1OutlivesItsNode) {
   // Given a reminder, and a power cut before it is due.
   OnePartition node;

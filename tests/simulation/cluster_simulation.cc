@@ -248,6 +248,20 @@ class ClusterSimulation {
     power_failed(machine);
   }
 
+  void hang_disk(ClusterNode& node, Machine& machine) {
+    world_.count("disk hangs");
+    world_.tell("the disk of " + machine.name + " hangs");
+    const auto time = world_.dice.between(100'000, 5'000'000);
+    node.hang_disk_until(world_.schedule.now() + time);
+    if (!world_.dice.chance(0.8)) return;
+    // Much is applied right behind that, and little of it synced.
+    world_.schedule.after(time + world_.dice.between(0, 10'000), [this, &machine] {
+      if (world_.calm) return;
+      machine.env->set_plan({.torn_writes = true});
+      power_cut(machine);
+    });
+  }
+
   void kill_node(Machine& machine, const char* why) {
     if (!nodes_[machine.number]) return;
     world_.tell(machine.name + " is killed: " + why);
@@ -466,19 +480,7 @@ class ClusterSimulation {
         return;
       case 21:
         if (node == nullptr) return;
-        world_.count("disk hangs");
-        world_.tell("the disk of " + machine.name + " hangs");
-        {
-          const auto until = world_.schedule.now() + dice.between(100'000, 5'000'000);
-          // Much is applied then, and nothing of it synced.
-          if (dice.chance(0.8))
-            world_.schedule.after(until - world_.schedule.now() + dice.between(0, 10'000), [this, &machine] {
-              if (world_.calm || !nodes_[machine.number]) return;
-              machine.env->set_plan({.torn_writes = true});
-              power_cut(machine);
-            });
-          return node->hang_disk_until(until);
-        }
+        return hang_disk(*node, machine);
       default:
         if (dice.chance(0.5))
           clients_[dice.below(clients_.size())]->break_connection();

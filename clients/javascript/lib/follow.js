@@ -159,7 +159,7 @@ export function readerOf(follow) {
   return reader;
 }
 
-export function checkFollow(entity, { from = 1, device, present = false, truncated = 'throw', bufferEvents = 1, bufferBytes = 1 }) {
+export function checkFollow(entity, { from = 1, device, present = false, truncated = 'throw', bufferEvents, bufferBytes }) {
   const known = Number.isSafeInteger(from) ? from >= 1 : from === 'end' || from === 'acknowledged';
   if (!known) throw new CarillonError('malformed', "`from` is an offset from 1 on, 'end' or 'acknowledged'");
   if (from === 'acknowledged' && device === undefined) {
@@ -173,6 +173,7 @@ export function checkFollow(entity, { from = 1, device, present = false, truncat
     throw new CarillonError('malformed', "`truncated` is 'throw' or 'skip'");
   }
   for (const [name, limit] of Object.entries({ bufferEvents, bufferBytes })) {
-    if (!(typeof limit === 'number' && limit >= 1)) throw new CarillonError('malformed', `\`${name}\` is a number from 1 on`);
+    const isGood = limit === undefined || (typeof limit === 'number' && limit >= 1);
+    if (!isGood) throw new CarillonError('malformed', `\`${name}\` is a number from 1 on`);
   }
 }

@@ -505,3 +505,30 @@ test('options that are of no use are refused at once', () => {
     if (own) globalThis.WebSocket = own;
   }
 });
+
+test('a page that is looked at again asks at once whether anybody is there', async () => {
+  // Given a page, whose connection is open and quiet.
+  const listeners = {};
+  globalThis.addEventListener = (name, listener) => (listeners[name] = listener);
+  globalThis.removeEventListener = (name) => delete listeners[name];
+  globalThis.document = { visibilityState: 'hidden' };
+  try {
+    const it = client();
+    await open(it);
+    const pings = () => gateway.messages.filter(([name]) => name === 'ping').length;
+    // When it is hidden, then nothing is asked; when it is shown again, or comes back from a browser's cache, it is.
+    listeners.visibilitychange();
+    globalThis.document.visibilityState = 'visible';
+    listeners.visibilitychange();
+    await eventually(() => pings() > 0, 'a ping');
+    listeners.pageshow();
+    await eventually(() => pings() > 1, 'another one');
+    assert.equal(pings(), 2);
+    await it.close();
+    assert.deepEqual(listeners, {});
+  } finally {
+    delete globalThis.addEventListener;
+    delete globalThis.removeEventListener;
+    delete globalThis.document;
+  }
+});
