@@ -55,6 +55,13 @@ std::vector<PartitionId> leads_with_nothing(const ClusterReport& report) {
   return stuck;
 }
 
+std::vector<PartitionId> with_more_than_primary(const ClusterReport& report) {
+  std::vector<PartitionId> more;
+  for (const auto& replica : report.replicas)
+    if (replica.keeps_missing_entries) more.push_back(replica.partition);
+  return more;
+}
+
 // Is here, or has or is to have a copy. Who has been taken out of the cluster is not missed.
 bool is_wanted(const ClusterDescription& cluster, const NodeName& peer) {
   return std::ranges::any_of(cluster.nodes, [&](const auto& node) { return node.member.node == peer; }) ||
@@ -97,6 +104,11 @@ std::vector<Problem> ClusterReport::problems() const {
         {name_of(stuck) + verb(stuck, "has", "have") +
              "a primary here whose copy is not whole and leads nothing: stop this node, then recover from "
              "another one",
+         false});
+  if (const auto more = with_more_than_primary(*this); !more.empty())
+    problems.push_back(
+        {name_of(more) + verb(more, "has", "have") +
+             "entries here that the primary lacks, and joins nothing: was an old copy of a directory put back?",
          false});
   if (const auto lost = without_copy(*this); !lost.empty())
     problems.push_back({name_of(lost) + verb(lost, "has", "have") + "no usable copy here (the log says why)", false});

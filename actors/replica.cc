@@ -91,11 +91,18 @@ struct Carry {
     state().discarded = true;
     state().reopen_wanted = true;
   }
-  void operator()(const cluster::GaveUpEntries& gave_up) const {
-    spdlog::warn(
-        "partition {}: its primary has not got all of the {} entries that this node had applied; what is here goes, "
-        "and a copy is made",
-        id_of(state()).value, gave_up.applied);
+  void operator()(const cluster::EntriesMissing& missing) const {
+    if (missing.kept)
+      spdlog::error(
+          "partition {}: its primary has not got all of the {} entries that this node had applied; they are kept, and "
+          "this copy joins nothing",
+          id_of(state()).value, missing.applied);
+    else
+      spdlog::warn(
+          "partition {}: somebody has named an older copy, without all of the {} entries that this node had applied; "
+          "what is here goes, and a "
+          "copy is made",
+          id_of(state()).value, missing.applied);
   }
 };
 
@@ -260,6 +267,7 @@ ReplicaStats stats(const ReplicaState& state) {
   if (!state.replica) return stats;
   stats.role = state.replica->role();
   stats.epoch = state.replica->epoch();
+  stats.keeps_missing_entries = state.replica->keeps_missing_entries();
   stats.worthless = state.replica->is_worthless();
   stats.log_end = stats.worthless ? 0 : state.replica->log_end();
   stats.commit = state.replica->commit_index();

@@ -55,7 +55,8 @@ struct ReplicaStats {
   std::uint64_t epoch = 0;
   std::uint64_t log_end = 0, commit = 0, applied = 0;
   bool ready = false;
-  bool unreadable = false;  // Its partition, or its log, could not be read here, and another node took over.
+  bool unreadable = false;             // Its partition, or its log, could not be read here, and another node took over.
+  bool keeps_missing_entries = false;  // It has what its primary lacks, and joins nothing.
   bool worthless =
       false;  // It is being given a copy, or has discarded its own: whoever leads with it leads with nothing.
   bool under_replicated = false;

@@ -57,7 +57,9 @@ std::string encode(const PartitionRecord& record) {
   for (const auto& replica : record.in_sync) write(json, replica);
   json.end_array().key("replicas").begin_array();
   for (const auto& node : record.replicas) json.value(node);
-  json.end_array().end_object();
+  json.end_array();
+  if (record.recovered != 0) json.field("recovered", record.recovered);
+  json.end_object();
   return json.take();
 }
 
@@ -71,6 +73,7 @@ Result<PartitionRecord> decode_partition_record(std::string_view text) {
   auto primary_id = primary ? replica_of(*primary) : std::nullopt;
   const auto in_sync = root.find("in_sync");
   const auto replicas = root.find("replicas");
+  const auto recovered = root.find("recovered");
   if (!epoch || *epoch == 0) return malformed("a partition's record needs an epoch from 1 on");
   if (!primary_id) return malformed("a partition's record needs a primary with node and store");
   if (!in_sync || !in_sync->is_array() || !replicas || !replicas->is_array())
@@ -86,6 +89,12 @@ Result<PartitionRecord> decode_partition_record(std::string_view text) {
     const auto node = replicas->element(i).as_string();
     if (!node || node->empty()) return malformed("replicas are a list of nodes by name");
     record.replicas.emplace_back(*node);
+  }
+  if (recovered) {
+    const auto in = recovered->as_uint64();
+    if (!in || *in > record.epoch)
+      return malformed("a partition was recovered in an epoch, not a later one than it has");
+    record.recovered = *in;
   }
   if (!record.is_in_sync(record.primary)) return malformed("a primary must be in the in-sync set");
   if (has_repetition(record.in_sync) || has_repetition(record.replicas))

@@ -27,6 +27,8 @@ struct PartitionRecord {
   ReplicaId primary;               // One of `in_sync`.
   std::vector<ReplicaId> in_sync;  // They have every committed entry on disk. In the order in which they came in.
   std::vector<NodeName> replicas;  // Where placement wants copies. Whoever is in sync and not named here is to leave.
+  Epoch recovered =
+      0;  // In which somebody last named an older copy, and gave up what others had beyond it; 0 for never.
 
   bool is_in_sync(const ReplicaId& replica) const;
   bool is_wanted(const NodeName& node) const;

@@ -25,6 +25,7 @@ Result<Recovery> recovery_from(const ClusterView& view, PartitionId partition, c
   ++next.epoch;
   next.primary = {from, member->store};
   next.in_sync = {next.primary};
+  next.recovered = next.epoch;
   // The wish for a primary that comes first in the list would wait for one whose copy is still to be made.
   std::rotate(next.replicas.begin(), std::ranges::find(next.replicas, from),
               std::ranges::find(next.replicas, from) + 1);

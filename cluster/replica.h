@@ -76,11 +76,13 @@ struct DiskFailed {
 // What `discard` was asked for is done: nothing of the partition is left but that its copy is worth nothing, or who was in sync
 // without knowing could lead with it. Throw the Replica away.
 struct Discarded {};
-// The primary has not got what was applied here, of so many entries in all: this copy goes, and a new one is made.
-struct GaveUpEntries {
+// The primary has not got what was applied here, of so many entries in all. If somebody gave those up by naming an older copy, this one
+// goes, and a new one is made. Else it is kept and joins nothing, for a person to decide.
+struct EntriesMissing {
   Index applied = 0;
+  bool kept = false;
 };
-using ReplicaEvent = std::variant<BecamePrimary, AppendCommitted, PrimaryLost, DiskFailed, Discarded, GaveUpEntries>;
+using ReplicaEvent = std::variant<BecamePrimary, AppendCommitted, PrimaryLost, DiskFailed, Discarded, EntriesMissing>;
 
 struct ReplicaOutputs {
   std::vector<Write> writes;
@@ -171,6 +173,8 @@ class Replica {
   bool is_ready() const;
   // What is here is worth nothing: a copy has not ended, or was discarded.
   bool is_worthless() const;
+  // It joins nothing, since it has what its primary lacks (see EntriesMissing).
+  bool keeps_missing_entries() const;
   // The partition's records are whole, unless the store is damaged: what a power cut or a copy may have left out has been applied since.
   bool has_whole_records() const;
   // Ready, not handing over, its disk works, and at least min_in_sync replicas are in sync: publishing may be accepted.

@@ -138,7 +138,10 @@ Result<void> Replica::State::take_in(EpochEnd end) {
   } else {
     // Up to where both have entries of the same epoch, they are the same entries (KIP-279).
     const auto own = log.end_of(end.epoch);
-    if (!own) return entries_are_missing(end);
+    if (!own) {
+      entries_are_missing(end.last_index > end.end_index);
+      return {};
+    }
     agreed = own->epoch == end.epoch || own->end == 0;
     cut = agreed ? std::min(own->end, end.end_index) : own->end;
   }
@@ -146,7 +149,8 @@ Result<void> Replica::State::take_in(EpochEnd end) {
     if (mutated(Mutation::kTruncateByIndex) || mutated(Mutation::kApplyBeforeCommit)) {
       cut = std::min(log.applying(), log.end());
     } else {
-      return entries_are_missing(end);
+      entries_are_missing(end.last_index > end.end_index);
+      return {};
     }
   }
   if (cut < log.end()) ++counters.truncations;
@@ -156,25 +160,28 @@ Result<void> Replica::State::take_in(EpochEnd end) {
     return {};
   }
   reconciled_ = true;
+  keeps_missing_entries = false;
   asked_at_.reset();
   answer(false);
   return {};
 }
 
-// The primary has not got what is applied here, and what is committed cannot differ. If this replica is in sync, so that it has all that is
-// committed, the primary's disk has gone back in time, as by a backup that was restored: this replica takes over. Else, or if the primary went
-// on without those entries long ago, what is here is no log of this partition: somebody has decided so, or it is its own disk that went back.
-Result<void> Replica::State::entries_are_missing(const EpochEnd& end) {
+// The primary has not got what is applied here, and what is committed cannot differ: its disk has gone back in time, as by a backup that was
+// restored, or somebody has named an older copy. In the first case this replica takes over if it is in sync, so that it has all that is
+// committed, and the primary has not gone on without those entries; else a person has to decide.
+void Replica::State::entries_are_missing(bool primary_went_on) {
   if (!is_own_record())
-    return {};  // It says who is in sync; when it has come, the next message of the primary leads here again.
-  if (record->is_in_sync(options.self) && end.last_index <= end.end_index) {
+    return;  // It says who is in sync; when it has come, the next message of the primary leads here again.
+  if (record->is_in_sync(options.self) && !primary_went_on) {
     primary_lacks_entries_ = true;
-    return {};
+    return;
   }
-  out_.events.push_back(GaveUpEntries{log.applied()});
+  const bool kept = log.end_epoch() >= record->recovered;
+  if (!kept || !keeps_missing_entries) out_.events.push_back(EntriesMissing{log.applied(), kept});
+  keeps_missing_entries = kept;
+  if (kept) return;
   become_worthless();
   ask_epoch_end();
-  return {};
 }
 
 // --- Copies.
@@ -194,6 +201,7 @@ void Replica::State::take_in(const CopyBegin& begin) {
   // Who is in sync has what is committed; a copy would take it away.
   if (is_own_record() && record->is_in_sync(options.self)) return;
   if (install_ != Install::kNone && copy_ == begin.copy) return;
+  if (!log.is_installing() && begin.base_index < log.applying()) return entries_are_missing(true);
   ++counters.copies_begun;
   log.begin_install(begin.base_index, begin.base_epoch);
   commit = begin.base_index;

@@ -49,6 +49,7 @@ class Replica::State {
   std::optional<ReplicaId> primary;
   std::optional<Error> failed;
   bool ready = false;
+  bool keeps_missing_entries = false;
   Index commit = 0;
   Log log;
   Counters counters;
@@ -76,7 +77,7 @@ class Replica::State {
   void refuse(const ReplicaId& from);
   void tell_primary();
   void ask_epoch_end();
-  Result<void> entries_are_missing(const EpochEnd& end);
+  void entries_are_missing(bool primary_went_on);
   bool is_to_take_over() const { return primary_is_stuck_ || primary_lacks_entries_; }
   void answer(bool again);
   void become_worthless();

@@ -84,6 +84,21 @@ TEST(Readiness, ANodeWhoseDiskHangsIsNotReadyAndWhatItsJournalCountsIsLeftOut) {
   EXPECT_THAT(node.stages(), SizeIs(4));
 }
 
+TEST(ClusterHealth, P1NamesPartitionsOfWhichThisNodeHasMoreThanTheirPrimaries) {
+  // Given a node that keeps what the primaries of two partitions lack.
+  ClusterReport report;
+  report.replicas.resize(3);
+  for (std::uint16_t p = 0; p < 3; ++p) report.replicas[p].partition = {p};
+  for (const auto p : {0, 2}) report.replicas[p].keeps_missing_entries = true;
+  // When it is asked for its health, then it names them, and stays ready for what else it does.
+  const auto problems = report.problems();
+  const auto found = std::ranges::find_if(problems, [](const Problem& problem) {
+    return problem.sentence.starts_with("partitions 0 and 2 have entries here");
+  });
+  ASSERT_NE(found, problems.end());
+  EXPECT_FALSE(found->blocks);
+}
+
 TEST(HubsThatStandStill, AreCountedByReasonAndOneIsNamedWithWhatToDo) {
   // Given a node without any, then with some in two of its partitions.
   auto node = node_of(3);

@@ -15,6 +15,19 @@ TEST(PartitionRecord, ReadsWhatItWrote) {
   EXPECT_EQ(*read, kRecord);
 }
 
+TEST(PartitionRecord, P1RemembersInWhichEpochAnOlderCopyWasNamed) {
+  // Given a record that was recovered in an epoch,
+  auto record = kRecord;
+  record.recovered = 6;
+  // then it is read as it was,
+  const auto read = decode_partition_record(encode(record));
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(*read, record);
+  // and one of an epoch that is still to come is refused.
+  record.recovered = 8;
+  EXPECT_FALSE(decode_partition_record(encode(record)).ok());
+}
+
 TEST(PartitionRecord, P8APrimaryThatIsNotInSyncIsRefused) {
   auto record = kRecord;
   record.primary.store = "another disk";

@@ -41,6 +41,7 @@ TEST_F(RecoveryTest, P8TheNamedCopyIsPrimaryAloneInANewEpoch) {
   ASSERT_TRUE(recovery.ok()) << recovery.error().message;
   EXPECT_EQ(recovery->expected, 1u);
   EXPECT_EQ(recovery->record.epoch, 8u);
+  EXPECT_EQ(recovery->record.recovered, 8u);
   EXPECT_EQ(recovery->record.primary, (ReplicaId{"cat", "s3"}));
   EXPECT_THAT(recovery->record.in_sync, ElementsAre(ReplicaId{"cat", "s3"}));
   EXPECT_THAT(recovery->record.replicas, ElementsAre("cat", "ant", "bee"));

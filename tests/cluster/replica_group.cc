@@ -302,6 +302,7 @@ void ReplicaGroup::name_primary(const std::string& name) {
 void ReplicaGroup::recover(const std::string& name) {
   record_.in_sync = {(*this)[name].id()};
   name_primary(name);
+  record_.recovered = record_.epoch;
 }
 
 void ReplicaGroup::inject(const std::string& to, PeerMessage message) {

@@ -745,6 +745,69 @@ TEST(Replica, P1APrimaryWhoseDiskHasGoneBackInTimeIsReplacedByOneThatHasEverythi
     }
 }
 
+TEST(Replica, P1ACopyThatIsNotInSyncAndHasMoreThanItsPrimaryIsKeptUntilSomebodyDecides) {
+  for (const bool short_of_log : {false, true})
+    for (const bool went_on : {false, true}) {
+      SCOPED_TRACE(short_of_log ? "logs begin late" : "logs overlap");
+      SCOPED_TRACE(went_on ? "publishing went on" : "nothing was published since");
+      // Given a node that died, out of sync then, and two others to which old copies of their directories were put back.
+      ReplicaGroup group(kThree, short_of_log ? short_log() : ReplicaLimits());
+      for (int i = 0; i < 5; ++i) group.put("ant", std::to_string(i), "value");
+      group.pass(100ms);
+      const auto of_ant = group["ant"].disk.records, of_bee = group["bee"].disk.records;
+      for (int i = 5; i < 60; ++i) group.put("ant", std::to_string(i), "value");
+      group.pass(1s);
+      const auto all = group.records("cat");
+      group.kill("cat");
+      ASSERT_TRUE(group.until([&] { return !group.is_in_sync("cat"); }));
+      for (const auto* node : {"ant", "bee"}) group.kill(node);
+      group["ant"].disk.records = of_ant;
+      group["bee"].disk.records = of_bee;
+      // When all are started,
+      for (const auto& node : kThree) group.start(node);
+      ASSERT_TRUE(group.until([&] { return group["ant"].ready || group["bee"].ready; }));
+      const auto leader = group.primary();
+      for (int i = 0; went_on && i < 3; ++i) group.put(leader, "later " + std::to_string(i), "value");
+      group.pass(5s);
+      // then what that one has stays, also while the others go on,
+      EXPECT_TRUE(group.replica(leader).may_publish());
+      EXPECT_TRUE(group.replica("cat").keeps_missing_entries());
+      EXPECT_FALSE(group.is_in_sync("cat"));
+      EXPECT_EQ(group.records("cat"), all);
+      // until somebody names it, and so gives up what the others have.
+      for (const auto* node : {"ant", "bee"}) group.kill(node);
+      group.recover("cat");
+      for (const auto* node : {"ant", "bee"}) group.start(node);
+      ASSERT_TRUE(group.until([&] { return group.is_in_sync("ant") && group.is_in_sync("bee"); }));
+      EXPECT_FALSE(group.replica("cat").keeps_missing_entries());
+      for (const auto& node : kThree) EXPECT_EQ(group.records(node), all);
+    }
+}
+
+TEST(Replica, P1WhatAStrangerKeepsIsNotDiscarded) {
+  // Given a node that has more than its primary.
+  ReplicaGroup group({"ant", "bee", "cat"});
+  const auto old = group["ant"].disk.records;
+  group.put("ant", "some", "value");
+  group.pass(100ms);
+  const auto all = group.records("cat");
+  for (const auto* node : {"cat", "bee"}) {
+    group.kill(node);
+    ASSERT_TRUE(group.until([&] { return !group.is_in_sync(node); }));
+  }
+  group.kill("ant");
+  group["ant"].disk.records = old;
+  for (const auto* node : {"ant", "cat"}) group.start(node);
+  ASSERT_TRUE(group.until([&] { return group.replica("cat").keeps_missing_entries(); }));
+  // When it is to have no copy any more,
+  group.set_replicas({"ant", "bee"});
+  group.pass(5s);
+  group.replica("cat").discard(group.now());
+  group.pass(1s);
+  // then what it has stays.
+  EXPECT_EQ(group.records("cat"), all);
+}
+
 TEST(Replica, P1APrimaryWhoseDiskFailedNamesNoDiskOfWhichItHasNotHeardSinceTheLinkCameUp) {
   // Given a backup in sync whose node comes back with another disk, and has said nothing yet.
   ReplicaGroup group({"ant", "bee"});

@@ -254,8 +254,11 @@ void ClusterNode::happened(std::uint16_t partition, const cluster::ReplicaEvent&
     actor.appended.clear();
     if (!store_->read_only()) look_again_after(partition, kLookAgain);
     if (actor.host->is_open()) actor.host->commit_answered(failed->error);
-  } else if (std::holds_alternative<cluster::GaveUpEntries>(event)) {
-    world().count("copy given up for a primary's");
+  } else if (const auto* missing = std::get_if<cluster::EntriesMissing>(&event)) {
+    // No disk goes back in time here, and nobody names an older copy.
+    world().broken("P1: nothing accepted is lost",
+                   "partition " + std::to_string(partition) + " has a primary without all " +
+                       std::to_string(missing->applied) + " entries applied by " + machine_->name);
   } else {
     world().count("copy discarded by a stranger");
     throw_away_replica(partition);
