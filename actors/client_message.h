@@ -18,8 +18,6 @@
 
 namespace carillon::actors {
 
-inline constexpr std::uint64_t kJsonIntegerMax = (std::uint64_t{1} << 53) - 1;
-
 // The object under `publish`. What an event lacks, or has of a wrong type, is empty or 0 here, and refused as such.
 struct PublishBatch {
   struct Event {

@@ -62,7 +62,7 @@ class Follower {
                                                                           *delivery.events.events[i]);
                                             return write(std::move(text));
                                           },
-                                          [this](std::uint32_t, const Error&) { ended_->fulfill(); }});
+                                          [this](std::uint32_t, const Error& error) { end(error); }});
   }
 
   kj::Promise<void> run(EntityId entity, Offset from) {
@@ -94,6 +94,15 @@ class Follower {
                    .then([this] { --writing_; })
                    .fork();
     return written_.addBranch();
+  }
+
+  // Says why: an `EventSource` is not told what it meets when it comes again.
+  void end(const Error& error) {
+    JsonWriter json;
+    json.begin_object().field("error", name_of(error.code)).field("message", error.message);
+    write_hints(json, call_.edge.edge_limits, error);
+    (void)write("event: ended\ndata: " + json.end_object().take() + "\n\n");
+    ended_->fulfill();
   }
 
   kj::Promise<void> keep_alive() {

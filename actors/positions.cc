@@ -62,15 +62,18 @@ kj::Promise<Result<Positions>> positions_of(Edge& edge, const access::Rights& ri
       });
 }
 
+Result<void> check_device(std::string_view name) {
+  if (is_printable_utf8(name, kDeviceBytesMax)) return {};
+  return Error{ErrorCode::MALFORMED, "a device's name is 1 to 64 bytes of UTF-8 without control characters", 0};
+}
+
 kj::Promise<Result<Offset>> acknowledge(Edge& edge, const access::Rights& rights, std::string_view mailbox,
                                         std::string_view device, Offset offset) {
   if (auto allowed = rights.check_read(mailbox); !allowed) return Result<Offset>(allowed.error());
   using Answer = Result<Offset>;
   const auto reader = reader_of(edge, mailbox);
   if (!reader) return Answer(reader.error());
-  if (!is_printable_utf8(device, kDeviceBytesMax))
-    return Answer(
-        Error{ErrorCode::MALFORMED, "a device's name is 1 to 64 bytes of UTF-8 without control characters", 0});
+  if (const auto named = check_device(device); !named) return Answer(named.error());
   return extent_of(edge, mailbox)
       .then([&edge, hub = *reader, mailbox = std::string(mailbox), device = std::string(device),
              offset](const Result<runtime::Extent>& reaches) mutable -> kj::Promise<Answer> {

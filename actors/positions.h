@@ -65,6 +65,9 @@ struct Positions {
 // Whoever may read a mailbox may see and store positions in it (P9). UNKNOWN_KIND, or MALFORMED for a name too long to have
 // positions.
 kj::Promise<Result<Positions>> positions_of(Edge& edge, const access::Rights& rights, std::string_view entity);
+// MALFORMED for what no device can be called.
+Result<void> check_device(std::string_view name);
+
 // Answers with the position that holds then. BEYOND_END for an offset behind the mailbox's last one; MALFORMED for a device that is
 // not 1 to 64 bytes of UTF-8 without control characters.
 kj::Promise<Result<Offset>> acknowledge(Edge& edge, const access::Rights& rights, std::string_view entity,

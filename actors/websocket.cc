@@ -200,6 +200,8 @@ class SocketConnection final : private kj::TaskSet::ErrorHandler {
     if (auto allowed = rights().check_read(entity->text()); !allowed) return tell_ended(id, allowed.error());
     if (message.from == FollowMessage::From::kOffset && message.offset == 0)
       return tell_ended(id, {ErrorCode::MALFORMED, "offsets count from 1; this one is 0", 0});
+    if (message.from == FollowMessage::From::kAcknowledged)
+      if (const auto named = check_device(message.device); !named) return tell_ended(id, named.error());
     if (message.present && !entity->is_player())
       return tell_ended(id, {ErrorCode::MALFORMED, "only players can be present", 0});
     if (message.present)

@@ -103,7 +103,8 @@ void add_retention(CLI::App& command, runtime::RetentionTable& retention, const 
               if (auto taken = retention.take_in(settings, kinds); !taken)
                 throw CLI::ValidationError("--retain", taken.error().message);
           },
-          "what the mailboxes of a kind keep; once for each kind, or several with spaces in between; others keep `all`")
+          "what the mailboxes of a kind keep; once for each kind, or several in one word (in quotes) with spaces in "
+          "between; others keep `all`")
       ->allow_extra_args(false)
       ->type_name("KIND=EVENTS[,DAYSd]")
       ->default_str(retention.text())

@@ -335,7 +335,7 @@ std::vector<Replica::BackupStatus> Replica::State::backups() const {
   for (const auto& [node, backup] : backups_) {
     const auto acknowledged = std::min(backup.acknowledged, log.end());
     all.push_back({backup.id.value_or(ReplicaId{node, {}}), backup.id && is_in_sync(*backup.id),
-                   link(node) != Link::kLost, backup.copy.has_value(), log.end() - acknowledged});
+                   link(node) == Link::kUp, backup.copy.has_value(), log.end() - acknowledged});
   }
   return all;
 }

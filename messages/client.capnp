@@ -390,7 +390,8 @@ interface Gateway {
       -> (accepted :UInt32, duplicates :UInt32, refusals :List(Refusal));
   # Answers when everything that was accepted is on stable storage (P1). Items without a refusal were accepted now or
   # earlier (`duplicates` counts the latter). After `overloaded`, what follows of this producer on this connection is
-  # refused too until the first refused sequence comes again, so that nothing overtakes (P3). A call may be made before
+  # refused too until all that was refused has come again, in order, so that nothing overtakes (P3). A connection remembers that
+  # no longer than it lasts: on the next one send it before anything newer. A call may be made before
   # the one before it was answered; calls of one connection are handled in order. Names of producers are 1 to 256 bytes
   # of UTF-8 without control characters. A batch over the limit is refused item by item with `limitExceeded`; one of more
   # than 32,768 (or than the limit, if that is more) fails the call.

@@ -19,7 +19,8 @@ Result<PublishItem> check_publication(const PublicationView& publication, const 
                                       std::uint32_t index, const Catalogue& catalogue, const Limits& limits) {
   auto entity = check_entity(publication.entity, catalogue);
   if (!entity) return entity.error();
-  if (publication.sequence == 0) return Error{ErrorCode::MALFORMED, "sequences count from 1; this one is 0", 0};
+  if (publication.sequence == 0 || publication.sequence > kJsonIntegerMax)
+    return Error{ErrorCode::MALFORMED, "a sequence is a whole number from 1 to 2^53 - 1", 0};
   if (!is_name(publication.type, kTypeBytesMax))
     return Error{ErrorCode::MALFORMED, "a type is a lower-case letter and up to 63 more of a-z, 0-9, '_' and '-'", 0};
   if (!entity->is_player()) {
@@ -35,7 +36,7 @@ Result<PublishItem> check_publication(const PublicationView& publication, const 
                  "the payload has " + std::to_string(publication.payload.size()) + " bytes, at most " +
                      std::to_string(limits.payload_bytes_max) + " are allowed",
                  0};
-  if (auto json = check_json_object(publication.payload); !json) return json.error();
+  if (auto json = check_json_object(publication.payload, kPayloadDepthMax); !json) return json.error();
   return PublishItem{index, std::move(*entity),
                      Event{.type = std::string(publication.type),
                            .payload = std::string(publication.payload),

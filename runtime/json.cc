@@ -31,10 +31,11 @@ const Node& as_node(const void* node) { return *static_cast<const Node*>(node); 
 template <class Next>
 class Guard {
  public:
-  Guard(Next& next, bool has_escapes, JsonFor reader) : next_(next), has_escapes_(has_escapes), reader_(reader) {}
+  Guard(Next& next, bool has_escapes, JsonFor reader, std::size_t depth_max)
+      : next_(next), has_escapes_(has_escapes), reader_(reader), depth_max_(depth_max) {}
 
-  // Why the reader was stopped; null when it was not.
-  const char* objection() const { return objection_; }
+  // Why the reader was stopped; empty when it was not.
+  const std::string& objection() const { return objection_; }
 
   bool Null() { return inside() && next_.Null(); }
   bool Bool(bool value) { return inside() && next_.Bool(value); }
@@ -59,11 +60,10 @@ class Guard {
   bool EndArray(rapidjson::SizeType elements) { return --depth_, next_.EndArray(elements); }
 
  private:
-  bool object_to(const char* reason) { return objection_ = reason, false; }
+  bool object_to(std::string reason) { return objection_ = std::move(reason), false; }
   bool inside() { return depth_ > 0 || object_to("the outermost value must be an object"); }
   bool descend() {
-    if (reader_ == JsonFor::kState) return ++depth_ <= kStateDepthMax || object_to("nested more than 512 deep");
-    return ++depth_ <= kJsonDepthMax || object_to("nested more than 64 deep");
+    return ++depth_ <= depth_max_ || object_to("nested more than " + std::to_string(depth_max_) + " deep");
   }
 
   bool number(std::string_view text) {
@@ -113,8 +113,9 @@ class Guard {
   Next& next_;
   const bool has_escapes_;
   const JsonFor reader_;
+  const std::size_t depth_max_;
   std::size_t depth_ = 0;
-  const char* objection_ = nullptr;
+  std::string objection_;
 };
 
 struct Ignore : rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Ignore> {};
@@ -161,7 +162,7 @@ Error not_an_object(std::size_t at, std::string_view reason) {
 // The guard bounds the depth, so the reader may recurse, which is faster than its iterative way. What is known to be
 // UTF-8 as a whole needs no second look string by string.
 template <class Next>
-Result<void> read(std::string_view text, JsonFor purpose, Pool& pool, Next& next) {
+Result<void> read(std::string_view text, JsonFor purpose, std::size_t depth_max, Pool& pool, Next& next) {
   if (const auto good = utf8_bytes(text); good != text.size())
     return not_an_object(good, is_overlooked(text[good]) ? "a control character" : "no UTF-8");
   constexpr std::size_t kPaddingBytes = 16;  // SSE2 reads so far beyond what it looks for.
@@ -169,11 +170,11 @@ Result<void> read(std::string_view text, JsonFor purpose, Pool& pool, Next& next
   if (copy == nullptr) throw std::bad_alloc();
   std::memset(copy + text.copy(copy, text.size()), 0, kPaddingBytes);
   rapidjson::InsituStringStream stream(copy);
-  Guard<Next> guard(next, text.find('\\') != std::string_view::npos, purpose);
+  Guard<Next> guard(next, text.find('\\') != std::string_view::npos, purpose, depth_max);
   Reader reader(&pool, 512);
   constexpr unsigned kFlags = rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseInsituFlag;
   const rapidjson::ParseResult outcome = reader.template Parse<kFlags>(stream, guard);
-  if (guard.objection()) return not_an_object(outcome.Offset(), guard.objection());
+  if (!guard.objection().empty()) return not_an_object(outcome.Offset(), guard.objection());
   if (outcome.IsError()) return not_an_object(outcome.Offset(), rapidjson::GetParseError_En(outcome.Code()));
   if (stream.Tell() != text.size())
     return not_an_object(stream.Tell(), "a zero byte");  // The reader takes it for the end.
@@ -182,11 +183,11 @@ Result<void> read(std::string_view text, JsonFor purpose, Pool& pool, Next& next
 
 }  // namespace
 
-Result<void> check_json_object(std::string_view text) {
+Result<void> check_json_object(std::string_view text, std::size_t depth_max) {
   alignas(std::max_align_t) char memory[2048];
   Pool pool(memory, sizeof memory);
   Ignore ignore;
-  return read(text, JsonFor::kOthers, pool, ignore);
+  return read(text, JsonFor::kOthers, depth_max, pool, ignore);
 }
 
 JsonValue::Type JsonValue::type() const {
@@ -308,7 +309,7 @@ Result<void> JsonDocument::parse(std::string_view text, JsonFor reader) {
   Tree& into = tree();
   into.dom.SetNull();
   const auto generate = [&](Dom& handler) {
-    outcome = read(text, reader, into.pool, handler);
+    outcome = read(text, reader, reader == JsonFor::kState ? kStateDepthMax : kJsonDepthMax, into.pool, handler);
     return outcome.ok();
   };
   into.dom.Populate(generate);

@@ -17,11 +17,14 @@
 
 namespace carillon {
 
-inline constexpr std::size_t kJsonDepthMax = 64;  // Objects and arrays inside one another, the outermost included.
+inline constexpr std::size_t kJsonDepthMax = 64;     // Objects and arrays inside one another, the outermost included.
+inline constexpr std::size_t kPayloadDepthMax = 60;  // So that a message with it in is no deeper than kJsonDepthMax.
+inline constexpr std::uint64_t kJsonIntegerMax =
+    (std::uint64_t{1} << 53) - 1;  // Beyond it many readers round (RFC 8259, 6).
 
-// Is `text`, the whole of it, one JSON object as above? MALFORMED says what is wrong and at which byte. Fast enough for
-// every publish.
-Result<void> check_json_object(std::string_view text);
+// Is `text`, the whole of it, one JSON object as above, nested at most `depth_max` deep? MALFORMED says what is wrong and at which byte.
+// Fast enough for every publish.
+Result<void> check_json_object(std::string_view text, std::size_t depth_max = kJsonDepthMax);
 
 // Who is to read it. Others get what every reader of JSON takes: bytes that are no UTF-8, which JSON cannot hold, become U+FFFD, and a
 // field that is an empty std::optional is left out. Hubs get back their states just as they were: such bytes become the escapes

@@ -91,6 +91,7 @@ TEST_F(Http, RefusalsHaveTheirCodeAndStatus) {
            Case{post("/events/player/ada?type=t&sequence=1", "{}"), 400, "malformed"},
            Case{post("/events/player/ada?type=t&producer=p&sequence=0", "{}"), 400, "malformed"},
            Case{post("/events/player/ada?type=t&producer=p&sequence=-1", "{}"), 400, "malformed"},
+           Case{post("/events/player/ada?type=t&producer=p&sequence=9007199254740992", "{}"), 400, "malformed"},
            Case{post("/events/player/ada?type=t&producer=p%0A&sequence=1", "{}"), 400, "malformed"},
            Case{get("/streams/player/ledger?from=0"), 400, "malformed"},
            Case{get("/streams/player/ledger?from=x"), 400, "malformed"},
@@ -292,6 +293,40 @@ TEST_F(Http, P4OffsetBehindRetentionIsGone) {
   EXPECT_EQ(gone.status, 410);
   EXPECT_THAT(gone.body, HasSubstr("\"error\":\"truncated\""));
   EXPECT_THAT(gone.body, HasSubstr("\"first_offset\":3"));
+}
+
+TEST_F(Http, P4AStreamThatRetentionOvertakesSaysSoBeforeItEnds) {
+  // Given a follower who does not read, of a stream that keeps the last event.
+  node.stop();
+  node.process().set_arguments({"--retain", "player=1"});
+  node.start();
+  ASSERT_EQ(post("/events/player/ada?type=note", "{}").status, 200);
+  RawSocket socket(node.http());
+  ASSERT_TRUE(socket.send("GET /streams/player/ada HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  ASSERT_THAT(socket.receive_until("id: 1\n"), HasSubstr("id: 1\n"));
+  // When more is published than sockets and the node hold for it,
+  const std::string large = "{\"a\":\"" + std::string(60'000, 'x') + "\"}";
+  for (int i = 0; i < 400; ++i) ASSERT_EQ(post("/events/player/ada?type=note", large).status, 200);
+  // then it hears at the end of what there was for it why there is no more.
+  EXPECT_THAT(socket.receive_until("first_offset"), HasSubstr("event: ended\ndata: {\"error\":\"truncated\""));
+}
+
+TEST_F(Http, APayloadIsAsDeepAsAMessageCanBringIt) {
+  const auto nested = [](std::size_t depth) {
+    std::string text;
+    for (std::size_t i = 0; i < depth; ++i) text += "{\"a\":";
+    return text + "1" + std::string(depth, '}');
+  };
+  // Given the deepest payload that is taken,
+  EXPECT_EQ(post("/events/player/ada?type=note", nested(60)).status, 200);
+  const auto refused = post("/events/player/ada?type=note", nested(61));
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.body, HasSubstr("60 deep"));
+  // then a batch takes it as well.
+  const auto batch =
+      post("/events", R"({"producer":"me","events":[{"sequence":1,"entity":"player/ada","type":"note","payload":)" +
+                          nested(60) + "}]}");
+  EXPECT_THAT(batch.body, HasSubstr("\"accepted\":1"));
 }
 
 TEST_F(Http, WrongUrlsMethodsAndPathTricks) {

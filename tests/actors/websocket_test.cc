@@ -247,6 +247,15 @@ TEST_F(WebSockets, AcknowledgedPositionsAreKeptAndFollowedFrom) {
   EXPECT_EQ(socket.hear(), R"({"following":{"id":6,"next":1,"last":5}})");
 }
 
+TEST_F(WebSockets, WhatNoDeviceCanBeCalledHasAcknowledgedNothingAndIsRefused) {
+  auto socket = open();
+  for (const auto& device : {std::string(), std::string(65, 'x')}) {
+    ASSERT_TRUE(socket.say(R"({"follow":{"id":1,"entity":"player/ledger","from":"acknowledged","device":")" + device +
+                           R"("}})"));
+    EXPECT_THAT(socket.hear(), StartsWith(R"({"ended":{"id":1,"error":"malformed")"));
+  }
+}
+
 class ForgetfulWebSockets : public WebSockets {
  protected:
   ForgetfulWebSockets() : WebSockets({"--retain", "player=1"}) {}

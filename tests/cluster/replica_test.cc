@@ -784,6 +784,17 @@ TEST(Replica, P1ACopyThatIsNotInSyncAndHasMoreThanItsPrimaryIsKeptUntilSomebodyD
     }
 }
 
+TEST(Replica, ABackupThatHasNotBeenThereSinceTheStartIsSaidToBeAway) {
+  // Given a node that dies, and a primary that is started again without it.
+  ReplicaGroup group({"ant", "bee", "cat"});
+  for (const auto* node : {"cat", "ant"}) group.kill(node);
+  group.start("ant");
+  ASSERT_TRUE(group.until([&] { return !group.primary().empty(); }));
+  // When the primary is asked for its backups, then the dead one is away, and the other is not.
+  for (const auto& backup : group.replica(group.primary()).backups())
+    EXPECT_EQ(backup.linked, backup.id.node != "cat") << backup.id.node;
+}
+
 TEST(Replica, P1WhatAStrangerKeepsIsNotDiscarded) {
   // Given a node that has more than its primary.
   ReplicaGroup group({"ant", "bee", "cat"});

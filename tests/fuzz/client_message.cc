@@ -10,7 +10,7 @@ namespace {
 
 void check(const actors::PublishBatch& batch) {
   for (const auto& event : batch.events) {
-    CHECK(event.sequence <= actors::kJsonIntegerMax);
+    CHECK(event.sequence <= kJsonIntegerMax);
     if (event.payload.starts_with('{')) CHECK(check_json_object(event.payload).ok());
   }
 }
