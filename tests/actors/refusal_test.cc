@@ -72,8 +72,8 @@ TEST_F(Refusal, PayloadNestedDeeply) {
     return "{\"a\":" + std::string(static_cast<std::size_t>(depth), '[') +
            std::string(static_cast<std::size_t>(depth), ']') + "}";
   };
-  EXPECT_TRUE(node.publish("player/ada", nested(63)).ok());
-  EXPECT_EQ(refused("player/ada", nested(64)), ErrorCode::MALFORMED);
+  EXPECT_TRUE(node.publish("player/ada", nested(59)).ok());
+  EXPECT_EQ(refused("player/ada", nested(60)), ErrorCode::MALFORMED);
   EXPECT_EQ(refused("player/ada", nested(32'000)), ErrorCode::MALFORMED);
 }
 
