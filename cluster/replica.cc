@@ -209,6 +209,7 @@ void Replica::State::fail(const Error& error) {
 
 void Replica::State::discard() {
   if (role() != Role::kStranger || !is_own_record() || discarding_ || failed) return;
+  if (keeps_missing_entries && gave_up_entries()) keeps_missing_entries = false;
   if (keeps_missing_entries || now - heard_ < options.timeouts.discard_after) return;
   discarding_ = true;
   become_worthless();

@@ -176,13 +176,16 @@ void Replica::State::entries_are_missing(bool primary_went_on) {
     primary_lacks_entries_ = true;
     return;
   }
-  const bool kept = log.end_epoch() >= record->recovered;
+  const bool kept = !gave_up_entries();
   if (!kept || !keeps_missing_entries) out_.events.push_back(EntriesMissing{log.applied(), kept});
   keeps_missing_entries = kept;
   if (kept) return;
   become_worthless();
   ask_epoch_end();
 }
+
+// Until somebody has named an older copy.
+bool Replica::State::gave_up_entries() const { return record && log.end_epoch() < record->recovered; }
 
 // --- Copies.
 
@@ -201,7 +204,9 @@ void Replica::State::take_in(const CopyBegin& begin) {
   // Who is in sync has what is committed; a copy would take it away.
   if (is_own_record() && record->is_in_sync(options.self)) return;
   if (install_ != Install::kNone && copy_ == begin.copy) return;
-  if (!log.is_installing() && begin.base_index < log.applying()) return entries_are_missing(true);
+  // Also when the primary has long been beyond what is kept here.
+  if (!log.is_installing() && !reconciled_ && (keeps_missing_entries || begin.base_index < log.applying()))
+    return entries_are_missing(true);
   ++counters.copies_begun;
   log.begin_install(begin.base_index, begin.base_epoch);
   commit = begin.base_index;

@@ -78,6 +78,7 @@ class Replica::State {
   void tell_primary();
   void ask_epoch_end();
   void entries_are_missing(bool primary_went_on);
+  bool gave_up_entries() const;
   bool is_to_take_over() const { return primary_is_stuck_ || primary_lacks_entries_; }
   void answer(bool again);
   void become_worthless();
