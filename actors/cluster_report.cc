@@ -106,10 +106,9 @@ std::vector<Problem> ClusterReport::problems() const {
              "another one",
          false});
   if (const auto more = with_more_than_primary(*this); !more.empty())
-    problems.push_back(
-        {name_of(more) + verb(more, "has", "have") +
-             "entries here that the primary lacks, and joins nothing: was an old copy of a directory put back?",
-         false});
+    problems.push_back({name_of(more) + verb(more, "has", "have") + "entries here that the primary lacks, and" +
+                            verb(more, "is", "are") + "not brought in sync: was an old copy of a directory put back?",
+                        false});
   if (const auto lost = without_copy(*this); !lost.empty())
     problems.push_back({name_of(lost) + verb(lost, "has", "have") + "no usable copy here (the log says why)", false});
   return problems;

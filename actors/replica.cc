@@ -100,8 +100,7 @@ struct Carry {
     else
       spdlog::warn(
           "partition {}: somebody has named an older copy, without all of the {} entries that this node had applied; "
-          "what is here goes, and a "
-          "copy is made",
+          "what is here goes, and a copy is made",
           id_of(state()).value, missing.applied);
   }
 };

@@ -184,7 +184,7 @@ void Replica::State::entries_are_missing(bool primary_went_on) {
   ask_epoch_end();
 }
 
-// Until somebody has named an older copy.
+// Somebody has named an older copy since its last entry was made.
 bool Replica::State::gave_up_entries() const { return record && log.end_epoch() < record->recovered; }
 
 // --- Copies.

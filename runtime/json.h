@@ -1,7 +1,7 @@
 // JSON at the edges of the fold: judges what comes in, reads it field by field, writes what goes out.
 //
-// Pure. RapidJSON stays inside json.cc. Payloads and states are JSON objects (RFC 8259) in valid UTF-8, nested at most
-// kJsonDepthMax deep. Of a name that an object repeats, the first counts.
+// Pure. RapidJSON stays inside json.cc. Payloads and states are JSON objects (RFC 8259) in valid UTF-8, nested no
+// deeper than the bounds below. Of a name that an object repeats, the first counts.
 // JSON has no words for infinities: a double that is not finite travels as the string "inf", "-inf" or "nan". All
 // others are written with the fewest digits that read back as the same bits.
 #pragma once
@@ -19,8 +19,8 @@ namespace carillon {
 
 inline constexpr std::size_t kJsonDepthMax = 64;     // Objects and arrays inside one another, the outermost included.
 inline constexpr std::size_t kPayloadDepthMax = 60;  // So that a message with it in is no deeper than kJsonDepthMax.
-inline constexpr std::uint64_t kJsonIntegerMax =
-    (std::uint64_t{1} << 53) - 1;  // Beyond it many readers round (RFC 8259, 6).
+// Beyond it many readers round (RFC 8259, 6).
+inline constexpr std::uint64_t kJsonIntegerMax = (std::uint64_t{1} << 53) - 1;
 
 // Is `text`, the whole of it, one JSON object as above, nested at most `depth_max` deep? MALFORMED says what is wrong and at which byte.
 // Fast enough for every publish.

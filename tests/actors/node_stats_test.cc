@@ -93,7 +93,8 @@ TEST(ClusterHealth, P1NamesPartitionsOfWhichThisNodeHasMoreThanTheirPrimaries) {
   // When it is asked for its health, then it names them, and stays ready for what else it does.
   const auto problems = report.problems();
   const auto found = std::ranges::find_if(problems, [](const Problem& problem) {
-    return problem.sentence.starts_with("partitions 0 and 2 have entries here");
+    return problem.sentence.starts_with(
+        "partitions 0 and 2 have entries here that the primary lacks, and are not brought");
   });
   ASSERT_NE(found, problems.end());
   EXPECT_FALSE(found->blocks);

@@ -815,8 +815,15 @@ TEST(Replica, P1WhatAStrangerKeepsIsNotDiscarded) {
   group.pass(5s);
   group.replica("cat").discard(group.now());
   group.pass(1s);
-  // then what it has stays.
+  // then what it has stays,
   EXPECT_EQ(group.records("cat"), all);
+  // until somebody has given it up, by naming the copy that lacks it.
+  group.recover("ant");
+  group.set_replicas({"ant", "bee"});
+  group.pass(5s);
+  group.replica("cat").discard(group.now());
+  group.pass(1s);
+  EXPECT_TRUE(group.records("cat").empty());
 }
 
 TEST(Replica, P1APrimaryWhoseDiskFailedNamesNoDiskOfWhichItHasNotHeardSinceTheLinkCameUp) {
