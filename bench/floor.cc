@@ -24,24 +24,27 @@ namespace {
 
 constexpr std::size_t kBlockBytes = 4096;
 constexpr std::size_t kJournalBytes = 64 * 1024 * 1024;
+constexpr std::int64_t kIdlePauseNs = 10 * kMillisecond;  // At 100/s an event finds disk and processors asleep.
 constexpr std::size_t kValueBytes = 120;
 constexpr std::array kPuts = {'m', 'p', 's'};  // An event, a notification, a cursor.
 constexpr std::size_t kWriteBufferBytes = 16 * 1024 * 1024;
 
 Error broken(const std::string& what) { return {ErrorCode::UNAVAILABLE, what + ": " + std::strerror(errno)}; }
 
-// Calls `step` for `seconds`, and prints a row of how long each call took.
+// Calls `step` for `seconds`, again and again with `pause_ns` before each call, and prints a row of how long each call took.
 template <class Step>
-Result<void> measure(std::string system, std::string version, double seconds, double events_per_sync, Step&& step) {
+Result<void> measure(std::string system, std::string version, double seconds, std::int64_t pause_ns,
+                     double events_per_sync, Step&& step) {
   Histogram latencies;
   const std::int64_t start = now_ns();
   std::int64_t now = start;
   while (seconds_of(now - start) < seconds) {
-    if (auto going_on = sleep_until_ns(0); !going_on.ok()) return going_on;  // Not when somebody has interrupted.
+    // Not when somebody has interrupted.
+    if (auto going_on = sleep_until_ns(pause_ns > 0 ? now + pause_ns : 0); !going_on.ok()) return going_on;
+    const std::int64_t began = now_ns();
     if (Result<void> done = step(); !done.ok()) return done;
-    const std::int64_t then = now_ns();
-    latencies.add(then - now);
-    now = then;
+    now = now_ns();
+    latencies.add(now - began);
   }
   Row row{
       .system = std::move(system), .version = std::move(version), .mode = "floor", .guarantee = "fsync per confirm"};
@@ -79,12 +82,14 @@ Result<void> measure_fdatasync(const FloorOptions& options) {
   if (fsync(file.descriptor) != 0) return broken("cannot sync " + path);
 
   std::size_t offset = 0;
-  return measure("fdatasync-4k", "", options.seconds, 1, [&]() -> Result<void> {
+  const auto sync_next = [&]() -> Result<void> {
     if (auto written = write_at(offset); !written.ok()) return written;
     if (fdatasync(file.descriptor) != 0) return broken("cannot sync " + path);
     offset = (offset + kBlockBytes) % kJournalBytes;
     return {};
-  });
+  };
+  if (auto busy = measure("fdatasync-4k", "", options.seconds, 0, 1, sync_next); !busy.ok()) return busy;
+  return measure("fdatasync-4k-idle", "", options.seconds, kIdlePauseNs, 1, sync_next);
 }
 
 Result<void> measure_leveldb(const FloorOptions& options, int batch) {
@@ -107,7 +112,7 @@ Result<void> measure_leveldb(const FloorOptions& options, int batch) {
   const std::string value(kValueBytes, 'x');
   const std::string version = std::to_string(leveldb::kMajorVersion) + "." + std::to_string(leveldb::kMinorVersion);
   unsigned event = 0;
-  auto measured = measure("leveldb-batch-" + std::to_string(batch), version, options.seconds, batch, [&] {
+  auto measured = measure("leveldb-batch-" + std::to_string(batch), version, options.seconds, 0, batch, [&] {
     leveldb::WriteBatch writes;
     for (const unsigned end = event + static_cast<unsigned>(batch); event < end; ++event)
       for (const char put : kPuts) {

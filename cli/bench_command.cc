@@ -101,7 +101,7 @@ void add_floor(CLI::App& bench, Action& action) {
       ->type_name("DIR")
       ->check(CLI::ExistingDirectory)
       ->capture_default_str();
-  add_count(command, "--seconds", options->seconds, "for each of the five measurements");
+  add_count(command, "--seconds", options->seconds, "for each of the six measurements");
   run_with(command, action, std::move(options), &run_floor);
 }
 
