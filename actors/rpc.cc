@@ -15,6 +15,7 @@
 #include "actors/receiving_stream.h"
 #include "actors/rpc_guard.h"
 #include "actors/wire_answers.h"
+#include "messages/gathering_stream.h"
 
 namespace carillon::actors {
 namespace {
@@ -385,7 +386,7 @@ struct Connection final : capnp::BootstrapFactory<capnp::rpc::twoparty::VatId> {
   Connection(Edge& edge, const NodeStatsSource& stats, kj::Own<kj::AsyncIoStream> io, Visit& visit,
              kj::Own<kj::PromiseFulfiller<void>> hang_up)
       : entitlement(edge),
-        stream(kj::heap<ReceivingStream>(kj::mv(io), visit, edge.timer,
+        stream(kj::heap<ReceivingStream>(kj::heap<GatheringStream>(kj::mv(io)), visit, edge.timer,
                                          edge.edge_limits.message_within.count() * kj::MILLISECONDS)),
         guard(*stream, kUnfinishedMax + 2 * edge.edge_limits.connection_events_max, [this] { return has_room(); }),
         network(guard, capnp::rpc::twoparty::Side::SERVER, reader_options(edge.edge_limits)),

@@ -8,6 +8,8 @@
 #include <tuple>
 #include <utility>
 
+#include "messages/gathering_stream.h"
+
 namespace carillon::client {
 namespace {
 
@@ -123,7 +125,7 @@ kj::Promise<Result<kj::Own<Connection>>> Connection::connect(kj::Network& networ
 
 Connection::Connection(kj::Own<kj::AsyncIoStream> stream, std::string peer)
     : health_(std::make_shared<Health>(Health{std::move(peer), {}})),
-      stream_(kj::mv(stream)),
+      stream_(kj::heap<GatheringStream>(kj::mv(stream))),
       network_(*stream_, capnp::rpc::twoparty::Side::CLIENT, kReaderOptions),
       rpc_(capnp::makeRpcClient(network_)),
       gateway_(bootstrap(rpc_)),
