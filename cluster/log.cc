@@ -41,8 +41,8 @@ Result<void> Log::load() {
   if (*stored) {
     const auto state = decode_replica_state(**stored);
     if (!state) return state.error();
-    state_ = {state->applied,    state->base_index, state->base_epoch,   state->begun,
-              state->installing, state->whole_from, state->base_position};
+    state_ = {state->applied,    state->base_index, state->base_epoch,    state->begun,
+              state->installing, state->whole_from, state->base_position, state->keeps_missing_entries};
     shown_ = state->applying;
   }
   end_ = durable_ = applied_ = stable_ = state_.applied;
@@ -136,7 +136,7 @@ void Log::stage_state() {
   stage(tag_prefix(partition_, Tag::kApplied),
         encode(StoredReplicaState{applied, state_.base_index, state_.base_epoch, state_.begun,
                                   state_.installing && !mutated(Mutation::kForgetInstalling), state_.whole_from,
-                                  state_.base_position, applying()}));
+                                  state_.base_position, applying(), state_.keeps_missing_entries}));
 }
 
 void Log::append(Entry entry, runtime::WriteSet writes) {
@@ -270,6 +270,12 @@ void Log::shrink_cache() {
 }
 
 // --- Starting over.
+
+void Log::keep_missing_entries(bool keep) {
+  if (std::exchange(state_.keeps_missing_entries, keep) == keep) return;
+  stage_state();
+  staged_sync_ = true;
+}
 
 void Log::begin_install(Index base, Epoch base_epoch) {
   state_ = {base, base, base_epoch, state_.begun, true, 0, 0};

@@ -45,6 +45,8 @@ class Log {
   bool is_installing() const { return state_.installing; }
   bool is_whole() const { return !state_.installing && whole_in_ <= answered_; }  // No crash undoes it.
   Index whole_from() const { return state_.whole_from; }
+  // It has what its primary lacked, and nobody has given that up; so it stays, over restarts as well.
+  bool keeps_missing_entries() const { return state_.keeps_missing_entries; }
   // All is applied that storage may have come to show before the last start, perhaps with holes, or in the middle of a copy.
   bool shows_no_holes() const { return !state_.installing && applied_ >= std::max(shown_, state_.whole_from); }
   std::uint64_t next_write() const { return number_ + 1; }  // With which what is collected now will leave.
@@ -74,6 +76,7 @@ class Log {
   // Applies entries up to `until`, as many as one write may hold, and drops what is kept no longer.
   Result<void> apply(Index until);
 
+  void keep_missing_entries(bool keep);
   // The log begins anew behind `base`, and the records are worth nothing until `end_install`. All other records of the
   // partition are to be erased first, with `wipe`.
   void begin_install(Index base, Epoch base_epoch);
@@ -100,6 +103,7 @@ class Log {
     bool installing = false;
     Index whole_from = 0;
     std::uint64_t base_position = 0;
+    bool keeps_missing_entries = false;
   };
   struct Placed {
     Entry entry;

@@ -80,6 +80,7 @@ std::string encode(const StoredReplicaState& state) {
   stored.setWholeFrom(state.whole_from);
   stored.setBasePosition(state.base_position);
   stored.setApplying(state.applying);
+  stored.setKeepsMissingEntries(state.keeps_missing_entries);
   return flatten(message);
 }
 
@@ -88,7 +89,7 @@ Result<StoredReplicaState> decode_replica_state(std::string_view bytes) {
       bytes, "state of a replica", [](record::ReplicaState::Reader stored) {
         return StoredReplicaState{stored.getApplied(),      stored.getBaseIndex(),  stored.getBaseEpoch(),
                                   stored.getBegun(),        stored.getInstalling(), stored.getWholeFrom(),
-                                  stored.getBasePosition(), stored.getApplying()};
+                                  stored.getBasePosition(), stored.getApplying(),   stored.getKeepsMissingEntries()};
       });
 }
 

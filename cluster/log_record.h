@@ -31,6 +31,7 @@ struct StoredReplicaState {
   Index whole_from = 0;
   std::uint64_t base_position = 0;
   Index applying = 0;
+  bool keeps_missing_entries = false;
 };
 std::string encode(const StoredReplicaState& state);
 Result<StoredReplicaState> decode_replica_state(std::string_view bytes);

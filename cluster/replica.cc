@@ -209,8 +209,8 @@ void Replica::State::fail(const Error& error) {
 
 void Replica::State::discard() {
   if (role() != Role::kStranger || !is_own_record() || discarding_ || failed) return;
-  if (keeps_missing_entries && gave_up_entries()) keeps_missing_entries = false;
-  if (keeps_missing_entries || now - heard_ < options.timeouts.discard_after) return;
+  if (gave_up_entries()) log.keep_missing_entries(false);
+  if (log.keeps_missing_entries() || now - heard_ < options.timeouts.discard_after) return;
   discarding_ = true;
   become_worthless();
   install_ = Install::kWiping;
@@ -333,7 +333,7 @@ Instant Replica::readable_until() const { return state_->readable_until(); }
 Index Replica::log_end() const { return state_->log.end(); }
 Index Replica::commit_index() const { return state_->commit; }
 bool Replica::is_worthless() const { return state_->is_worthless(); }
-bool Replica::keeps_missing_entries() const { return state_->keeps_missing_entries; }
+bool Replica::keeps_missing_entries() const { return state_->log.keeps_missing_entries(); }
 bool Replica::has_whole_records() const { return state_->log.shows_no_holes(); }
 Index Replica::applied_index() const { return state_->log.applied(); }
 std::vector<Replica::BackupStatus> Replica::backups() const { return state_->backups(); }

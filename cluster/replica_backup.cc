@@ -160,7 +160,7 @@ Result<void> Replica::State::take_in(EpochEnd end) {
     return {};
   }
   reconciled_ = true;
-  keeps_missing_entries = false;
+  log.keep_missing_entries(false);
   asked_at_.reset();
   answer(false);
   return {};
@@ -177,8 +177,8 @@ void Replica::State::entries_are_missing(bool primary_went_on) {
     return;
   }
   const bool kept = !gave_up_entries();
-  if (!kept || !keeps_missing_entries) out_.events.push_back(EntriesMissing{log.applied(), kept});
-  keeps_missing_entries = kept;
+  if (!kept || !log.keeps_missing_entries()) out_.events.push_back(EntriesMissing{log.applied(), kept});
+  log.keep_missing_entries(kept);
   if (kept) return;
   become_worthless();
   ask_epoch_end();
@@ -205,7 +205,7 @@ void Replica::State::take_in(const CopyBegin& begin) {
   if (is_own_record() && record->is_in_sync(options.self)) return;
   if (install_ != Install::kNone && copy_ == begin.copy) return;
   // Also when the primary has long been beyond what is kept here.
-  if (!log.is_installing() && !reconciled_ && (keeps_missing_entries || begin.base_index < log.applying()))
+  if (!log.is_installing() && !reconciled_ && (log.keeps_missing_entries() || begin.base_index < log.applying()))
     return entries_are_missing(true);
   ++counters.copies_begun;
   log.begin_install(begin.base_index, begin.base_epoch);

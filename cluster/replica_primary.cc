@@ -32,7 +32,7 @@ void Replica::State::lead() {
   }
   if (!leading_) {
     leading_ = true;
-    keeps_missing_entries = false;
+    log.keep_missing_entries(false);
     leads_from_ = mutated(Mutation::kNominateDuringLease) ? now : lease_until_;
     wish_after_ = now + kPatience;
     inherited_ = log.end();

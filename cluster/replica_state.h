@@ -49,7 +49,6 @@ class Replica::State {
   std::optional<ReplicaId> primary;
   std::optional<Error> failed;
   bool ready = false;
-  bool keeps_missing_entries = false;
   Index commit = 0;
   Log log;
   Counters counters;

@@ -143,6 +143,9 @@ struct ReplicaState {
 
   applying @7 :UInt64;
   # Effects of entries up to this one may stand there; where it is less than `applied`, up to that one.
+
+  keepsMissingEntries @8 :Bool;
+  # There are entries here that the primary lacked: nothing takes them away until a person has given them up.
 }
 
 struct StoreFormat {

@@ -774,12 +774,19 @@ TEST(Replica, P1ACopyThatIsNotInSyncAndHasMoreThanItsPrimaryIsKeptUntilSomebodyD
       EXPECT_TRUE(group.replica("cat").keeps_missing_entries());
       EXPECT_FALSE(group.is_in_sync("cat"));
       EXPECT_EQ(group.records("cat"), all);
+      // and when it is started again behind a primary that has long been beyond it,
+      group.kill("cat");
+      group.start("cat");
+      group.pass(5s);
+      EXPECT_TRUE(group.replica("cat").keeps_missing_entries());
+      EXPECT_EQ(group.records("cat"), all);
       // until somebody names it, and so gives up what the others have.
       for (const auto* node : {"ant", "bee"}) group.kill(node);
       group.recover("cat");
       for (const auto* node : {"ant", "bee"}) group.start(node);
       ASSERT_TRUE(group.until([&] { return group.is_in_sync("ant") && group.is_in_sync("bee"); }));
       EXPECT_FALSE(group.replica("cat").keeps_missing_entries());
+      group.pass(1s);
       for (const auto& node : kThree) EXPECT_EQ(group.records(node), all);
     }
 }
@@ -810,8 +817,10 @@ TEST(Replica, P1WhatAStrangerKeepsIsNotDiscarded) {
   group["ant"].disk.records = old;
   for (const auto* node : {"ant", "cat"}) group.start(node);
   ASSERT_TRUE(group.until([&] { return group.replica("cat").keeps_missing_entries(); }));
-  // When it is to have no copy any more,
+  // When it is to have no copy any more, and is started again,
+  group.kill("cat");
   group.set_replicas({"ant", "bee"});
+  group.start("cat");
   group.pass(5s);
   group.replica("cat").discard(group.now());
   group.pass(1s);
