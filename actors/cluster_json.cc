@@ -21,7 +21,9 @@ void add_copy(JsonWriter& json, const ClusterViews& views, const std::string& no
   if (primary)
     for (const auto backup : primary->getBackups())
       if (view(backup.getNode()) == node)
-        json.field("lag_entries", backup.getLagEntries()).field("copying", backup.getCopying());
+        json.field("lag_entries", backup.getLagEntries())
+            .field("copying", backup.getCopying())
+            .field("keeps_missing_entries", backup.getKeepsMissingEntries());
   json.end_object();
 }
 

@@ -43,6 +43,7 @@ void write(wire::ReplicaState::Builder out, const ReplicaStats& replica) {
     backups[i].setInSync(backup.in_sync);
     backups[i].setLinked(backup.linked);
     backups[i].setCopying(backup.copying);
+    backups[i].setKeepsMissingEntries(backup.keeps_missing_entries);
     backups[i].setLagEntries(backup.lag_entries);
   }
 }

@@ -69,9 +69,10 @@ std::string lag_of(const ClusterViews& views, wire::ClusterPartition::Reader par
   for (const auto backup : primary->getBackups()) {
     if (backup.getInSync() && backup.getLagEntries() == 0) continue;
     text += (text.empty() ? "" : ", ") + string(backup.getNode());
-    text += backup.getCopying()  ? " is given a copy"
-            : backup.getLinked() ? " " + grouped(backup.getLagEntries())
-                                 : " is away";
+    text += backup.getKeepsMissingEntries() ? " has more"
+            : backup.getCopying()           ? " is given a copy"
+            : backup.getLinked()            ? " " + grouped(backup.getLagEntries())
+                                            : " is away";
   }
   return text.empty() ? "0" : text;
 }

@@ -30,9 +30,10 @@ struct Backup {
   bool is_met = false;          // It has said something on this link. Else its node may have another disk by now.
   Instant lease_until{};        // Until then it does not nominate itself.
   bool disk_failed = false;
-  bool useless = false;     // In sync by the record, but its log says otherwise.
-  bool installing = false;  // As it said last.
-  Instant not_before{};     // It was removed for a reason that may not be over: not added again sooner.
+  bool useless = false;                // In sync by the record, but its log says otherwise.
+  bool installing = false;             // As it said last.
+  bool keeps_missing_entries = false;  // As it said last: it has what is not here, and takes no copy.
+  Instant not_before{};                // It was removed for a reason that may not be over: not added again sooner.
 
   bool streaming = false;  // Its log is a beginning of ours; entries are sent from `next` on.
   Index next = 1;
@@ -74,6 +75,7 @@ struct Backup {
     stop_streaming();
     progressed = now;
     acknowledged = 0;
+    keeps_missing_entries = false;
     heartbeat_due = {};
   }
 };

@@ -58,6 +58,7 @@ void write(peer::Message::Builder out, const AskEpochEnd& ask) {
   to.setLastEpoch(ask.last_epoch);
   to.setLastIndex(ask.last_index);
   to.setWorthless(ask.worthless);
+  to.setKeepsMissingEntries(ask.keeps_missing_entries);
 }
 
 void write(peer::Message::Builder out, const EpochEnd& end) {
@@ -117,7 +118,7 @@ AppendAnswer read(peer::AppendAnswer::Reader from) {
 }
 
 AskEpochEnd read(peer::AskEpochEnd::Reader from) {
-  return {from.getLastEpoch(), from.getLastIndex(), from.getWorthless()};
+  return {from.getLastEpoch(), from.getLastIndex(), from.getWorthless(), from.getKeepsMissingEntries()};
 }
 
 EpochEnd read(peer::EpochEnd::Reader from) {

@@ -40,6 +40,7 @@ struct AskEpochEnd {
   Epoch last_epoch = 0;
   Index last_index = 0;
   bool worthless = false;
+  bool keeps_missing_entries = false;
   bool operator==(const AskEpochEnd&) const = default;
 };
 

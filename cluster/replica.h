@@ -192,8 +192,9 @@ class Replica {
     ReplicaId id;
     bool in_sync = false;
     bool linked = false;
-    bool copying = false;           // The records are being copied.
-    std::uint64_t lag_entries = 0;  // Behind this primary's log; all of it while nothing is known.
+    bool copying = false;                // The records are being copied.
+    bool keeps_missing_entries = false;  // It has what this primary lacks, and takes no copy.
+    std::uint64_t lag_entries = 0;       // Behind this primary's log; all of it while nothing is known.
   };
   // Of the primary: everybody else who is in sync or wanted, as far as they have been heard of.
   std::vector<BackupStatus> backups() const;

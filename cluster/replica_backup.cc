@@ -57,7 +57,7 @@ Result<void> Replica::State::take_in(const ReplicaId& from, Append append) {
   if (install_ == Install::kReceiving && chunk_writes_.empty() && now - chunk_at_ > 4 * options.timeouts.repeat_after) {
     // Something of the copy was lost on the way.
     chunk_at_ = now;
-    send(from.node, AskEpochEnd{log.end_epoch(), log.end(), true});
+    send(from.node, AskEpochEnd{log.end_epoch(), log.end(), true, false});
     return {};
   }
   if (!reconciled_) {
@@ -123,7 +123,8 @@ void Replica::State::answer(bool again) {
 void Replica::State::ask_epoch_end() {
   asked_at_ = now;
   const bool worthless = log.is_installing() && install_ == Install::kNone;
-  send(primary->node, AskEpochEnd{log.end_epoch(), log.end(), worthless});
+  send(primary->node,
+       AskEpochEnd{log.end_epoch(), log.end(), worthless, log.keeps_missing_entries() && !gave_up_entries()});
 }
 
 Result<void> Replica::State::take_in(EpochEnd end) {

@@ -128,7 +128,12 @@ Result<void> Replica::State::take_in(const ReplicaId& from, const AskEpochEnd& a
   backup->stop_streaming();
   backup->disk_failed = false;  // One whose disk has failed asks nothing until it was started again.
   const auto ending = ask.worthless ? std::nullopt : log.end_of(ask.last_epoch);
+  backup->keeps_missing_entries = ask.keeps_missing_entries;
   if (!ending || std::min(ending->end, ask.last_index) < log.base()) {
+    if (ask.keeps_missing_entries) {
+      backup->copy.reset();
+      return {};
+    }
     begin_copy(from.node, *backup);
     return {};
   }
@@ -335,7 +340,8 @@ std::vector<Replica::BackupStatus> Replica::State::backups() const {
   for (const auto& [node, backup] : backups_) {
     const auto acknowledged = std::min(backup.acknowledged, log.end());
     all.push_back({backup.id.value_or(ReplicaId{node, {}}), backup.id && is_in_sync(*backup.id),
-                   link(node) == Link::kUp, backup.copy.has_value(), log.end() - acknowledged});
+                   link(node) == Link::kUp, backup.copy.has_value(), backup.keeps_missing_entries,
+                   log.end() - acknowledged});
   }
   return all;
 }

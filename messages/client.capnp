@@ -295,6 +295,9 @@ struct BackupState {
 
   lagEntries @4 :UInt64;
   # How far it is behind the primary's log; all of the log while nothing is known.
+
+  keepsMissingEntries @5 :Bool;
+  # It has entries that the primary lacks, and is not brought in sync until a person has given them up.
 }
 
 struct ReplicaState {

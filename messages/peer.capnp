@@ -80,6 +80,9 @@ struct AskEpochEnd {
 
   worthless @2 :Bool;
   # Its records are not whole (a copy of them did not end): it needs a copy from the beginning.
+
+  keepsMissingEntries @3 :Bool;
+  # It has entries that the primary lacked when it asked before, and takes no copy until a person has given them up.
 }
 
 struct EpochEnd {

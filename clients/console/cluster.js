@@ -106,7 +106,7 @@ function copyIn(partition, node, isMember) {
   // What a node that has left was, and how far it was behind, says nothing of it now.
   if (!isMember && node !== partition.primary) return element('td', {}, element('span', { class: 'role stranger' }, '✕ away'));
   const role = node === partition.primary ? 'primary' : partition.in_sync.includes(node) ? 'in_sync' : 'joining';
-  const lag = copy.copying ? 'is given a copy' : copy.lag_entries > 0 ? `behind by ${grouped(copy.lag_entries)}` : ''; // Known of what this node is the primary of.
+  const lag = copy.keeps_missing_entries ? 'has more' : copy.copying ? 'is given a copy' : copy.lag_entries > 0 ? `behind by ${grouped(copy.lag_entries)}` : ''; // Known of what this node is the primary of.
   return element('td', {}, element('span', { class: `role ${role}` }, ROLES[role]), ' ', element('span', { class: `lag${copy.lag_entries > 0 || copy.copying ? ' behind' : ''}` }, lag));
 }
 

@@ -43,6 +43,7 @@ struct Told {
                                        {1, "bee", {"bee", "cat", "ant"}, {"bee", "cat", "ant"}}};
   // Of the partitions whose primary this node is.
   std::uint64_t lag_of_cat = 0;
+  bool cat_has_more = false;
   Names problems;
 };
 
@@ -93,6 +94,7 @@ class ClusterReport : public ::testing::Test {
       backup.setInSync(std::ranges::find(partition.in_sync, "cat") != partition.in_sync.end());
       backup.setLinked(true);
       backup.setLagEntries(by.lag_of_cat);
+      backup.setKeepsMissingEntries(by.cat_has_more);
     }
     fill(cluster.initProblems(static_cast<unsigned>(by.problems.size())), by.problems);
     return cluster.asReader();
@@ -144,6 +146,12 @@ TEST_F(ClusterReport, AStatusMarksWhatIsUnderReplicatedAndWhoseCopyIsBehind) {
                           HasSubstr("  cat     did not answer: nobody there\n")));
 }
 
+TEST_F(ClusterReport, P1AStatusSaysOfABackupThatItHasMoreThanItsPrimary) {
+  Told torn{.lag_of_cat = 1'234, .cat_has_more = true};
+  torn.partitions = {{4, "ant", {"ant", "bee"}, {"ant", "bee", "cat"}}};
+  EXPECT_THAT(cluster_text({told(torn), {}}, false, {}), HasSubstr("cat has more  UNDER-REPLICATED"));
+}
+
 TEST_F(ClusterReport, AStatusShowsWhereLogsEndWhenThePrimaryIsNotHeardOf) {
   // Given the two nodes that are left when a primary is gone.
   const Error gone{ErrorCode::UNAVAILABLE, "nobody there"};
@@ -187,7 +195,7 @@ TEST_F(ClusterReport, AStatusAsJsonSaysWhatEachReplicaSaysOfItself) {
                     R"("replicas":["ant","bee","cat"],"under_replicated":false,"accepts":true,"copies":[)"
                     R"({"node":"ant","role":"primary","ready":true,"epoch":0,"log_end":100,"commit":99,"applied":98},)"
                     R"({"node":"bee","role":"in_sync","ready":false,"epoch":0,"log_end":100,"commit":99,"applied":98},)"
-                    R"({"node":"cat","role":null,"lag_entries":7,"copying":false}]})"),
+                    R"({"node":"cat","role":null,"lag_entries":7,"copying":false,"keeps_missing_entries":false}]})"),
           HasSubstr(R"({"node":"cat","problem":"did not answer: nobody there"})")));
 }
 

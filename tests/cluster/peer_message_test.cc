@@ -18,6 +18,7 @@ std::vector<PeerMessage> one_of_each() {
   add(Append{});
   add(AppendAnswer{43, 44, 123'456'789, true, true});
   add(AskEpochEnd{9, 50, true});
+  add(AskEpochEnd{9, 50, false, true});
   add(EpochEnd{9, 50, 8, 38, 41});
   add(CopyBegin{3, 38, 8});
   add(CopyCredit{3, 2, 4});

@@ -774,6 +774,13 @@ TEST(Replica, P1ACopyThatIsNotInSyncAndHasMoreThanItsPrimaryIsKeptUntilSomebodyD
       EXPECT_TRUE(group.replica("cat").keeps_missing_entries());
       EXPECT_FALSE(group.is_in_sync("cat"));
       EXPECT_EQ(group.records("cat"), all);
+      // while that one knows why, and offers it nothing any more,
+      const auto offered = group.replica(leader).counters().copies_sent;
+      group.pass(5s);
+      EXPECT_EQ(group.replica(leader).counters().copies_sent, offered);
+      EXPECT_TRUE(std::ranges::any_of(group.replica(leader).backups(), [](const auto& backup) {
+        return backup.id.node == "cat" && backup.keeps_missing_entries && !backup.copying;
+      }));
       // and when it is started again behind a primary that has long been beyond it,
       group.kill("cat");
       group.start("cat");
